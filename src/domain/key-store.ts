@@ -1,0 +1,144 @@
+import type { ApiKey, DisplayStatus } from './api-key.js';
+import type { AuditAction, AuditBody, AuditHead, AuditRow, Authorship, KeyState } from './audit.js';
+import type { Mode } from './key-string.js';
+import type { RateLimit } from './rate-limit.js';
+import type { CatalogueScope } from './scopes.js';
+
+export const SORT_FIELDS = ['created', 'name', 'last-used', 'expires'] as const;
+export type SortField = (typeof SORT_FIELDS)[number];
+
+export interface ListQuery {
+  readonly status?: DisplayStatus | undefined;
+  readonly mode?: Mode | undefined;
+  /** The key holds every one of these. */
+  readonly scopes?: readonly string[] | undefined;
+  /** A piece of the name, the description or the id, whatever its case. */
+  readonly search?: string | undefined;
+  /** Last used before this instant, or never used and created before it. */
+  readonly unusedSince?: Date | undefined;
+  /** Active, and expiring after now and up to this instant. */
+  readonly expiringBefore?: Date | undefined;
+  readonly sort?: SortField | undefined;
+  readonly descending?: boolean | undefined;
+  /** At most so many keys; all when absent. */
+  readonly limit?: number | undefined;
+  /** Where the page before ended. */
+  readonly cursor?: string | undefined;
+  readonly now: Date;
+}
+
+export interface KeyPage {
+  readonly keys: readonly ApiKey[];
+  /** Pass it as `cursor` for the page that follows; null on the last page. Stable: it names a place, not a count. */
+  readonly next: string | null;
+}
+
+/** What a new row holds besides what the store itself fills in. */
+export interface NewKey {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly mode: Mode;
+  readonly scopes: readonly string[];
+  readonly rateLimit: RateLimit;
+  readonly expiresAt: Date | null;
+  readonly hash: string;
+  readonly guard: string;
+}
+
+/** The fields that may change after creation. Scopes, mode, id and creation time never do: the database refuses it. */
+export interface KeyPatch {
+  readonly name?: string | undefined;
+  readonly description?: string | null | undefined;
+  readonly rateLimit?: RateLimit | undefined;
+}
+
+export interface Credential {
+  readonly key: ApiKey;
+  readonly hash: string;
+  readonly guard: string;
+}
+
+/** Who changes something, when, and under which operation id (one id, one change, however often it is sent). */
+export interface Change {
+  readonly by: Authorship;
+  readonly at: Date;
+  readonly op: string;
+  readonly reason?: string | null | undefined;
+}
+
+export interface Changed {
+  readonly key: ApiKey;
+  /** False when the key already was as asked for: nothing was written. */
+  readonly changed: boolean;
+}
+
+export interface AuditQuery {
+  readonly keyId?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly action?: AuditAction | undefined;
+  readonly since?: Date | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface AuditEvent extends AuditBody {
+  readonly seq: number;
+  readonly op: string;
+}
+
+export interface StoredState {
+  readonly seq: number;
+  readonly id: string;
+  readonly state: KeyState;
+}
+
+/** One line of a health report. */
+export interface Finding {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  readonly hint: string | null;
+}
+
+/**
+ * What the use cases need of a store. Every change is one atomic write together with its audit row, asserts that it touched exactly
+ * one row, and is idempotent where it says so. Failures are `KeysError`s with a `store_…` code, `not_found`, `name_taken` or `conflict`.
+ */
+export interface KeyStore {
+  /** Where it is: a path or a URL, without credentials. */
+  readonly location: string;
+  /** True when opening made it. */
+  readonly created: boolean;
+
+  /** The keys that `ref` may mean: by exact id, exact name, and prefix of the id (when `idPrefix` is given). At most `limit` of the last. */
+  candidates(ref: { id?: string; name?: string; idPrefix?: string; limit: number }): Promise<ApiKey[]>;
+  credential(id: string): Promise<Credential | null>;
+  list(query: ListQuery): Promise<KeyPage>;
+
+  /** All of the keys or none. Throws `name_taken` naming the first name that exists. */
+  create(keys: readonly NewKey[], change: Change): Promise<ApiKey[]>;
+  edit(id: string, patch: KeyPatch, change: Change): Promise<Changed>;
+  setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed>;
+  delete(id: string, change: Change): Promise<ApiKey>;
+
+  catalogue(): Promise<CatalogueScope[]>;
+  addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope>;
+  /** Idempotent: `changed` is false when it was retired before. */
+  retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }>;
+
+  /** Newest last. */
+  auditEvents(query: AuditQuery): Promise<AuditEvent[]>;
+  auditHead(): Promise<AuditHead>;
+  /** The raw chain in pages, for verifying: rows after `seq`. */
+  auditRows(afterSeq: number, limit: number): Promise<AuditRow[]>;
+  /** Keys as the audit log sees them, in pages: rows after `seq`. */
+  keyStates(afterSeq: number, limit: number): Promise<StoredState[]>;
+
+  /** Reads the keys back through a fresh connection by location; throws `store_unavailable` unless each is there with its hash. */
+  confirmStored(keys: readonly { id: string; hash: string }[]): Promise<void>;
+  /** Integrity of the file or database, its permissions, its triggers: one finding each. */
+  check(): Promise<Finding[]>;
+  /** Writes a complete, consistent copy to a new file. */
+  backup(file: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,40 @@
+import { KeysError } from './errors.js';
+import { quoted } from './text.js';
+
+/** How many requests a key may make in a window of so many seconds. */
+export interface RateLimit {
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
+
+export const DEFAULT_RATE_LIMIT: RateLimit = { limit: 600, windowSeconds: 60 };
+
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+const WORDS: Record<number, string> = { 1: 'second', 60: 'minute', 3600: 'hour', 86_400: 'day' };
+const MAX_LIMIT = 1_000_000_000;
+
+/** Reads `600/m` (s, m, h or d). Throws `usage` for anything else: a limit is a promise, so nothing is guessed. */
+export function parseRateLimit(text: string): RateLimit {
+  const match = /^([1-9]\d{0,9})\/([smhd])$/.exec(text);
+  const limit = Number(match?.[1]);
+  if (!match || limit > MAX_LIMIT) {
+    throw new KeysError(
+      'usage',
+      `rate limit ${quoted(text)} is not of the form 600/m`,
+      'a whole number of requests per s, m, h or d: 10/s, 600/m, 5000/h, 100000/d',
+    );
+  }
+  return { limit, windowSeconds: UNITS[match[2] as keyof typeof UNITS] };
+}
+
+/** The form that {@link parseRateLimit} reads. */
+export function formatRateLimit(rate: RateLimit): string {
+  const unit = Object.entries(UNITS).find(([, seconds]) => seconds === rate.windowSeconds)?.[0];
+  return unit ? `${rate.limit}/${unit}` : `${rate.limit}/${rate.windowSeconds}s`;
+}
+
+/** The form for people: `600 requests per minute`. */
+export function describeRateLimit(rate: RateLimit): string {
+  const window = WORDS[rate.windowSeconds] ?? `${rate.windowSeconds} seconds`;
+  return `${rate.limit} ${rate.limit === 1 ? 'request' : 'requests'} per ${window}`;
+}

@@ -1,0 +1,64 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { compare, hash } from 'bcryptjs';
+
+/**
+ * bcrypt at OWASP's floor for passwords. A key's secret has 190 random bits, so the cost buys nothing; it is the guard tag below
+ * that keeps the slowness out of an attacker's reach.
+ */
+export const DEFAULT_BCRYPT_COST = 10;
+const MIN_COST = 4;
+/** A stored `$2b$31$…` would run for days: a row that asks for more than this is refused, never computed. */
+export const MAX_COST = 12;
+
+/** bcrypt reads no further than this and says nothing; two secrets that differ later would be equal. */
+const MAX_BCRYPT_BYTES = 72;
+
+const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./0-9A-Za-z]{53}$/;
+
+export type HashScheme = { readonly scheme: 'bcrypt'; readonly cost: number } | { readonly scheme: 'unsupported' };
+
+/** Reads the self-describing hash column. Anything unknown, malformed or over-costly is `unsupported`, and fails closed. */
+export function readHashScheme(stored: string): HashScheme {
+  const match = stored.length === 60 ? BCRYPT_HASH.exec(stored) : null;
+  const cost = Number(match?.[1]);
+  return match && cost >= MIN_COST && cost <= MAX_COST ? { scheme: 'bcrypt', cost } : { scheme: 'unsupported' };
+}
+
+function assertWhole(secret: string): void {
+  if (Buffer.byteLength(secret) > MAX_BCRYPT_BYTES) throw new RangeError('bcrypt would ignore what follows byte 72');
+}
+
+/** Hashes the 32-character secret alone: joining id, prefix or pepper to it is how others ran past byte 72. */
+export async function hashSecret(secret: string, cost: number): Promise<string> {
+  if (!Number.isInteger(cost) || cost < MIN_COST || cost > MAX_COST) {
+    throw new RangeError(`bcrypt cost must be ${MIN_COST} to ${MAX_COST}`);
+  }
+  assertWhole(secret);
+  return hash(secret, cost);
+}
+
+/** True when `secret` is the one that `stored` was made from. False, at once, for a hash that {@link readHashScheme} does not accept. */
+export async function secretMatches(secret: string, stored: string): Promise<boolean> {
+  assertWhole(secret);
+  return readHashScheme(stored).scheme === 'bcrypt' && compare(secret, stored);
+}
+
+/**
+ * Four bytes of SHA-256 over the key string's body, as eight hex digits. A wrong secret fails here with probability 1 - 2^-32, in
+ * microseconds, so bcrypt runs for the true key only. It tells a thief of the table 32 of 190 bits. Sound only because this tool
+ * makes every secret.
+ */
+export function guardTag(body: string): string {
+  return createHash('sha256').update(`unlockos-keys/guard/v1\0${body}`).digest('hex').slice(0, 8);
+}
+
+export function guardMatches(body: string, stored: string): boolean {
+  const expected = Buffer.from(guardTag(body), 'latin1');
+  const actual = Buffer.from(stored, 'latin1');
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
+}
+
+/** A fingerprint of what proves a key, for the audit log: it gives nothing away and shows when a stored hash was swapped. */
+export function credentialDigest(hashed: string, guard: string): string {
+  return createHash('sha256').update(`unlockos-keys/credential/v1\0${guard}\0${hashed}`).digest('hex').slice(0, 32);
+}

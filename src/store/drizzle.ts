@@ -1,0 +1,37 @@
+/**
+ * All that this project uses of drizzle, in one module: the build makes it one small file of its own, loaded only by commands that
+ * open a store.
+ */
+export {
+  and,
+  asc,
+  desc,
+  eq,
+  exists,
+  fillPlaceholders,
+  gt,
+  gte,
+  inArray,
+  is,
+  isNotNull,
+  isNull,
+  like,
+  lt,
+  lte,
+  or,
+  type SQL,
+  sql,
+  Column,
+  Placeholder,
+} from 'drizzle-orm';
+export {
+  check,
+  index,
+  integer,
+  primaryKey,
+  type SQLiteColumn,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core';
+export { drizzle } from 'drizzle-orm/sqlite-proxy';

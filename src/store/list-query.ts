@@ -1,0 +1,150 @@
+import { nameKey } from '../domain/api-key.js';
+import { KeysError } from '../domain/errors.js';
+import type { ListQuery, SortField } from '../domain/key-store.js';
+import { SORT_FIELDS } from '../domain/key-store.js';
+import type { Statement } from './database.js';
+import { and, asc, desc, eq, gt, lte, lt, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
+import { KEY_FIELDS } from './key-row.js';
+import { qb, statement } from './query.js';
+import { apiKeys, keyScopes, keyUsage } from './schema.js';
+
+/** The column behind each sort field; each has an index that closes with the row id, so a page is a walk, never a sort. */
+const SORT_COLUMN: Record<SortField, SQLiteColumn> = {
+  created: apiKeys.seq,
+  name: apiKeys.nameKey,
+  'last-used': keyUsage.lastUsedAt,
+  expires: apiKeys.expiryOrder,
+};
+
+export interface Order {
+  readonly field: SortField;
+  readonly descending: boolean;
+}
+
+/** The order asked for, or the one in which the filter is of most use: newest first, soonest to expire first, longest idle first. */
+export function orderOf(query: ListQuery): Order {
+  if (query.sort) return { field: query.sort, descending: query.descending ?? false };
+  if (query.status === 'expired') return { field: 'expires', descending: true };
+  if (query.expiringBefore) return { field: 'expires', descending: false };
+  if (query.unusedSince) return { field: 'last-used', descending: false };
+  return { field: 'created', descending: true };
+}
+
+type Place = readonly [value: number | string, seq: number];
+
+/** A cursor names the last row of a page by its sort value and row id: rows made or deleted meanwhile move nothing. */
+export function encodeCursor({ field, descending }: Order, place: Place): string {
+  return Buffer.from(JSON.stringify([field, descending, ...place])).toString('base64url');
+}
+
+function decodeCursor(cursor: string, order: Order): Place {
+  const wrong = (why: string) =>
+    new KeysError(
+      'usage',
+      `--cursor ${why}`,
+      'pass the cursor that the page before printed, with the same filters and --sort',
+    );
+  let parts: unknown;
+  try {
+    parts = JSON.parse(Buffer.from(cursor.slice(0, 2000), 'base64url').toString());
+  } catch {
+    throw wrong('cannot be read');
+  }
+  if (!Array.isArray(parts) || parts.length !== 4) throw wrong('cannot be read');
+  const [field, descending, value, seq] = parts as unknown[];
+  const readable =
+    SORT_FIELDS.includes(field as SortField) &&
+    Number.isSafeInteger(seq) &&
+    (field === 'name' ? typeof value === 'string' : Number.isSafeInteger(value));
+  if (!readable) throw wrong('cannot be read');
+  if (field !== order.field || descending !== order.descending) throw wrong('belongs to a list in another order');
+  return [value as number | string, seq as number];
+}
+
+/** `seqColumn` is the row id of the outermost loop: only a bound on that one lets the walk start at the right place. */
+function after(order: Order, cursor: string, seqColumn: SQLiteColumn): SQL {
+  const [value, seq] = decodeCursor(cursor, order);
+  const compare = order.descending ? sql`<` : sql`>`;
+  return order.field === 'created'
+    ? sql`${seqColumn} ${compare} ${seq}`
+    : sql`(${SORT_COLUMN[order.field]}, ${seqColumn}) ${compare} (${value}, ${seq})`;
+}
+
+function statusFilter(status: NonNullable<ListQuery['status']>, now: number): SQL | undefined {
+  if (status === 'inactive') return eq(apiKeys.status, 'inactive');
+  return and(
+    eq(apiKeys.status, 'active'),
+    status === 'expired' ? lte(apiKeys.expiryOrder, now) : gt(apiKeys.expiryOrder, now),
+  );
+}
+
+function holds(scope: string): SQL {
+  return sql`exists (select 1 from ${keyScopes} where ${keyScopes.scope} = ${scope} and ${keyScopes.keySeq} = ${apiKeys.seq})`;
+}
+
+/**
+ * One page, by keyset: the first `limit` rows after the cursor, and one more that tells whether there is a next page. In the default
+ * order a scope is the outer loop (its index is in the order of the page), so a rare scope costs no more than a common one.
+ */
+export function listStatement(query: ListQuery): { statement: Statement; order: Order } {
+  const order = orderOf(query);
+  const now = query.now.getTime();
+  const [firstScope, ...otherScopes] = query.scopes ?? [];
+  const scopeLeads = firstScope !== undefined && order.field === 'created';
+  const seqColumn = scopeLeads ? keyScopes.keySeq : order.field === 'last-used' ? keyUsage.keySeq : apiKeys.seq;
+  const conditions: (SQL | undefined)[] = [
+    query.status && statusFilter(query.status, now),
+    query.mode && eq(apiKeys.mode, query.mode),
+    query.expiringBefore &&
+      and(
+        eq(apiKeys.status, 'active'),
+        gt(apiKeys.expiryOrder, now),
+        lte(apiKeys.expiryOrder, query.expiringBefore.getTime()),
+      ),
+    query.unusedSince &&
+      and(
+        lt(keyUsage.lastUsedAt, query.unusedSince.getTime()),
+        or(gt(keyUsage.lastUsedAt, 0), lt(apiKeys.createdAt, query.unusedSince.getTime())),
+      ),
+    query.search
+      ? sql`${apiKeys.seq} in (select seq from api_keys indexed by api_keys_search where instr(search_text, ${nameKey(query.search)}) > 0)`
+      : undefined,
+    ...otherScopes.map(holds),
+    firstScope !== undefined && !scopeLeads ? holds(firstScope) : undefined,
+    scopeLeads ? eq(keyScopes.scope, firstScope) : undefined,
+    query.cursor === undefined ? undefined : after(order, query.cursor, seqColumn),
+  ];
+  const sortColumn = SORT_COLUMN[order.field];
+  const direction = order.descending ? desc : asc;
+  const fields = { ...KEY_FIELDS, sortValue: sortColumn };
+  // CROSS JOIN fixes the order of the loops in SQLite: the table that gives the order of the page comes first.
+  const from = () => {
+    if (scopeLeads) {
+      return qb
+        .select(fields)
+        .from(keyScopes)
+        .crossJoin(apiKeys)
+        .crossJoin(keyUsage)
+        .where(and(eq(apiKeys.seq, keyScopes.keySeq), eq(keyUsage.keySeq, keyScopes.keySeq), ...conditions))
+        .orderBy(direction(keyScopes.keySeq));
+    }
+    if (order.field === 'last-used') {
+      return qb
+        .select(fields)
+        .from(keyUsage)
+        .crossJoin(apiKeys)
+        .where(and(eq(apiKeys.seq, keyUsage.keySeq), ...conditions))
+        .orderBy(direction(keyUsage.lastUsedAt), direction(keyUsage.keySeq));
+    }
+    const rows = qb
+      .select(fields)
+      .from(apiKeys)
+      .crossJoin(keyUsage)
+      .where(and(eq(keyUsage.keySeq, apiKeys.seq), ...conditions));
+    return order.field === 'created'
+      ? rows.orderBy(direction(apiKeys.seq))
+      : rows.orderBy(direction(sortColumn), direction(apiKeys.seq));
+  };
+  const built = from();
+  return { statement: statement(query.limit === undefined ? built : built.limit(query.limit + 1)), order };
+}

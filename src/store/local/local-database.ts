@@ -1,0 +1,350 @@
+import { randomUUID } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import type Sqlite from 'better-sqlite3';
+import { appendToChain, type Authorship, GENESIS } from '../../domain/audit.js';
+import { KeysError } from '../../domain/errors.js';
+import type { Finding } from '../../domain/key-store.js';
+import { safeText } from '../../domain/text.js';
+import type { Database, Rows, Statement, WritePlan } from '../database.js';
+import { isBusy, translate } from '../errors.js';
+import { type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
+import { type Binding, type BindingName, loadBinding } from './binding.js';
+import { inspectLocal } from './inspect.js';
+import { assertSameFile, type FileIdentity, secureFile } from './path-safety.js';
+
+/** Marks a file as ours in its header ("UKEY"), so that another program's SQLite file is never written to. */
+export const APPLICATION_ID = 0x554b4559;
+
+/**
+ * Settings of every connection, each read back. better-sqlite3 is compiled so that WAL alone means synchronous=NORMAL, which may
+ * lose a printed key at a power cut; recursive_triggers makes REPLACE ask the delete triggers; secure_delete wipes deleted hashes.
+ */
+const SETTINGS: readonly (readonly [name: string, value: string, reads: number | string])[] = [
+  ['synchronous', 'FULL', 2],
+  ['foreign_keys', 'ON', 1],
+  ['trusted_schema', 'OFF', 0],
+  ['recursive_triggers', 'ON', 1],
+  ['secure_delete', 'ON', 1],
+  ['cell_size_check', 'ON', 1],
+];
+
+/** Publishes where a write stands. Tests subscribe in a preload and kill the process there; nobody else listens. */
+const killPoints = channel('unlockos-keys:write');
+
+export interface LocalOptions {
+  /** Make the file (and, at the default place, its directory) when it is not there. */
+  readonly create: boolean;
+  readonly makeParent: boolean;
+  /** How long to wait for another process's lock, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly binding?: BindingName | undefined;
+  /** Recorded in the first row of a new store's audit log. */
+  readonly by: Authorship;
+  readonly now: () => Date;
+  /** For `doctor`: open whatever version is there and change nothing. */
+  readonly inspect?: boolean | undefined;
+  /** Another folder of migrations, for testing upgrades. */
+  readonly migrations?: readonly Migration[] | undefined;
+}
+
+function pragma(db: Sqlite.Database, text: string): unknown {
+  const rows = db.prepare(`PRAGMA ${text}`).raw().all() as unknown[][];
+  return rows[0]?.[0];
+}
+
+/** Blocks this thread; only ever between two attempts at a lock that another process holds. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** SQLite's busy timeout does not cover the switch to WAL, so the attempts are repeated here until `timeoutMs` is over. */
+function whileBusy<T>(timeoutMs: number, attempt: () => T): T {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error;
+      pause(5 + Math.random() * 20);
+    }
+  }
+}
+
+function configure(db: Sqlite.Database): void {
+  for (const [name, value, reads] of SETTINGS) {
+    db.exec(`PRAGMA ${name} = ${value}`);
+    if (pragma(db, name) !== reads)
+      throw new KeysError(
+        'store_unavailable',
+        `SQLite refused ${name}=${value}`,
+        'reinstall unlockos-keys, or report this',
+      );
+  }
+  if (process.platform === 'darwin') db.exec('PRAGMA fullfsync = ON');
+}
+
+function schemaVersion(db: Sqlite.Database): number {
+  const table = db
+    .prepare("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'")
+    .raw()
+    .get() as number[];
+  if (table[0] === 0) return 0;
+  return ((db.prepare('SELECT max(version) FROM schema_migrations').raw().get() as (number | null)[])[0] ??
+    0) as number;
+}
+
+/** Ours, nobody's yet, or another program's: found out before anything is written. */
+function identify(db: Sqlite.Database): 'ours' | 'empty' | 'foreign' {
+  if (pragma(db, 'application_id') === APPLICATION_ID) return 'ours';
+  const objects = db.prepare('SELECT count(*) FROM sqlite_master').raw().get() as number[];
+  return objects[0] === 0 && pragma(db, 'user_version') === 0 ? 'empty' : 'foreign';
+}
+
+/** The embedded store: one SQLite file, one synchronous connection. */
+export class LocalDatabase implements Database {
+  readonly engine: string;
+  readonly #db: Sqlite.Database;
+  readonly #statements = new Map<string, Sqlite.Statement>();
+  readonly #identity: FileIdentity;
+  readonly #options: LocalOptions;
+  readonly location: string;
+  readonly created: boolean;
+
+  private constructor(file: string, binding: Binding, options: LocalOptions) {
+    const { identity, created } = secureFile(file, options);
+    this.location = file;
+    this.engine = binding.name;
+    this.#identity = identity;
+    this.#options = options;
+    this.#db = binding.open(file);
+    try {
+      assertSameFile(file, identity);
+      this.#db.exec(`PRAGMA busy_timeout = ${options.timeoutMs}`);
+      this.created = this.#prepare() || created;
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Opens (and where asked makes) a store; brings an older schema up to date under a lock, and refuses a newer one. */
+  static async open(file: string, options: LocalOptions): Promise<LocalDatabase> {
+    try {
+      return new LocalDatabase(file, loadBinding(options.binding), options);
+    } catch (error) {
+      throw translate(error, safeText(file));
+    }
+  }
+
+  /** True when it made the schema. */
+  #prepare(): boolean {
+    const name = safeText(this.location);
+    const kind = identify(this.#db);
+    if (kind === 'foreign')
+      throw new KeysError(
+        'store_foreign',
+        `${name} is a SQLite file of another program`,
+        'pass the path of an unlockos-keys store, or of a file that does not exist yet',
+      );
+    if (this.#options.inspect) return false;
+    if (kind === 'empty' && !this.#options.create)
+      throw new KeysError(
+        'store_missing',
+        `${name} is an empty file, not yet a store`,
+        'unlockos-keys create makes it one',
+      );
+    if (pragma(this.#db, 'journal_mode') !== 'wal') {
+      const mode = whileBusy(this.#options.timeoutMs, () => pragma(this.#db, 'journal_mode = WAL'));
+      if (mode !== 'wal')
+        throw new KeysError(
+          'store_unavailable',
+          `the store ${name} cannot use write-ahead logging`,
+          'move it to a local disk',
+        );
+    }
+    configure(this.#db);
+    const version = kind === 'empty' ? 0 : schemaVersion(this.#db);
+    if (version === this.#latest()) return false;
+    return this.#migrate(version);
+  }
+
+  #latest(): number {
+    return this.#options.migrations?.length ?? SCHEMA_VERSION;
+  }
+
+  /** Brings the schema up to date in one transaction; the version is read again under the lock, for another process may have been first. */
+  #migrate(seen: number): boolean {
+    if (seen > this.#latest()) throw this.#newer(seen);
+    const migrations = this.#options.migrations ?? readMigrations();
+    if (seen > 0) this.#vacuumInto(`${this.location}.before-v${this.#latest()}-${randomUUID().slice(0, 8)}`);
+    return this.#transaction(() => {
+      const version = schemaVersion(this.#db);
+      if (version > this.#latest()) throw this.#newer(version);
+      const at = this.#options.now();
+      for (const migration of migrations.slice(version)) {
+        for (const text of migration.statements) this.#db.exec(text);
+        this.#db
+          .prepare('INSERT INTO schema_migrations (version, tag, checksum, applied_at) VALUES (?, ?, ?, ?)')
+          .run(migration.version, migration.tag, migration.checksum, at.getTime());
+      }
+      if (version > 0) return false;
+      this.#db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+      this.#recordBirth(at);
+      return true;
+    });
+  }
+
+  /** The first row of the audit log: when and by whom the store was made, and the catalogue that it began with. */
+  #recordBirth(at: Date): void {
+    const scopes = this.#db.prepare('SELECT scope FROM scopes ORDER BY position').raw().all() as string[][];
+    const [row] = appendToChain(GENESIS, randomUUID(), [
+      {
+        ...this.#options.by,
+        at: at.toISOString(),
+        action: 'store.create',
+        keyId: null,
+        keyName: null,
+        reason: null,
+        before: null,
+        after: { storeId: randomUUID(), scopes: scopes.map(([scope]) => scope) },
+      },
+    ]);
+    if (row)
+      this.#db
+        .prepare('INSERT INTO audit_events (seq, op, body, prev, hash) VALUES (?, ?, ?, ?, ?)')
+        .run(row.seq, row.op, row.body, row.prev, row.hash);
+  }
+
+  #newer(version: number): KeysError {
+    return new KeysError(
+      'store_newer',
+      `the store ${safeText(this.location)} has schema ${version}, this tool knows up to ${this.#latest()}`,
+      'upgrade unlockos-keys; until then only doctor opens this store',
+    );
+  }
+
+  #prepared(sql: string): Sqlite.Statement {
+    let found = this.#statements.get(sql);
+    if (!found) {
+      found = this.#db.prepare(sql);
+      this.#statements.set(sql, found);
+    }
+    return found;
+  }
+
+  #all({ sql, params }: Statement): Rows {
+    return this.#prepared(sql)
+      .raw(true)
+      .all(...params) as unknown[][];
+  }
+
+  /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was quicker. */
+  #transaction<T>(body: () => T, begin = 'BEGIN IMMEDIATE'): T {
+    killPoints.publish('before-begin');
+    this.#db.exec(begin);
+    try {
+      const result = body();
+      killPoints.publish('before-commit');
+      this.#db.exec('COMMIT');
+      killPoints.publish('after-commit');
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  async read(statements: readonly Statement[]): Promise<Rows[]> {
+    try {
+      const [first, ...others] = statements;
+      if (first && others.length === 0) return [this.#all(first)];
+      return this.#transaction(() => statements.map((each) => this.#all(each)), 'BEGIN');
+    } catch (error) {
+      throw translate(error, safeText(this.location));
+    }
+  }
+
+  async write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T> {
+    try {
+      return this.#transaction(() => {
+        const { writes, result } = plan(reads.map((each) => this.#all(each)));
+        for (const { sql, params, rows } of writes) {
+          const { changes } = this.#prepared(sql).run(...params);
+          if (changes !== rows)
+            throw new KeysError(
+              'conflict',
+              `a change touched ${changes} rows instead of ${rows}; it was undone`,
+              'run the command again',
+            );
+        }
+        return result;
+      });
+    } catch (error) {
+      throw translate(error, safeText(this.location));
+    }
+  }
+
+  async reopen(): Promise<LocalDatabase> {
+    assertSameFile(this.location, this.#identity);
+    return LocalDatabase.open(this.location, { ...this.#options, create: false, makeParent: false });
+  }
+
+  async check(): Promise<Finding[]> {
+    try {
+      return inspectLocal(
+        this.location,
+        this.engine,
+        (text) => this.#db.prepare(text).raw().all() as unknown[][],
+        this.#options.migrations ?? readMigrations(),
+      );
+    } catch (error) {
+      throw translate(error, safeText(this.location));
+    }
+  }
+
+  /** A file made by VACUUM INTO is born world-readable; it fills an empty file that exists, so that one is made first, 0600. */
+  #vacuumInto(file: string): void {
+    closeSync(
+      openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
+    );
+    try {
+      this.#db.prepare('VACUUM INTO ?').run(file);
+      const copy = loadBinding(this.#options.binding).open(file);
+      try {
+        const verdict = pragma(copy, 'quick_check');
+        if (verdict !== 'ok')
+          throw new KeysError(
+            'store_corrupt',
+            `the copy ${safeText(file)} is damaged: ${safeText(String(verdict))}`,
+            'run unlockos-keys doctor on the store',
+          );
+      } finally {
+        copy.close();
+      }
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    }
+  }
+
+  async backup(file: string): Promise<void> {
+    try {
+      this.#vacuumInto(file);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'EEXIST')
+        throw new KeysError('conflict', `${safeText(file)} exists`, 'choose a new file: a backup never overwrites');
+      if (code === 'ENOENT')
+        throw new KeysError('usage', `the directory of ${safeText(file)} does not exist`, 'make it first');
+      if (code === 'EACCES' || code === 'EROFS')
+        throw new KeysError('usage', `no permission to write ${safeText(file)}`, 'choose a file that you may write');
+      throw translate(error, safeText(file));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#statements.clear();
+    this.#db.close();
+  }
+}
