@@ -1,7 +1,7 @@
 import { KeysError } from './domain/errors.js';
+import type { KeyStore } from './domain/key-store.js';
 import type { Mode } from './domain/key-string.js';
 import { parseKeyString } from './domain/key-string.js';
-import type { KeyStore } from './domain/key-store.js';
 import { guardMatches, secretMatches } from './domain/secret-hash.js';
 import { type Demands, judge, type Verdict } from './domain/verdict.js';
 

@@ -10,7 +10,7 @@ export interface RateLimit {
 export const DEFAULT_RATE_LIMIT: RateLimit = { limit: 600, windowSeconds: 60 };
 
 const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
-const WORDS: Record<number, string> = { 1: 'second', 60: 'minute', 3600: 'hour', 86_400: 'day' };
+const WORDS: Record<number, string> = { 1: 'second', 60: 'minute', 3600: 'hour', 86400: 'day' };
 const MAX_LIMIT = 1_000_000_000;
 
 /** Reads `600/m` (s, m, h or d). Throws `usage` for anything else: a limit is a promise, so nothing is guessed. */

@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { type ApiKey, nameKey, readDescription, readName } from '../domain/api-key.js';
 import type { AuditHead, Authorship } from '../domain/audit.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
-import { mintKeyString, type Mode, parseKeyString, type RandomBytes } from '../domain/key-string.js';
 import type {
   AuditEvent,
   AuditQuery,
@@ -13,6 +12,14 @@ import type {
   KeyStore,
   ListQuery,
 } from '../domain/key-store.js';
+import {
+  isKeyId,
+  type Mode,
+  mintKeyString,
+  parseKeyString,
+  type RandomBytes,
+  readTypedId,
+} from '../domain/key-string.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from '../domain/rate-limit.js';
 import { assertScopeForm, type CatalogueScope, resolveScopes } from '../domain/scopes.js';
 import { DEFAULT_BCRYPT_COST, guardTag } from '../domain/secret-hash.js';
@@ -240,6 +247,17 @@ export class Keyring {
 
   async auditList(query: AuditQuery = {}): Promise<AuditEvent[]> {
     return this.store.auditEvents(query);
+  }
+
+  /** The id that `ref` means, also of a key that is gone: the log outlives it. */
+  async auditKeyId(ref: string): Promise<string> {
+    try {
+      return (await this.show(ref)).id;
+    } catch (error) {
+      const id = readTypedId(ref);
+      if (isKeysError(error, 'not_found') && isKeyId(id)) return id;
+      throw error;
+    }
   }
 
   async auditHead(): Promise<AuditHead> {

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
-import { isKeyId, KEY_ID_LENGTH, KEY_STRING_IN_TEXT, maskKey, readTypedId } from '../domain/key-string.js';
 import type { KeyStore } from '../domain/key-store.js';
+import { isKeyId, KEY_ID_LENGTH, KEY_STRING_IN_TEXT, maskKey, readTypedId } from '../domain/key-string.js';
 import { didYouMean } from '../domain/scopes.js';
 import { quoted, safeText } from '../domain/text.js';
 

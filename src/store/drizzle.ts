@@ -5,6 +5,7 @@
 export {
   and,
   asc,
+  Column,
   desc,
   eq,
   exists,
@@ -19,10 +20,9 @@ export {
   lt,
   lte,
   or,
+  Placeholder,
   type SQL,
   sql,
-  Column,
-  Placeholder,
 } from 'drizzle-orm';
 export {
   check,

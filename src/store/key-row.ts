@@ -1,7 +1,7 @@
 import type { ApiKey, Status } from '../domain/api-key.js';
 import { nameKey } from '../domain/api-key.js';
-import type { Mode } from '../domain/key-string.js';
 import type { NewKey } from '../domain/key-store.js';
+import type { Mode } from '../domain/key-string.js';
 import { apiKeys, keyUsage } from './schema.js';
 
 /** The columns that make an `ApiKey`, in the order in which {@link keyFromRow} reads them. The hash is not among them. */

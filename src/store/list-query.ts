@@ -3,7 +3,7 @@ import { KeysError } from '../domain/errors.js';
 import type { ListQuery, SortField } from '../domain/key-store.js';
 import { SORT_FIELDS } from '../domain/key-store.js';
 import type { Statement } from './database.js';
-import { and, asc, desc, eq, gt, lte, lt, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
+import { and, asc, desc, eq, gt, lt, lte, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
 import { KEY_FIELDS } from './key-row.js';
 import { qb, statement } from './query.js';
 import { apiKeys, keyScopes, keyUsage } from './schema.js';

@@ -1,10 +1,10 @@
-import { nameKey, type ApiKey } from '../domain/api-key.js';
+import { type ApiKey, nameKey } from '../domain/api-key.js';
 import {
-  appendToChain,
   type AuditAction,
   type AuditBody,
   type AuditHead,
   type AuditRow,
+  appendToChain,
   GENESIS,
   keyState,
   stateDifference,

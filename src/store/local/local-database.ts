@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import type Sqlite from 'better-sqlite3';
-import { appendToChain, type Authorship, GENESIS } from '../../domain/audit.js';
+import { type Authorship, appendToChain, GENESIS } from '../../domain/audit.js';
 import { KeysError } from '../../domain/errors.js';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { KeysError } from '../domain/errors.js';
+import type { Context } from './context.js';
+import type { ExitCode } from './exit-code.js';
+import type { GlobalFlags } from './flags.js';
+import { Session } from './session.js';
+
+/** What a command does with its typed flags and arguments; the number it returns is the exit code, nothing is 0. */
+// biome-ignore lint/suspicious/noConfusingVoidType: most commands end without saying anything
+type Run<F, A extends unknown[]> = (session: Session, flags: F, ...args: A) => Promise<ExitCode | void>;
+
+/** Wraps a {@link Run} into what commander calls: one session, always closed. */
+export type Runner = <F, A extends unknown[]>(run: Run<F, A>) => (...commanderArgs: unknown[]) => Promise<void>;
+
+/** Each file of `commands/` exports one: it puts its command on the program that it is given (one built apart would not inherit its error handling). */
+export type Register = (program: Command, run: Runner) => void;
+
+/** `settle` hears the exit code of the command that ran. */
+export function runnerFor(ctx: Context, settle: (code: ExitCode) => void): Runner {
+  return <F, A extends unknown[]>(run: Run<F, A>) =>
+    async (...commanderArgs) => {
+      const command = commanderArgs.at(-1) as Command;
+      const flags = command.optsWithGlobals<GlobalFlags>();
+      const session = new Session(ctx, flags);
+      try {
+        settle((await run(session, flags as F, ...(commanderArgs.slice(0, -2) as A))) ?? 0);
+      } finally {
+        await session.close();
+      }
+    };
+}
+
+/** For flags that may be repeated: each use adds to the list. */
+export function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** The examples at the end of a command's help. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ unlockos-keys ${line}`).join('\n')}`;
+}
+
+/** Lines of stdin or of a file that each hold one thing; empty lines are dropped. */
+export function nonEmptyLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.replace(/\r$/, ''))
+    .filter((line) => line !== '');
+}
+
+/** All of stdin, for `-` and `--stdin`. */
+export function readStdin(session: Session, what: string): string {
+  try {
+    return session.ctx.stdin.readAll(1_048_576);
+  } catch (error) {
+    if (error instanceof RangeError) throw new KeysError('usage', `stdin is too large for ${what}`, 'at most 1 MiB');
+    throw error;
+  }
+}

@@ -1,0 +1,278 @@
+import { type ApiKey, mixedScripts, readName } from '../../domain/api-key.js';
+import { KeysError } from '../../domain/errors.js';
+import { parseExpiry } from '../../domain/expiry.js';
+import type { Mode } from '../../domain/key-string.js';
+import { DEFAULT_RATE_LIMIT, describeRateLimit, parseRateLimit, type RateLimit } from '../../domain/rate-limit.js';
+import { type CatalogueScope, splitList } from '../../domain/scopes.js';
+import { quoted } from '../../domain/text.js';
+import type { CreatedKey, CreateInput, Keyring } from '../../keyring/keyring.js';
+import { collect, examples, nonEmptyLines, type Register, readStdin } from '../command.js';
+import { Delivery, type DeliveryFlags } from '../delivery.js';
+import type { ExitCode } from '../exit-code.js';
+import type { Session } from '../session.js';
+
+interface CreateFlags extends DeliveryFlags {
+  readonly description?: string;
+  readonly testMode?: boolean;
+  readonly test?: boolean;
+  readonly live?: boolean;
+  readonly scope?: string[];
+  readonly scopes?: string[];
+  readonly rateLimit?: string;
+  readonly expires?: string;
+  readonly like?: string;
+}
+
+/** What is settled so far; the rest is asked, or named as missing. */
+interface Draft {
+  names: string[];
+  description: string | undefined;
+  mode: Mode | undefined;
+  scopes: readonly string[];
+  readonly rateLimit: RateLimit;
+  readonly expiresAt: Date | null;
+}
+
+export const registerCreate: Register = (program, run) => {
+  program
+    .command('create')
+    .summary('make a key; its key string is shown once')
+    .description('Make a key. Its key string is shown once and cannot be shown again; scopes and mode never change.')
+    .argument('[name...]', 'name of the key; several names make several keys alike, - reads names from stdin')
+    .option('-d, --description <text>', 'what the key is for')
+    .option('--test-mode', 'a test key (also --test): works in test environments only')
+    .addOption(program.createOption('--test').hideHelp())
+    .option('--live', 'a live key (the default; under CI one of the two must be given)')
+    .option(
+      '-s, --scope <scope>',
+      'what the key may do (also --scopes); repeat or separate by commas; checkin:* takes the category',
+      collect,
+    )
+    .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
+    .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
+    .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
+    .option('--like <key>', 'take scopes, mode, description and rate limit from another key; flags override')
+    .optionsGroup('Where the key string goes (under CI one is required):')
+    .option('--key-file <file>', 'a new file, mode 0600')
+    .option('--env-file <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
+    .option('--github-env <NAME>', "a variable for the job's later steps, masked")
+    .option('--github-output <NAME>', 'a step output, masked')
+    .option('--copy', 'the clipboard, cleared after 45 s')
+    .addHelpText(
+      'after',
+      examples(
+        'create                                    # asks for everything',
+        'create ci --test-mode --scope checkin:read,plan:read',
+        'create partner --live -s "checkin:*" --rate-limit 100/m --expires 90d --key-file partner.key',
+        'create ci --test -s plan:read -o value   # the key string alone: KEY=$(…)',
+        'create partner-2 --like partner -s plan:read',
+      ),
+    )
+    .action(run((session, flags: CreateFlags, names: string[]) => create(session, flags, names)));
+};
+
+async function create(session: Session, flags: CreateFlags, args: string[]): Promise<ExitCode | undefined> {
+  const testMode = flags.testMode || flags.test;
+  if (testMode && flags.live)
+    throw new KeysError('usage', '--test-mode and --live contradict each other', 'pass one of them');
+  const names = args.includes('-')
+    ? args.flatMap((name) => (name === '-' ? nonEmptyLines(readStdin(session, 'names')) : [name]))
+    : args;
+  const delivery = new Delivery(session, flags, { asList: args.includes('-') || names.length > 1 });
+  const draft: Draft = {
+    names: names.map(readName),
+    description: flags.description,
+    mode: testMode ? 'test' : flags.live ? 'live' : undefined,
+    scopes: splitList([...(flags.scope ?? []), ...(flags.scopes ?? [])]),
+    rateLimit: flags.rateLimit === undefined ? DEFAULT_RATE_LIMIT : parseRateLimit(flags.rateLimit),
+    expiresAt: flags.expires === undefined ? null : parseExpiry(flags.expires, session.now),
+  };
+  if (!session.interactive) refuseMissing(session, flags, draft, delivery);
+  const keyring = await session.keyring({ create: flags.like === undefined && !session.dryRun });
+  const settled = flags.like === undefined ? draft : likeTemplate(draft, flags, await keyring.show(flags.like));
+  const asked = session.interactive && (await askMissing(session, keyring, settled));
+  const inputs = await keyring.plan(toInputs(settled));
+  warnOfLookalikes(session, inputs);
+  if (asked || session.dryRun) await summarise(session, inputs);
+  if (session.dryRun) {
+    session.remark('Dry run: nothing was made.');
+    return undefined;
+  }
+  if (asked && !(await (await session.prompts()).yesNo('Create this key?', true)))
+    throw new KeysError('confirmation_required', 'not confirmed; nothing was made');
+  await session.target();
+  delivery.probe();
+  let created: CreatedKey[];
+  try {
+    created = await keyring.create(inputs, progress(session, inputs.length));
+  } catch (error) {
+    delivery.abandon();
+    throw error;
+  }
+  announce(session, created);
+  await delivery.deliver(created, keyring);
+  session.note('\nKeep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.');
+  return offerCopy(session, delivery, created);
+}
+
+function toInputs(draft: Draft): CreateInput[] {
+  const { description, mode = 'live', scopes, rateLimit, expiresAt } = draft;
+  return draft.names.map((name) => ({ name, description, mode, scopes, rateLimit, expiresAt }));
+}
+
+/** Names everything that is missing at once, with the flags that would have given it. */
+function refuseMissing(session: Session, flags: CreateFlags, draft: Draft, delivery: Delivery): void {
+  const missing: string[] = [];
+  if (draft.names.length === 0) missing.push('a name           unlockos-keys create NAME');
+  if (draft.mode === undefined && session.ctx.ci && flags.like === undefined)
+    missing.push('the mode         --test-mode or --live');
+  if (draft.scopes.length === 0 && flags.like === undefined)
+    missing.push('scopes           --scope checkin:read (unlockos-keys scopes list)');
+  if (delivery.missing) missing.push(delivery.missing);
+  if (missing.length === 0) return;
+  const why = session.ctx.ci
+    ? `this is a ${session.ctx.ci.name} run`
+    : session.format === 'table'
+      ? 'no terminal, or --no-input'
+      : `-o ${session.format} never asks`;
+  throw new KeysError(
+    'missing_input',
+    `${missing.length === 1 ? 'one thing is' : `${missing.length} things are`} missing, and I cannot ask here (${why})\n${missing.map((line) => `  ${line}`).join('\n')}`,
+    'for example: unlockos-keys create ci --test-mode --scope checkin:read -o value',
+  );
+}
+
+/** What was not said on the command line comes from the other key. */
+function likeTemplate(draft: Draft, flags: CreateFlags, template: ApiKey): Draft {
+  return {
+    ...draft,
+    description: draft.description ?? template.description ?? '',
+    mode: draft.mode ?? template.mode,
+    scopes: draft.scopes.length > 0 ? draft.scopes : template.scopes,
+    rateLimit: flags.rateLimit === undefined ? template.rateLimit : draft.rateLimit,
+  };
+}
+
+/** Asks for what is missing; true when it asked anything. A description is asked for only along with something else. */
+async function askMissing(session: Session, keyring: Keyring, draft: Draft): Promise<boolean> {
+  if (draft.names.length > 0 && draft.mode !== undefined && draft.scopes.length > 0) return false;
+  const prompts = await session.prompts();
+  if (draft.names.length === 0) {
+    draft.names.push(readName(await prompts.text('Name', { check: (text) => checkName(keyring, text) })));
+  } else {
+    for (const name of draft.names) await keyring.assertNameFree(name);
+  }
+  draft.description ??= await prompts.text('Description (optional)');
+  draft.mode ??= await prompts.choose<Mode>('Mode', [
+    { name: 'Test', value: 'test', description: 'works in test environments only, never touches production data' },
+    { name: 'Live', value: 'live', description: 'works in production' },
+  ]);
+  if (draft.scopes.length === 0)
+    draft.scopes = await prompts.pick('Scopes (they never change)', groupsOf(await keyring.scopes()));
+  return true;
+}
+
+async function checkName(keyring: Keyring, text: string): Promise<string | true> {
+  try {
+    await keyring.assertNameFree(readName(text));
+    return true;
+  } catch (error) {
+    if (error instanceof KeysError) return error.message;
+    throw error;
+  }
+}
+
+function groupsOf(catalogue: readonly CatalogueScope[]) {
+  const open = catalogue.filter((entry) => !entry.retired);
+  return [...new Set(open.map((entry) => entry.category))].map((category) => {
+    const members = open.filter((entry) => entry.category === category);
+    return {
+      label: members[0]?.categoryLabel ?? category,
+      choices: members.map(({ scope }) => ({ name: scope, value: scope })),
+    };
+  });
+}
+
+function warnOfLookalikes(session: Session, inputs: readonly CreateInput[]): void {
+  for (const { name } of inputs) {
+    const scripts = mixedScripts(name);
+    if (scripts.length > 0)
+      session.remark(
+        `warning: the name ${quoted(name)} mixes ${scripts.join(' and ')} letters, some of which look alike`,
+      );
+  }
+}
+
+function details(input: Pick<CreateInput, 'scopes' | 'rateLimit' | 'expiresAt'>): string[] {
+  return [
+    `  Scopes      ${input.scopes.join(', ')}`,
+    `  Rate limit  ${describeRateLimit(input.rateLimit ?? DEFAULT_RATE_LIMIT)}`,
+    `  Expires     ${input.expiresAt?.toISOString() ?? 'never'}`,
+  ];
+}
+
+function listed(names: readonly string[]): string {
+  return names.length <= 5
+    ? names.map(quoted).join(', ')
+    : `${names.slice(0, 4).map(quoted).join(', ')} and ${names.length - 4} more`;
+}
+
+async function summarise(session: Session, inputs: readonly CreateInput[]): Promise<void> {
+  const [first] = inputs;
+  if (!first) return;
+  const { value } = await session.store();
+  session.remark(
+    [
+      `  Name        ${listed(inputs.map(({ name }) => name))}`,
+      `  Description ${first.description ?? '—'}`,
+      `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
+      ...details(first),
+      `  Store       ${value}`,
+    ].join('\n'),
+  );
+}
+
+function announce(session: Session, created: readonly CreatedKey[]): void {
+  const [first] = created;
+  if (!first) return;
+  const mode = first.key.mode === 'live' ? 'LIVE' : 'TEST';
+  const what =
+    created.length === 1
+      ? `${mode} key ${quoted(first.key.name)} (${first.key.id})`
+      : `${created.length} ${mode} keys: ${listed(created.map(({ key }) => key.name))}`;
+  session.note([`Created ${what}`, ...details(first.key), ''].join('\n'));
+}
+
+/** Hashing many keys takes a while: say so on a terminal, once per hundred elsewhere. */
+function progress(session: Session, total: number): (done: number) => void {
+  const { stderr } = session.ctx;
+  if (total < 20 || session.flags.quiet) return () => {};
+  return (done) => {
+    if (stderr.isTTY) stderr.write(`\r${done}/${total}${done === total ? '\n' : ''}`);
+    else if (done % 100 === 0) session.note(`${done}/${total}`);
+  };
+}
+
+/** The key is made and shown by now, so even Ctrl-C here loses nothing, and says so. */
+async function offerCopy(
+  session: Session,
+  delivery: Delivery,
+  created: readonly CreatedKey[],
+): Promise<ExitCode | undefined> {
+  const [only] = created;
+  if (!delivery.offersCopy || created.length !== 1 || !only) return undefined;
+  try {
+    const { clipboard } = session.ctx;
+    const offer =
+      clipboard.route === 'local'
+        ? 'Copy it to the clipboard (cleared after 45 s)?'
+        : 'Send it to your terminal for its clipboard?';
+    if (await (await session.prompts()).yesNo(offer, false)) await delivery.copy(only.keyString);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof KeysError)) throw error;
+    if (error.code !== 'cancelled') session.remark(`warning: ${error.message}`);
+    else session.remark(`Not copied. The key ${only.key.id} was made, and is shown above.`);
+    return error.code === 'cancelled' ? 130 : undefined;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Register } from '../command.js';
+import { registerAudit } from './audit.js';
+import { registerCreate } from './create.js';
+import { registerDelete } from './delete.js';
+import { registerDisable } from './disable.js';
+import { registerDoctor } from './doctor.js';
+import { registerEdit } from './edit.js';
+import { registerEnable } from './enable.js';
+import { registerIdentify } from './identify.js';
+import { registerList } from './list.js';
+import { registerScopes } from './scopes.js';
+import { registerShow } from './show.js';
+import { registerStore } from './store.js';
+import { registerVerify } from './verify.js';
+
+/** Every command, under the heading and in the order of the help page. */
+export const COMMANDS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
+  [
+    'Keys:',
+    [registerCreate, registerList, registerShow, registerEdit, registerEnable, registerDisable, registerDelete],
+  ],
+  ['Key strings:', [registerVerify, registerIdentify]],
+  ['Store:', [registerScopes, registerAudit, registerStore, registerDoctor]],
+];

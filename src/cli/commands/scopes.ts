@@ -1,0 +1,63 @@
+import { assertScopeForm } from '../../domain/scopes.js';
+import { examples, type Register } from '../command.js';
+import { scopeView } from '../output/views.js';
+
+export const registerScopes: Register = (program, run) => {
+  const scopes = program
+    .command('scopes')
+    .summary('the catalogue of scopes: list, add, retire')
+    .description('The catalogue of scopes that keys can be given.');
+
+  scopes
+    .command('list', { isDefault: true })
+    .summary('every scope, by category')
+    .description('List the catalogue by category.')
+    .addHelpText('after', examples('scopes list', 'scopes list -o value'))
+    .action(
+      run(async (session, _flags: object) => {
+        const catalogue = await (await session.keyring({ create: true })).scopes();
+        const categories = [...new Set(catalogue.map((entry) => entry.category))];
+        await session.print(
+          categories.flatMap((category) => catalogue.filter((entry) => entry.category === category)),
+          scopeView,
+        );
+      }),
+    );
+
+  scopes
+    .command('add')
+    .summary('add a scope to the catalogue')
+    .description('Add a scope to the catalogue. Keys that exist do not get it.')
+    .argument('<scope>', 'category:action, e.g. plan:delete')
+    .option('--category-label <text>', 'what a new category is called, e.g. "Check-in"')
+    .addHelpText('after', examples('scopes add plan:delete', 'scopes add report:read --category-label Reports'))
+    .action(
+      run(async (session, flags: { categoryLabel?: string }, scope: string) => {
+        assertScopeForm(scope);
+        const keyring = await session.keyring({ create: !session.dryRun });
+        await session.target();
+        if (session.dryRun) return session.remark(`Dry run: would add ${scope}`);
+        const added = await keyring.addScope(scope, flags.categoryLabel);
+        session.note(`Added ${added.scope} to ${added.categoryLabel}`);
+        if (session.format !== 'table') await session.print([added], scopeView, { single: true });
+      }),
+    );
+
+  scopes
+    .command('retire')
+    .summary('no new key can take this scope; keys that hold it keep it')
+    .description('Retire a scope: no new key can take it, keys that hold it keep it. Cannot be undone.')
+    .argument('<scope>', 'a scope of the catalogue')
+    .addHelpText('after', examples('scopes retire plan:update', 'scopes retire plan:update --dry-run'))
+    .action(
+      run(async (session, _flags: object, scope: string) => {
+        assertScopeForm(scope);
+        const keyring = await session.keyring();
+        await session.target();
+        if (session.dryRun) return session.remark(`Dry run: would retire ${scope}`);
+        const { scope: retired, changed } = await keyring.retireScope(scope);
+        session.note(changed ? `Retired ${scope}` : `${scope} already was retired`);
+        if (session.format !== 'table') await session.print([retired], scopeView, { single: true });
+      }),
+    );
+};

@@ -1,0 +1,43 @@
+import type { KeyStore } from '../domain/key-store.js';
+import type { RandomBytes } from '../domain/key-string.js';
+import type { OpenOptions } from '../store/open.js';
+import type { Clipboard } from './clipboard.js';
+import type { Prompts } from './prompts.js';
+
+export interface Input {
+  readonly isTTY: boolean;
+  /** All of it, up to `limit` bytes; throws a RangeError when there is more. */
+  readAll(limit: number): string;
+}
+
+export interface Output {
+  readonly isTTY: boolean;
+  /** The width of the terminal; undefined when it is none. */
+  columns(): number | undefined;
+  /** Returns when every byte was handed to the system; throws its error (EPIPE, ENOSPC) otherwise. */
+  write(text: string): void;
+}
+
+/** The world as a command sees it. Commands touch no `process`, `console` or clock of their own. */
+export interface Context {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly now: () => Date;
+  readonly random?: RandomBytes | undefined;
+  /** bcrypt cost of new keys; the default when absent. */
+  readonly hashCost?: number | undefined;
+  /** The CI system that runs us, or null. Its stdout is a log. */
+  readonly ci: { readonly name: string } | null;
+  readonly osUser: string;
+  readonly host: string;
+  readonly home: string;
+  readonly version: string;
+  readonly nodeVersion: string;
+  openStore(location: string, options: OpenOptions): Promise<KeyStore>;
+  prompts(): Promise<Prompts>;
+  readonly clipboard: Clipboard;
+}

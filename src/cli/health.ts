@@ -1,0 +1,75 @@
+import { formatHead } from '../domain/audit.js';
+import { isKeysError } from '../domain/errors.js';
+import type { Finding } from '../domain/key-store.js';
+import type { Keyring } from '../keyring/keyring.js';
+import { reportOf } from './exit-code.js';
+import type { Session } from './session.js';
+
+/** The store's own findings, and the audit chain where the schema is ours and the file sound enough to read. */
+export async function checkStore(keyring: Keyring): Promise<Finding[]> {
+  const findings = await keyring.storeCheck();
+  const readable = findings.every(
+    ({ check, status }) => (check !== 'schema' && check !== 'integrity') || status === 'ok',
+  );
+  return readable ? [...findings, await auditFinding(keyring)] : findings;
+}
+
+async function auditFinding(keyring: Keyring): Promise<Finding> {
+  const { sound, events, head, problems } = await keyring.auditVerify();
+  return {
+    check: 'audit log',
+    status: sound ? 'ok' : 'failed',
+    detail: sound
+      ? `${events} events, head ${formatHead(head)}`
+      : `${problems.length} problems: ${problems.slice(0, 3).join('; ')}`,
+    hint: sound ? null : 'unlockos-keys audit verify lists them all',
+  };
+}
+
+/** Everything `doctor` looks at. It opens any version of a store, and turns what stops it into findings. */
+export async function diagnose(session: Session): Promise<Finding[]> {
+  const { ctx } = session;
+  const findings: Finding[] = [
+    {
+      check: 'tool',
+      status: 'ok',
+      detail: `unlockos-keys ${ctx.version} on Node ${ctx.nodeVersion}, ${ctx.platform}`,
+      hint: null,
+    },
+  ];
+  try {
+    const { value, source } = await session.store();
+    findings.push({ check: 'store', status: 'ok', detail: `${value} (${source})`, hint: null });
+    if (await session.storeIsUnborn()) {
+      return [
+        ...findings,
+        {
+          check: 'schema',
+          status: 'warning',
+          detail: 'the store was never made',
+          hint: 'unlockos-keys create makes it, with its first key',
+        },
+        clipboardFinding(session),
+      ];
+    }
+    findings.push(...(await checkStore(await session.keyring({ inspect: true }))));
+  } catch (error) {
+    if (!isKeysError(error)) throw error;
+    const { code, message, hint } = reportOf(error);
+    findings.push({ check: code, status: 'failed', detail: message, hint });
+  }
+  return [...findings, clipboardFinding(session)];
+}
+
+function clipboardFinding(session: Session): Finding {
+  const { route } = session.ctx.clipboard;
+  return {
+    check: 'clipboard',
+    status: 'ok',
+    detail:
+      route === 'local'
+        ? 'copies go to this machine'
+        : 'copies are sent to the terminal (OSC 52), because this is an SSH session',
+    hint: null,
+  };
+}

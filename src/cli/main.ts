@@ -1,0 +1,98 @@
+import { Command, CommanderError } from 'commander';
+import { KeysError } from '../domain/errors.js';
+import { runnerFor } from './command.js';
+import { COMMANDS } from './commands/index.js';
+import type { Context } from './context.js';
+import { EXIT_CODES, type ExitCode, exitCodeOf, renderError } from './exit-code.js';
+import { FORMATS, isOn, wantsJsonErrors } from './flags.js';
+
+const OUTRO = `
+Environment: UNLOCKOS_KEYS_STORE, UNLOCKOS_KEYS_OUTPUT, UNLOCKOS_KEYS_NO_INPUT, UNLOCKOS_KEYS_ACTOR, UNLOCKOS_KEYS_DEBUG, NO_COLOR
+
+Exit codes:
+${Object.entries(EXIT_CODES)
+  .map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)
+  .join('\n')}
+
+Examples:
+  $ unlockos-keys create                                  # asks for everything
+  $ unlockos-keys create ci --test-mode --scope checkin:read
+  $ unlockos-keys list --unused-for 90d
+  $ unlockos-keys disable partner-checkin --reason "leaked"`;
+
+function buildProgram(ctx: Context, settle: (code: ExitCode) => void): Command {
+  const program = new Command('unlockos-keys')
+    .description('Make and govern the API keys of the UnlockOS API.')
+    .version(ctx.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => ctx.stdout.write(text),
+      writeErr: (text) => ctx.stderr.write(text),
+      outputError: () => {}, // reported once, by main
+      getOutHelpWidth: () => ctx.stdout.columns() ?? 80,
+      getErrHelpWidth: () => ctx.stderr.columns() ?? 80,
+    })
+    .option('--store <path>', 'the store to use (default: in your data directory)')
+    .option('-o, --output <format>', FORMATS.join(', '))
+    .option('--json', 'the same as -o json')
+    .option('--fields <a,b>', 'only these fields')
+    .option('--no-input', 'never ask')
+    .option('-y, --yes', 'confirm what would be asked')
+    .option('-n, --dry-run', 'check everything, change nothing')
+    .option('-q, --quiet', 'no remarks on stderr')
+    .option('--debug', 'details of failures on stderr')
+    .option('--color <when>', 'auto, always, never')
+    .addOption(new Command().createOption('--no-color').hideHelp())
+    .option('--timeout <time>', 'how long to wait for a busy store (default: 5s)')
+    .option('--actor <name>', 'who asked for this, for the audit log')
+    .addHelpText('after', OUTRO);
+  const run = runnerFor(ctx, settle);
+  for (const [heading, registers] of COMMANDS) {
+    program.commandsGroup(heading);
+    for (const register of registers) register(program, run);
+  }
+  return program;
+}
+
+/** commander's own errors are usage errors; help and version arrive as errors too, and are none. */
+function usageError(error: CommanderError): KeysError | null {
+  if (error.exitCode === 0 || error.code === 'commander.help') return null;
+  return new KeysError(
+    'usage',
+    error.message.replace(/^error: /, ''),
+    'unlockos-keys --help, or --help after a command',
+  );
+}
+
+/**
+ * The command line: arguments (without node and script) and a world in, the exit code out. Prints every error itself; never exits,
+ * and throws nothing.
+ */
+export async function main(argv: readonly string[], ctx: Context): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  try {
+    const program = buildProgram(ctx, (settled) => {
+      code = settled;
+    });
+    await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    return code;
+  } catch (thrown) {
+    if (isBrokenPipe(thrown)) return 0; // whoever read us has seen enough: `| head`
+    const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
+    if (error === null) return 0;
+    const debug = argv.includes('--debug') || isOn(ctx.env.UNLOCKOS_KEYS_DEBUG);
+    try {
+      ctx.stderr.write(renderError(error, { json: wantsJsonErrors(argv, ctx), debug }));
+    } catch {
+      // stderr is gone as well; the exit code still tells
+    }
+    return exitCodeOf(error);
+  }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+}

@@ -1,0 +1,86 @@
+import { readSync, writeSync } from 'node:fs';
+import os from 'node:os';
+import tty from 'node:tty';
+import ci from 'ci-info';
+import { systemClipboard } from './clipboard.js';
+import type { Context, Input, Output } from './context.js';
+import { VERSION } from './version.js';
+
+/** Waits for a pipe whose other side is slow; non-blocking descriptors answer EAGAIN until it has caught up. */
+function waitABit(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+}
+
+function isAgain(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EAGAIN';
+}
+
+/** Synchronous, because a `process.exit` or a crash must not cut what was written, and the caller must hear of a failure. */
+function output(descriptor: 1 | 2): Output {
+  return {
+    isTTY: tty.isatty(descriptor),
+    columns: () => (tty.isatty(descriptor) ? new tty.WriteStream(descriptor).columns : undefined),
+    write(text) {
+      const bytes = Buffer.from(text);
+      for (let offset = 0; offset < bytes.length; ) {
+        try {
+          offset += writeSync(descriptor, bytes, offset);
+        } catch (error) {
+          if (!isAgain(error)) throw error;
+          waitABit();
+        }
+      }
+    },
+  };
+}
+
+const stdin: Input = {
+  isTTY: tty.isatty(0),
+  readAll(limit) {
+    const bytes = Buffer.alloc(limit + 1);
+    let length = 0;
+    for (;;) {
+      try {
+        const read = readSync(0, bytes, length, bytes.length - length, null);
+        if (read === 0) return bytes.toString('utf8', 0, length);
+        length += read;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EOF') return bytes.toString('utf8', 0, length);
+        if (!isAgain(error)) throw error;
+        waitABit();
+      }
+      if (length > limit) throw new RangeError(`more than ${limit} bytes on stdin`);
+    }
+  },
+};
+
+function osUser(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`; // a container may run as a uid without a name
+  }
+}
+
+/** The composition root of the command line: the only place that knows the real streams, store, prompts and clipboard. */
+export function systemContext(): Context {
+  process.umask(0o077);
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    platform: process.platform,
+    stdin,
+    stdout: output(1),
+    stderr: output(2),
+    now: () => new Date(),
+    ci: ci.isCI ? { name: ci.name ?? 'CI' } : null,
+    osUser: osUser(),
+    host: os.hostname(),
+    home: os.homedir(),
+    version: VERSION,
+    nodeVersion: process.version,
+    openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
+    prompts: async () => (await import('./prompts.js')).terminalPrompts(),
+    clipboard: systemClipboard(process.env, output(2)),
+  };
+}

@@ -1,0 +1,1 @@
+export type { Verifier } from './verifier.js';
