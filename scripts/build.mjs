@@ -5,7 +5,7 @@
 // of it, taken after a warm-up run (`scripts/warm-up.cjs`); another V8 rejects that and compiles as usual. See
 // docs/decisions/0006-bundle.md.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -18,20 +18,30 @@ rmSync('dist', { recursive: true, force: true });
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
 copyFileSync('src/hash-worker.js', 'dist/hash-worker.js');
 
-/** Modules of ours that stand for a heavy package: the only importers of it, and the cut between the files. */
+/**
+ * The cuts between the files: what each holds, by the modules that stand for it. A module that two files import must be in a file of
+ * its own (`domain`), or there would be two of it, and two `KeysError` classes.
+ */
 const CHUNKS = {
-  drizzle: 'src/store/drizzle.ts',
-  table: 'src/cli/output/table.ts',
-  prompts: 'src/cli/prompts.ts',
-  csv: 'csv-stringify/sync',
-  bcrypt: 'bcryptjs',
+  domain: readdirSync('src/domain').map((file) => `./src/domain/${file}`),
+  engine: ['./src/store/open.ts', './src/store/local/path-safety.ts', './src/keyring/keyring.ts'],
+  drizzle: ['./src/store/drizzle.ts'],
+  table: ['./src/cli/output/table.ts'],
+  paint: ['./src/cli/output/paint.ts'],
+  prompts: ['./src/cli/prompts.ts'],
+  csv: ['csv-stringify/sync'],
+  bcrypt: ['bcryptjs'],
+  ci: ['ci-info'],
+  'better-sqlite3': ['better-sqlite3'], // its JavaScript; the addon stays where npm built it
 };
 
-const resolved = new Map(
-  Object.entries(CHUNKS).map(([name, file]) => [file.startsWith('src/') ? path.join(root, file) : file, name]),
+const chunkOf = new Map(
+  Object.entries(CHUNKS).flatMap(([name, files]) =>
+    files.map((file) => [file.startsWith('.') ? path.resolve(root, file) : file, name]),
+  ),
 );
 
-/** Turns an import of a chunk into a require of its file. */
+/** Turns an import of another file's module into a require of that file. */
 const cut = (own) => ({
   name: 'cut',
   setup(plugin) {
@@ -40,7 +50,7 @@ const cut = (own) => ({
       const target = args.path.startsWith('.')
         ? path.resolve(args.resolveDir, args.path).replace(/\.js$/, '.ts')
         : args.path;
-      const chunk = resolved.get(target);
+      const chunk = chunkOf.get(target);
       return chunk && chunk !== own ? { path: `./${chunk}.cjs`, external: true } : undefined;
     });
   },
@@ -52,8 +62,9 @@ const options = (own) => ({
   target: 'node20.17',
   format: 'cjs',
   legalComments: 'none',
+  minifyWhitespace: true, // less to read at each start; names stay, for stack traces
   supported: { 'dynamic-import': false }, // written as require, which our loader serves
-  external: ['better-sqlite3', 'libsql', 'clipboardy'],
+  external: ['libsql', 'clipboardy', 'bindings'],
   // In CommonJS a module does not know its URL; `../../drizzle` and `./hash-worker.js` are found relative to the bundle.
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
@@ -62,8 +73,11 @@ const options = (own) => ({
 });
 
 await build({ ...options('cli'), entryPoints: ['src/cli/start.ts'], outfile: path.join(bundle, 'cli.cjs') });
-for (const [name, file] of Object.entries(CHUNKS)) {
-  await build({ ...options(name), entryPoints: [file], outfile: path.join(bundle, `${name}.cjs`) });
+for (const [name, files] of Object.entries(CHUNKS)) {
+  const contents = files
+    .map((file) => (file.startsWith('.') ? `export * from '${file}';` : `module.exports = require('${file}');`))
+    .join('\n');
+  await build({ ...options(name), stdin: { contents, resolveDir: root }, outfile: path.join(bundle, `${name}.cjs`) });
 }
 await build({
   ...options('worker'),

@@ -33,7 +33,9 @@ export async function hashSecrets(
   let finished = 0;
   const done = () => progress(++finished);
   if (secrets.length < WORTH_THREADS) {
-    return Promise.all(secrets.map((secret) => hashSecret(secret, cost).then((hash) => (done(), hash))));
+    const hashes = secrets.map((secret) => hashSecret(secret, cost));
+    for (const hash of hashes) hash.then(done, () => {});
+    return Promise.all(hashes);
   }
   const threads = Math.min(availableParallelism(), secrets.length);
   const hashes = new Array<string>(secrets.length);

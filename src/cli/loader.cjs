@@ -2,7 +2,7 @@
 // compiled form is rejected and the file compiled as usual. It is code, so it lies in the package and nowhere else.
 'use strict';
 const { readFileSync } = require('node:fs');
-const { createRequire } = require('node:module');
+const { createRequire, isBuiltin } = require('node:module');
 const path = require('node:path');
 const vm = require('node:vm');
 
@@ -17,12 +17,18 @@ function compiledForm(file) {
   }
 }
 
+/**
+ * Some modules cost milliseconds each, and most commands use none of them: these are loaded when a property of theirs is first read.
+ * (ci-info asks for some eighty environment variables.)
+ */
+const LAZY = new Set(['child_process', 'crypto', 'os', 'tty', 'worker_threads', 'zlib', './ci.cjs']);
+
 function load(file) {
   const known = modules.get(file);
   if (known) return known.exports;
   const module = { exports: {} };
   modules.set(file, module);
-  const source = readFileSync(file, 'utf8');
+  const source = readFileSync(file, 'latin1'); // the bundler writes ASCII only
   const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
     filename: file,
     cachedData: compiledForm(file),
@@ -30,12 +36,14 @@ function load(file) {
   scripts.set(file, script);
   const directory = path.dirname(file);
   let outside;
-  const requireHere = (name) => {
+  const requireNow = (name) => {
     if (name.startsWith('./') && name.endsWith('.cjs')) return load(path.join(directory, name));
-    if (name.startsWith('node:')) return require(name);
+    if (isBuiltin(name)) return require(name);
     outside ??= createRequire(file);
     return outside(name);
   };
+  const requireHere = (name) =>
+    LAZY.has(name.replace('node:', '')) ? new Proxy({}, { get: (_, key) => requireNow(name)[key] }) : requireNow(name);
   script.runInThisContext()(module.exports, requireHere, module, file, directory);
   return module.exports;
 }

@@ -20,7 +20,11 @@ Examples:
   $ unlockos-keys list --unused-for 90d
   $ unlockos-keys disable partner-checkin --reason "leaked"`;
 
-function buildProgram(ctx: Context, settle: (code: ExitCode) => void): Command {
+function buildProgram(
+  ctx: Context,
+  settle: (code: ExitCode) => void,
+  wanted: (words: readonly string[]) => boolean,
+): Command {
   const program = new Command('unlockos-keys')
     .description('Make and govern the API keys of the UnlockOS API.')
     .version(ctx.version, '-V, --version', 'print the version')
@@ -34,6 +38,8 @@ function buildProgram(ctx: Context, settle: (code: ExitCode) => void): Command {
       outputError: () => {}, // reported once, by main
       getOutHelpWidth: () => ctx.stdout.columns() ?? 80,
       getErrHelpWidth: () => ctx.stderr.columns() ?? 80,
+      getOutHasColors: () => false, // our help has none; asking would open Node's streams
+      getErrHasColors: () => false,
     })
     .option('--store <path>', 'the store to use (default: in your data directory)')
     .option('-o, --output <format>', FORMATS.join(', '))
@@ -50,11 +56,21 @@ function buildProgram(ctx: Context, settle: (code: ExitCode) => void): Command {
     .option('--actor <name>', 'who asked for this, for the audit log')
     .addHelpText('after', OUTRO);
   const run = runnerFor(ctx, settle);
-  for (const [heading, registers] of COMMANDS) {
+  for (const [heading, commands] of COMMANDS) {
     program.commandsGroup(heading);
-    for (const register of registers) register(program, run);
+    for (const [words, register] of commands) if (wanted(words)) register(program, run);
   }
   return program;
+}
+
+/**
+ * Which commands to build: those that some argument names, for building all takes longer than most commands run. Where no argument
+ * names any, it is a call for help or a typing error, and both need all of them.
+ */
+function commandFilter(argv: readonly string[]): (words: readonly string[]) => boolean {
+  const named = (words: readonly string[]) => words.some((word) => argv.includes(word));
+  const any = COMMANDS.some(([, commands]) => commands.some(([words]) => named(words)));
+  return any ? named : () => true;
 }
 
 /** commander's own errors are usage errors; help and version arrive as errors too, and are none. */
@@ -74,10 +90,11 @@ function usageError(error: CommanderError): KeysError | null {
 export async function main(argv: readonly string[], ctx: Context): Promise<ExitCode> {
   let code: ExitCode = 0;
   try {
-    const program = buildProgram(ctx, (settled) => {
+    const settle = (settled: ExitCode) => {
       code = settled;
-    });
-    await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    };
+    const words = argv.length === 0 ? ['--help'] : [...argv];
+    await parse(words, (wanted) => buildProgram(ctx, settle, wanted));
     return code;
   } catch (thrown) {
     if (isBrokenPipe(thrown)) return 0; // whoever read us has seen enough: `| head`
@@ -90,6 +107,19 @@ export async function main(argv: readonly string[], ctx: Context): Promise<ExitC
       // stderr is gone as well; the exit code still tells
     }
     return exitCodeOf(error);
+  }
+}
+
+/** A word that names no command may stand beside one that does (`crate --store list`): then all are needed after all, to suggest one. */
+async function parse(
+  words: string[],
+  build: (wanted: (words: readonly string[]) => boolean) => Command,
+): Promise<void> {
+  try {
+    await build(commandFilter(words)).parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
+    await build(() => true).parseAsync(words, { from: 'user' });
   }
 }
 

@@ -8,7 +8,6 @@ import type { Context } from './context.js';
 import { ANSWER_NO, type ExitCode } from './exit-code.js';
 import {
   actorFlag,
-  defaultStorePath,
   type Format,
   formatFlag,
   type GlobalFlags,
@@ -40,8 +39,8 @@ export class Session {
     const format = formatFlag(ctx, flags);
     this.format = format.value;
     this.formatIsExplicit = format.source !== 'default';
-    const mayAsk = flags.input !== false && !isOn(ctx.env.UNLOCKOS_KEYS_NO_INPUT) && ctx.ci === null;
-    this.interactive = mayAsk && this.format === 'table' && ctx.stdin.isTTY && ctx.stderr.isTTY;
+    const mayAsk = flags.input !== false && !isOn(ctx.env.UNLOCKOS_KEYS_NO_INPUT);
+    this.interactive = mayAsk && this.format === 'table' && ctx.stdin.isTTY && ctx.stderr.isTTY && ctx.ci === null;
     wantsColor(ctx, flags, false); // refuses an unknown --color before anything happens
   }
 
@@ -103,15 +102,15 @@ export class Session {
     this.debug(`store ${location} (${source})`);
     const store = await this.ctx.openStore(location, {
       create: options.create === true,
-      makeParent: location === defaultStorePath(this.ctx),
+      makeParent: source === 'default',
       timeoutMs,
-      by: this.by(),
+      by: () => this.by(),
       now: this.ctx.now,
       inspect: options.inspect,
     });
     const { Keyring } = await import('../keyring/keyring.js');
     this.#keyring = new Keyring(store, {
-      by: this.by(),
+      by: () => this.by(),
       now: this.ctx.now,
       random: this.ctx.random,
       hashCost: this.ctx.hashCost,

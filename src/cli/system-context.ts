@@ -1,4 +1,4 @@
-import { readSync, writeSync } from 'node:fs';
+import { fstatSync, readSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import tty from 'node:tty';
 import ci from 'ci-info';
@@ -15,11 +15,22 @@ function isAgain(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EAGAIN';
 }
 
+/** Asks the cheap question first: a pipe or a file is no terminal, and finding that out needs none of Node's terminal modules. */
+function isTerminal(descriptor: 0 | 1 | 2): boolean {
+  try {
+    return fstatSync(descriptor).isCharacterDevice() && tty.isatty(descriptor);
+  } catch {
+    return false; // closed by whoever started us
+  }
+}
+
 /** Synchronous, because a `process.exit` or a crash must not cut what was written, and the caller must hear of a failure. */
 function output(descriptor: 1 | 2): Output {
   return {
-    isTTY: tty.isatty(descriptor),
-    columns: () => (tty.isatty(descriptor) ? new tty.WriteStream(descriptor).columns : undefined),
+    get isTTY() {
+      return isTerminal(descriptor);
+    },
+    columns: () => (isTerminal(descriptor) ? new tty.WriteStream(descriptor).columns : undefined),
     write(text) {
       const bytes = Buffer.from(text);
       for (let offset = 0; offset < bytes.length; ) {
@@ -35,7 +46,9 @@ function output(descriptor: 1 | 2): Output {
 }
 
 const stdin: Input = {
-  isTTY: tty.isatty(0),
+  get isTTY() {
+    return isTerminal(0);
+  },
   readAll(limit) {
     const bytes = Buffer.alloc(limit + 1);
     let length = 0;
@@ -73,10 +86,18 @@ export function systemContext(): Context {
     stdout: output(1),
     stderr: output(2),
     now: () => new Date(),
-    ci: ci.isCI ? { name: ci.name ?? 'CI' } : null,
-    osUser: osUser(),
-    host: os.hostname(),
-    home: os.homedir(),
+    get ci() {
+      return ci.isCI ? { name: ci.name ?? 'CI' } : null;
+    },
+    get osUser() {
+      return osUser();
+    },
+    get host() {
+      return os.hostname();
+    },
+    get home() {
+      return os.homedir();
+    },
     version: VERSION,
     nodeVersion: process.version,
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),

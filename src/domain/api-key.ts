@@ -93,12 +93,16 @@ export function readDescription(text: string): string | null {
   return description;
 }
 
-const SCRIPTS = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Hebrew', 'Arabic'].map(
-  (script) => [script, new RegExp(`\\p{Script=${script}}`, 'u')] as const,
-);
-
 /** The scripts that a name mixes, when it mixes some that look alike: worth a warning, because `раrtner` is not `partner`. */
 export function mixedScripts(name: string): string[] {
-  const found = SCRIPTS.filter(([, pattern]) => pattern.test(name)).map(([script]) => script);
+  const scripts = [
+    ['Latin', /\p{Script=Latin}/u],
+    ['Cyrillic', /\p{Script=Cyrillic}/u],
+    ['Greek', /\p{Script=Greek}/u],
+    ['Armenian', /\p{Script=Armenian}/u],
+    ['Hebrew', /\p{Script=Hebrew}/u],
+    ['Arabic', /\p{Script=Arabic}/u],
+  ] as const;
+  const found = scripts.filter(([, pattern]) => pattern.test(name)).map(([script]) => script);
   return found.length > 1 ? found : [];
 }

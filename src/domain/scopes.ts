@@ -1,4 +1,4 @@
-import { closest, distance } from 'fastest-levenshtein';
+import leven from 'leven';
 import { KeysError } from './errors.js';
 import { quoted } from './text.js';
 
@@ -27,9 +27,16 @@ export function assertScopeForm(text: string): void {
 
 /** The nearest candidate within two or so typing errors; never acted on, only suggested. */
 export function didYouMean(text: string, candidates: readonly string[]): string | null {
-  if (candidates.length === 0 || text.length > 100) return null;
-  const best = closest(text, candidates);
-  return distance(text, best) <= Math.max(2, Math.floor(best.length / 4)) ? best : null;
+  if (text.length > 100) return null;
+  let best: string | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const distance = leven(text, candidate);
+    if (distance >= bestDistance || distance > Math.max(2, Math.floor(candidate.length / 4))) continue;
+    best = candidate;
+    bestDistance = distance;
+  }
+  return best;
 }
 
 /** Splits repeated and comma-separated flag values, keeping order and dropping empty pieces. */

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { compare, hash } from 'bcryptjs';
 
 /**
  * bcrypt at OWASP's floor for passwords. A key's secret has 190 random bits, so the cost buys nothing; it is the guard tag below
@@ -12,6 +11,9 @@ export const MAX_COST = 12;
 
 /** bcrypt reads no further than this and says nothing; two secrets that differ later would be equal. */
 const MAX_BCRYPT_BYTES = 72;
+
+/** Loaded at its first use: most commands neither make nor prove a secret. */
+const bcrypt = () => import('bcryptjs');
 
 const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./0-9A-Za-z]{53}$/;
 
@@ -34,13 +36,13 @@ export async function hashSecret(secret: string, cost: number): Promise<string> 
     throw new RangeError(`bcrypt cost must be ${MIN_COST} to ${MAX_COST}`);
   }
   assertWhole(secret);
-  return hash(secret, cost);
+  return (await bcrypt()).hash(secret, cost);
 }
 
 /** True when `secret` is the one that `stored` was made from. False, at once, for a hash that {@link readHashScheme} does not accept. */
 export async function secretMatches(secret: string, stored: string): Promise<boolean> {
   assertWhole(secret);
-  return readHashScheme(stored).scheme === 'bcrypt' && compare(secret, stored);
+  return readHashScheme(stored).scheme === 'bcrypt' && (await bcrypt()).compare(secret, stored);
 }
 
 /**

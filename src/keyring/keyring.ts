@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type ApiKey, nameKey, readDescription, readName } from '../domain/api-key.js';
 import type { AuditHead, Authorship } from '../domain/audit.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
@@ -66,7 +66,8 @@ export type Identity =
     };
 
 export interface KeyringOptions {
-  readonly by: Authorship;
+  /** Who makes the changes; asked for each one. */
+  readonly by: () => Authorship;
   readonly now?: (() => Date) | undefined;
   readonly random?: RandomBytes | undefined;
   /** bcrypt cost of new keys, 4 to 12. */
@@ -81,21 +82,21 @@ const ID_ATTEMPTS = 3;
  */
 export class Keyring {
   readonly store: KeyStore;
-  readonly #by: Authorship;
+  readonly #by: () => Authorship;
   readonly #now: () => Date;
-  readonly #random: RandomBytes;
+  readonly #random: RandomBytes | undefined;
   readonly #cost: number;
 
   constructor(store: KeyStore, options: KeyringOptions) {
     this.store = store;
     this.#by = options.by;
     this.#now = options.now ?? (() => new Date());
-    this.#random = options.random ?? randomBytes;
+    this.#random = options.random;
     this.#cost = options.hashCost ?? DEFAULT_BCRYPT_COST;
   }
 
   #change(reason?: string | null): Change {
-    return { by: this.#by, at: this.#now(), op: randomUUID(), reason };
+    return { by: this.#by(), at: this.#now(), op: randomUUID(), reason };
   }
 
   /** Checks what `create` would check, hashing and writing nothing: what the keys would look like. */

@@ -13,12 +13,37 @@ import { registerShow } from './show.js';
 import { registerStore } from './store.js';
 import { registerVerify } from './verify.js';
 
-/** Every command, under the heading and in the order of the help page. */
-export const COMMANDS: readonly (readonly [heading: string, registers: readonly Register[]])[] = [
+/** Every command by the words that call it, under the heading and in the order of the help page. */
+export const COMMANDS: readonly (readonly [
+  heading: string,
+  commands: readonly (readonly [words: readonly string[], register: Register])[],
+])[] = [
   [
     'Keys:',
-    [registerCreate, registerList, registerShow, registerEdit, registerEnable, registerDisable, registerDelete],
+    [
+      [['create'], registerCreate],
+      [['list', 'ls'], registerList],
+      [['show'], registerShow],
+      [['edit'], registerEdit],
+      [['enable'], registerEnable],
+      [['disable'], registerDisable],
+      [['delete', 'rm'], registerDelete],
+    ],
   ],
-  ['Key strings:', [registerVerify, registerIdentify]],
-  ['Store:', [registerScopes, registerAudit, registerStore, registerDoctor]],
+  [
+    'Key strings:',
+    [
+      [['verify'], registerVerify],
+      [['identify'], registerIdentify],
+    ],
+  ],
+  [
+    'Store:',
+    [
+      [['scopes'], registerScopes],
+      [['audit'], registerAudit],
+      [['store'], registerStore],
+      [['doctor'], registerDoctor],
+    ],
+  ],
 ];

@@ -6,13 +6,15 @@ const STEPS = [
   ['minute', 60],
 ] as const;
 
-const words = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
-
-/** `3 hours ago`, `in 74 days`; `just now` within a minute before. */
+/**
+ * `3 hours ago`, `in 74 days`; `just now` within a minute before. Not Intl.RelativeTimeFormat: making one costs a short-lived process
+ * about as long as all the rest of `list`.
+ */
 export function relativeTime(at: Date, now: Date): string {
-  const seconds = (at.getTime() - now.getTime()) / 1000;
-  for (const [unit, size] of STEPS) {
-    if (Math.abs(seconds) >= size) return words.format(Math.trunc(seconds / size), unit);
-  }
-  return seconds <= 0 ? 'just now' : 'in less than a minute';
+  const seconds = Math.trunc((at.getTime() - now.getTime()) / 1000);
+  const step = STEPS.find(([, size]) => Math.abs(seconds) >= size);
+  if (!step) return seconds <= 0 ? 'just now' : 'in less than a minute';
+  const count = Math.floor(Math.abs(seconds) / step[1]);
+  const span = `${count} ${step[0]}${count === 1 ? '' : 's'}`;
+  return seconds < 0 ? `${span} ago` : `in ${span}`;
 }

@@ -19,7 +19,7 @@ export interface Binding {
 const require = createRequire(import.meta.url);
 
 /** Loading the addon by its path spares the search through a dozen places that the `bindings` package makes. */
-function betterSqlite3(): Binding | null {
+async function betterSqlite3(): Promise<Binding | null> {
   let addon: string;
   try {
     addon = path.join(
@@ -30,13 +30,13 @@ function betterSqlite3(): Binding | null {
     return null;
   }
   if (!existsSync(addon)) return null;
-  const Database = require('better-sqlite3') as typeof Sqlite;
+  const { default: Database } = await import('better-sqlite3');
   return { name: 'better-sqlite3', open: (file) => new Database(file, { nativeBinding: addon }) };
 }
 
-function libsql(): Binding | null {
+async function libsql(): Promise<Binding | null> {
   try {
-    const Database = require('libsql') as typeof Sqlite;
+    const { default: Database } = (await import('libsql')) as unknown as { default: typeof Sqlite };
     return { name: 'libsql', open: (file) => new Database(file) };
   } catch {
     return null;
@@ -44,13 +44,13 @@ function libsql(): Binding | null {
 }
 
 /** The binding asked for, or the first that is installed. Throws `store_unavailable` when there is none. */
-export function loadBinding(wanted?: BindingName): Binding {
-  const found = (wanted === 'libsql' ? null : betterSqlite3()) ?? (wanted === 'better-sqlite3' ? null : libsql());
-  if (!found)
-    throw new KeysError(
-      'store_unavailable',
-      `no SQLite binding is installed (${wanted ?? BINDINGS.join(' or ')})`,
-      'reinstall: npm install -g unlockos-keys',
-    );
-  return found;
+export async function loadBinding(wanted?: BindingName): Promise<Binding> {
+  const found =
+    (wanted === 'libsql' ? null : await betterSqlite3()) ?? (wanted === 'better-sqlite3' ? null : await libsql());
+  if (found) return found;
+  throw new KeysError(
+    'store_unavailable',
+    `no SQLite binding is installed (${wanted ?? BINDINGS.join(' or ')})`,
+    'reinstall: npm install -g unlockos-keys',
+  );
 }

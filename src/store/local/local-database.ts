@@ -40,7 +40,7 @@ export interface LocalOptions {
   readonly timeoutMs: number;
   readonly binding?: BindingName | undefined;
   /** Recorded in the first row of a new store's audit log. */
-  readonly by: Authorship;
+  readonly by: () => Authorship;
   readonly now: () => Date;
   /** For `doctor`: open whatever version is there and change nothing. */
   readonly inspect?: boolean | undefined;
@@ -105,6 +105,7 @@ function identify(db: Sqlite.Database): 'ours' | 'empty' | 'foreign' {
 export class LocalDatabase implements Database {
   readonly engine: string;
   readonly #db: Sqlite.Database;
+  readonly #binding: Binding;
   readonly #statements = new Map<string, Sqlite.Statement>();
   readonly #identity: FileIdentity;
   readonly #options: LocalOptions;
@@ -115,6 +116,7 @@ export class LocalDatabase implements Database {
     const { identity, created } = secureFile(file, options);
     this.location = file;
     this.engine = binding.name;
+    this.#binding = binding;
     this.#identity = identity;
     this.#options = options;
     this.#db = binding.open(file);
@@ -131,7 +133,7 @@ export class LocalDatabase implements Database {
   /** Opens (and where asked makes) a store; brings an older schema up to date under a lock, and refuses a newer one. */
   static async open(file: string, options: LocalOptions): Promise<LocalDatabase> {
     try {
-      return new LocalDatabase(file, loadBinding(options.binding), options);
+      return new LocalDatabase(file, await loadBinding(options.binding), options);
     } catch (error) {
       throw translate(error, safeText(file));
     }
@@ -200,7 +202,7 @@ export class LocalDatabase implements Database {
     const scopes = this.#db.prepare('SELECT scope FROM scopes ORDER BY position').raw().all() as string[][];
     const [row] = appendToChain(GENESIS, randomUUID(), [
       {
-        ...this.#options.by,
+        ...this.#options.by(),
         at: at.toISOString(),
         action: 'store.create',
         keyId: null,
@@ -310,7 +312,7 @@ export class LocalDatabase implements Database {
     );
     try {
       this.#db.prepare('VACUUM INTO ?').run(file);
-      const copy = loadBinding(this.#options.binding).open(file);
+      const copy = this.#binding.open(file);
       try {
         const verdict = pragma(copy, 'quick_check');
         if (verdict !== 'ok')
