@@ -2,9 +2,9 @@ import { fstatSync, readSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import tty from 'node:tty';
 import ci from 'ci-info';
+import { VERSION } from '../version.js';
 import { systemClipboard } from './clipboard.js';
 import type { Context, Input, Output } from './context.js';
-import { VERSION } from './version.js';
 
 /** Waits for a pipe whose other side is slow; non-blocking descriptors answer EAGAIN until it has caught up. */
 function waitABit(): void {

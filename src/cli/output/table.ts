@@ -25,7 +25,7 @@ const GAP = 2;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** `text` in at most `width` terminal columns; a cut ends in an ellipsis and never halves a character. */
-export function fit(text: string, width: number): string {
+export function truncate(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let kept = '';
   let used = 0;
@@ -103,11 +103,11 @@ export function renderTable<T>(
     },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(kept.map(({ column, width }) => options.paint.bold(fit(column.header, width))));
+  table.push(kept.map(({ column, width }) => options.paint.bold(truncate(column.header, width))));
   items.forEach((item, row) => {
     table.push(
       kept.map(({ column, cells, width }) => {
-        const text = fit(cells[row] ?? '', width);
+        const text = truncate(cells[row] ?? '', width);
         return column.paint ? column.paint(text, item, options.paint) : text;
       }),
     );
