@@ -63,6 +63,16 @@ function buildProgram(
   return program;
 }
 
+/** The whole command tree, for looking at: nothing in it can be run. */
+export function programForDocs(): Command {
+  const stream = { isTTY: false, columns: () => 100, write() {} };
+  return buildProgram(
+    { stdout: stream, stderr: stream, version: '' } as unknown as Context,
+    () => {},
+    () => true,
+  );
+}
+
 /**
  * Which commands to build: those that some argument names, for building all takes longer than most commands run. Where no argument
  * names any, it is a call for help or a typing error, and both need all of them.
