@@ -105,6 +105,7 @@ test('every decision note says context, choice, consequence, and what would chan
     '0005-two-bindings',
     '0006-bundle',
     '0007-list-indexes',
+    '0008-dotenv',
   ]) {
     const note = read(`docs/decisions/${name}.md`);
     for (const part of ['**Context.**', '**Choice.**', '**Consequence.**', '**What would change it.**'])

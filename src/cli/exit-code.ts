@@ -52,6 +52,11 @@ export function exitCodeOf(error: unknown): ExitCode {
   return error instanceof KeysError ? BY_CODE[error.code] : 1;
 }
 
+/** Whoever read us is gone. */
+export function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
+}
+
 /** Line by line, because a message may list candidates, and no line may carry a control character or a key string. */
 function printable(text: string): string {
   return redactKeyStrings(text).split('\n').map(safeText).join('\n');

@@ -3,7 +3,7 @@ import { KeysError } from '../domain/errors.js';
 import { runnerFor } from './command.js';
 import { COMMANDS } from './commands/index.js';
 import type { Context } from './context.js';
-import { EXIT_CODES, type ExitCode, exitCodeOf, renderError } from './exit-code.js';
+import { EXIT_CODES, type ExitCode, exitCodeOf, isBrokenPipe, renderError } from './exit-code.js';
 import { FORMATS, isOn, wantsJsonErrors } from './flags.js';
 
 const OUTRO = `
@@ -131,8 +131,4 @@ async function parse(
     if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
     await build(() => true).parseAsync(words, { from: 'user' });
   }
-}
-
-function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }

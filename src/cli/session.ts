@@ -5,7 +5,7 @@ import { parseTimeout } from '../domain/expiry.js';
 import { safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
 import type { Context } from './context.js';
-import { ANSWER_NO, type ExitCode } from './exit-code.js';
+import { ANSWER_NO, type ExitCode, isBrokenPipe } from './exit-code.js';
 import {
   actorFlag,
   type Format,
@@ -57,9 +57,25 @@ export class Session {
     if (this.flags.quiet !== true) this.remark(text);
   }
 
-  /** A remark that `--quiet` does not silence: a warning, or the question that goes with a prompt. */
+  /**
+   * A remark that `--quiet` does not silence: a warning, or the question that goes with a prompt. A stderr that is gone or full must
+   * not stop a command half-way, with a key made and its key string not yet handed out.
+   */
   remark(text: string): void {
-    this.ctx.stderr.write(`${text.split('\n').map(safeText).join('\n')}\n`);
+    try {
+      this.ctx.stderr.write(`${text.split('\n').map(safeText).join('\n')}\n`);
+    } catch {
+      // nobody hears remarks; stdout and the exit code still tell
+    }
+  }
+
+  /** Writes an answer. Whoever reads may have seen enough (`| head`): that changes nothing of what the command does and answers. */
+  #answer(text: string): void {
+    try {
+      this.ctx.stdout.write(text);
+    } catch (error) {
+      if (!isBrokenPipe(error)) throw error;
+    }
   }
 
   debug(text: string): void {
@@ -143,16 +159,14 @@ export class Session {
     const { fields } = this.flags;
     if (this.format !== 'table') {
       const { renderData } = await import('./output/formats.js');
-      this.ctx.stdout.write(await renderData(items, view, this.format, { fields, single: options.single ?? false }));
+      this.#answer(await renderData(items, view, this.format, { fields, single: options.single ?? false }));
       return;
     }
     if (items.length === 0) {
       if (options.empty) this.note(options.empty);
       return;
     }
-    this.ctx.stdout.write(
-      options.table && fields === undefined ? await options.table() : await this.table(items, view),
-    );
+    this.#answer(options.table && fields === undefined ? await options.table() : await this.table(items, view));
   }
 
   async table<T>(items: readonly T[], view: View<T>): Promise<string> {

@@ -25,6 +25,8 @@ export interface Sink {
 
 export interface SinkFlags {
   readonly keyFile?: string;
+  readonly dotenv?: string;
+  /** The other name of `dotenv`. */
   readonly envFile?: string;
   readonly githubEnv?: string;
   readonly githubOutput?: string;
@@ -110,9 +112,9 @@ function withVariable(text: string, name: string, value: string): string {
 }
 
 /** `FILE` or `FILE:NAME`: a dotenv file, replaced as a whole by a rename, so that a reader sees the old or the new one. */
-function envFile(flag: string, cwd: string): Sink {
+function dotenvFile(flag: string, cwd: string): Sink {
   const split = /^(.+):([A-Za-z_][A-Za-z0-9_]*)$/.exec(flag);
-  const name = checkedVariable(split?.[2] ?? DEFAULT_VARIABLE, '--env-file');
+  const name = checkedVariable(split?.[2] ?? DEFAULT_VARIABLE, '--dotenv');
   const file = path.resolve(cwd, split?.[1] ?? flag);
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID().slice(0, 8)}`);
   let descriptor: number | undefined;
@@ -134,7 +136,7 @@ function envFile(flag: string, cwd: string): Sink {
         current();
         descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NOFOLLOW, 0o600);
       } catch (error) {
-        throw fileFailure(error, '--env-file', flag);
+        throw fileFailure(error, '--dotenv', flag);
       }
     },
     deliver(keyString) {
@@ -164,7 +166,7 @@ function githubFile(ctx: Context, flag: string, variable: 'GITHUB_ENV' | 'GITHUB
         throw new KeysError(
           'usage',
           `${flag} works in GitHub Actions only (${variable} is not set)`,
-          'elsewhere use --env-file or --key-file',
+          'elsewhere use --dotenv or --key-file',
         );
       try {
         closeSync(open());
@@ -188,7 +190,8 @@ function githubFile(ctx: Context, flag: string, variable: 'GITHUB_ENV' | 'GITHUB
 export function declaredSinks(ctx: Context, flags: SinkFlags): Sink[] {
   const sinks: Sink[] = [];
   if (flags.keyFile !== undefined) sinks.push(keyFile(flags.keyFile, ctx.cwd));
-  if (flags.envFile !== undefined) sinks.push(envFile(flags.envFile, ctx.cwd));
+  const dotenv = flags.dotenv ?? flags.envFile;
+  if (dotenv !== undefined) sinks.push(dotenvFile(dotenv, ctx.cwd));
   if (flags.githubEnv !== undefined) sinks.push(githubFile(ctx, '--github-env', 'GITHUB_ENV', flags.githubEnv));
   if (flags.githubOutput !== undefined)
     sinks.push(githubFile(ctx, '--github-output', 'GITHUB_OUTPUT', flags.githubOutput));

@@ -54,7 +54,8 @@ export const registerCreate: Register = (program, run) => {
     .option('--like <key>', 'take scopes, mode, description and rate limit from another key; flags override')
     .optionsGroup('Where the key string goes (under CI one is required):')
     .option('--key-file <file>', 'a new file, mode 0600')
-    .option('--env-file <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
+    .option('--dotenv <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
+    .addOption(program.createOption('--env-file <file[:NAME]>').hideHelp()) // Node itself stumbles over it: decision 8
     .option('--github-env <NAME>', "a variable for the job's later steps, masked")
     .option('--github-output <NAME>', 'a step output, masked')
     .option('--copy', 'the clipboard, cleared after 45 s')
@@ -248,8 +249,15 @@ function progress(session: Session, total: number): (done: number) => void {
   const { stderr } = session.ctx;
   if (total < 20 || session.flags.quiet) return () => {};
   return (done) => {
-    if (stderr.isTTY) stderr.write(`\r${done}/${total}${done === total ? '\n' : ''}`);
-    else if (done % 100 === 0) session.note(`${done}/${total}`);
+    if (!stderr.isTTY) {
+      if (done % 100 === 0) session.note(`${done}/${total}`);
+      return;
+    }
+    try {
+      stderr.write(`\r${done}/${total}${done === total ? '\n' : ''}`);
+    } catch {
+      // as with every remark: the terminal is gone, the keys are not
+    }
   };
 }
 

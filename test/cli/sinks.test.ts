@@ -1,0 +1,250 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type TestCli, testCli } from '../support/test-cli.js';
+
+const MAKE = ['create', 'ci', '--live', '-s', 'plan:read'];
+
+function file(cli: TestCli, name: string): string {
+  return readFileSync(path.join(cli.dir, name), 'utf8');
+}
+
+/** The key string that a file holds must be the real one. */
+async function expectGenuine(cli: TestCli, keyString: string): Promise<void> {
+  cli.stdin = keyString;
+  expect((await cli.run('verify', '--stdin')).stdout).toContain('valid: "ci"');
+}
+
+describe('--key-file', () => {
+  test('gets the key string and a newline, in a new file that only its owner can read', async () => {
+    const cli = testCli();
+    const { exitCode, stdout, stderr } = await cli.run(...MAKE, '--key-file', 'ci.key');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+    expect(statSync(path.join(cli.dir, 'ci.key')).mode & 0o777).toBe(0o600);
+    expect(file(cli, 'ci.key')).toMatch(/^unlk_live_\w{51}\n$/);
+    expect(stderr).toContain(`Written to ${cli.dir}/ci.key. It cannot be shown again.`);
+    expect(stderr).not.toContain(file(cli, 'ci.key').trim());
+    await expectGenuine(cli, file(cli, 'ci.key'));
+  });
+
+  test.each([
+    { why: 'exists', at: 'ci.key', exit: 5, says: 'it exists, and a key file is never overwritten' },
+    { why: 'is a dangling link', at: 'link.key', exit: 5, says: 'never overwritten' },
+    { why: 'is in no directory', at: 'none/ci.key', exit: 2, says: 'its directory does not exist' },
+    { why: 'is below a file', at: 'ci.key/ci.key', exit: 2, says: 'ENOTDIR' },
+    { why: 'is a directory', at: 'home', exit: 5, says: 'cannot write --key-file "home"' },
+  ])('makes nothing when it $why', async ({ at, exit, says }) => {
+    const cli = testCli();
+    await cli.create('other');
+    writeFileSync(path.join(cli.dir, 'ci.key'), 'mine');
+    symlinkSync(path.join(cli.dir, 'target'), path.join(cli.dir, 'link.key'));
+    const before = readdirSync(cli.dir).sort();
+    const { exitCode, stderr } = await cli.run(...MAKE, '--key-file', at);
+    expect(exitCode).toBe(exit);
+    expect(stderr).toContain(says);
+    expect(file(cli, 'ci.key')).toBe('mine');
+    expect(readdirSync(cli.dir).sort()).toEqual(before);
+    expect(await cli.names()).toEqual(['other']);
+  });
+
+  test('is taken away again when another sink or the key itself fails', async () => {
+    const cli = testCli();
+    await cli.create('ci');
+    const other = ['create', 'ci2', '-s', 'plan:read', '--key-file', 'ci.key'];
+    expect((await cli.run(...other, '--env-file', 'none/.env')).exitCode).toBe(2);
+    expect((await cli.run(...MAKE, '--key-file', 'ci.key')).exitCode).toBe(5);
+    expect(existsSync(path.join(cli.dir, 'ci.key'))).toBe(false);
+    expect(await cli.names()).toEqual(['ci']);
+  });
+});
+
+describe('--env-file', () => {
+  test('makes a new file that only its owner can read', async () => {
+    const cli = testCli();
+    expect((await cli.run(...MAKE, '--env-file', '.env')).exitCode).toBe(0);
+    expect(file(cli, '.env')).toMatch(/^UNLOCKOS_API_KEY=unlk_live_\w{51}\n$/);
+    expect(statSync(path.join(cli.dir, '.env')).mode & 0o777).toBe(0o600);
+    expect(readdirSync(cli.dir).filter((name) => name.startsWith('..env'))).toEqual([]);
+  });
+
+  test.each([
+    ['keeps the other lines and their order', 'A=1\nUNLOCKOS_API_KEY=old\n# end\n', 'A=1\nUNLOCKOS_API_KEY=KEY\n# end\n'],
+    ['adds the line at the end', 'A=1\n\n', 'A=1\n\nUNLOCKOS_API_KEY=KEY\n'],
+    ['ends an unfinished last line', 'A=1', 'A=1\nUNLOCKOS_API_KEY=KEY\n'],
+    ['keeps export', 'export UNLOCKOS_API_KEY="old"\nB=2\n', 'export UNLOCKOS_API_KEY=KEY\nB=2\n'],
+    ['keeps CRLF', 'A=1\r\nUNLOCKOS_API_KEY=old\r\n', 'A=1\r\nUNLOCKOS_API_KEY=KEY\r\n'],
+    ['sees blanks before =', 'UNLOCKOS_API_KEY = old\n', 'UNLOCKOS_API_KEY=KEY\n'],
+    ['leaves one of two', 'UNLOCKOS_API_KEY=a\nB=2\nUNLOCKOS_API_KEY=b\n', 'UNLOCKOS_API_KEY=KEY\nB=2\n'],
+    ['leaves longer names alone', 'UNLOCKOS_API_KEY_2=x\n', 'UNLOCKOS_API_KEY_2=x\nUNLOCKOS_API_KEY=KEY\n'],
+    ['leaves comments alone', '# UNLOCKOS_API_KEY=x\n', '# UNLOCKOS_API_KEY=x\nUNLOCKOS_API_KEY=KEY\n'],
+  ])('%s', async (_what, before, after) => {
+    const cli = testCli();
+    writeFileSync(path.join(cli.dir, '.env'), before);
+    expect((await cli.run(...MAKE, '--env-file', '.env')).exitCode).toBe(0);
+    const text = file(cli, '.env');
+    const [keyString = ''] = /unlk_\w+/.exec(text) ?? [];
+    expect(text.replace(keyString, 'KEY')).toBe(after);
+    await expectGenuine(cli, keyString);
+  });
+
+  test('takes another name as FILE:NAME', async () => {
+    const cli = testCli();
+    writeFileSync(path.join(cli.dir, '.env'), 'UNLOCKOS_API_KEY=keep\n');
+    await cli.run(...MAKE, '--env-file', '.env:PARTNER_KEY');
+    expect(file(cli, '.env')).toMatch(/^UNLOCKOS_API_KEY=keep\nPARTNER_KEY=unlk_live_\w{51}\n$/);
+  });
+
+  test.each([
+    ['a symbolic link', 'link.env', 'it is a symbolic link'],
+    ['a directory', 'home', 'it is a directory'],
+    ['in no directory', 'none/.env', 'its directory does not exist'],
+  ])('refuses what is %s, and makes nothing', async (_what, at, says) => {
+    const cli = testCli();
+    await cli.create('other');
+    writeFileSync(path.join(cli.dir, 'real.env'), 'A=1\n');
+    symlinkSync(path.join(cli.dir, 'real.env'), path.join(cli.dir, 'link.env'));
+    const { exitCode, stderr } = await cli.run(...MAKE, '--env-file', at);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(says);
+    expect(file(cli, 'real.env')).toBe('A=1\n');
+    expect(await cli.names()).toEqual(['other']);
+  });
+});
+
+describe.each([
+  { flag: '--github-env', variable: 'GITHUB_ENV' },
+  { flag: '--github-output', variable: 'GITHUB_OUTPUT' },
+])('$flag', ({ flag, variable }) => {
+  function inActions(at = 'runner'): TestCli {
+    const cli = testCli({ ci: { name: 'GitHub Actions' } });
+    cli.env = { ...cli.env, GITHUB_ACTIONS: 'true', [variable]: path.resolve(cli.dir, at) };
+    writeFileSync(path.join(cli.dir, 'runner'), 'BEFORE=1\n');
+    return cli;
+  }
+
+  test('appends to the file of the runner, masked first', async () => {
+    const cli = inActions();
+    const { exitCode, stdout, stderr } = await cli.run(...MAKE, flag, 'API_KEY');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+    const [, keyString = ''] = /^BEFORE=1\nAPI_KEY=(unlk_live_\w{51})\n$/.exec(file(cli, 'runner')) ?? [];
+    expect(stderr).toContain(`::add-mask::${keyString}\n`);
+    expect(stderr.replace(`::add-mask::${keyString}\n`, '')).not.toContain(keyString);
+    await expectGenuine(cli, keyString);
+  });
+
+  test.each([
+    ['outside of GitHub Actions', { GITHUB_ACTIONS: undefined }, 'API_KEY', 'works in GitHub Actions only'],
+    ['without its variable', { [variable]: undefined }, 'API_KEY', `${variable} is not set`],
+    ['with a name that is none', {}, 'API KEY', 'is not a variable name'],
+    ['with a name that injects a line', {}, 'A=1\nB', 'is not a variable name'],
+  ])('is refused %s', async (_what, env, name, says) => {
+    const cli = inActions();
+    cli.env = { ...cli.env, ...env };
+    const { exitCode, stderr } = await cli.run(...MAKE, flag, name);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(says);
+    expect(file(cli, 'runner')).toBe('BEFORE=1\n');
+  });
+
+  test('makes nothing when the file of the runner is gone', async () => {
+    const cli = inActions('gone');
+    expect((await cli.run(...MAKE, flag, 'API_KEY')).exitCode).toBe(2);
+    expect(await cli.names()).toEqual([]);
+  });
+
+  test('disables the key, and takes the key file back, when the disk is full', async () => {
+    const cli = inActions('/dev/full');
+    const { exitCode, stderr } = await cli.run(...MAKE, '--key-file', 'ci.key', flag, 'API_KEY');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('could not be delivered (ENOSPC), so it was disabled');
+    expect(existsSync(path.join(cli.dir, 'ci.key'))).toBe(false);
+    expect((await cli.json('show', 'ci')).status).toBe('inactive');
+  });
+});
+
+test('in GitHub Actions the mask comes before the key string on stdout', async () => {
+  const cli = testCli({ env: { GITHUB_ACTIONS: 'true' } });
+  const { stdout } = await cli.run(...MAKE, '-o', 'value');
+  expect(cli.screen.indexOf(`::add-mask::${stdout}`)).toBeGreaterThanOrEqual(0);
+  expect(cli.screen.indexOf('::add-mask::')).toBeLessThan(cli.screen.lastIndexOf(stdout));
+});
+
+describe('--copy', () => {
+  test('off a terminal, is the only place that gets the key string', async () => {
+    const cli = testCli();
+    const { exitCode, stdout, stderr } = await cli.run(...MAKE, '--copy');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+    expect(stderr).toContain('Copied;');
+    await expectGenuine(cli, cli.clipboard.copied[0] ?? '');
+  });
+
+  test('on a terminal, the key string is shown as well and no copy is offered', async () => {
+    const cli = testCli().atTerminal();
+    const { stdout } = await cli.run(...MAKE, '--copy');
+    expect(cli.clipboard.copied).toEqual([stdout.trim()]);
+  });
+
+  test.each([[['--copy']], [['--copy', '--json']]])('a clipboard that fails as the only sink disables the key: %j', async (flags) => {
+    const cli = testCli({ clipboard: { route: 'local', works: false, copied: [] } });
+    const { exitCode, stderr } = await cli.run(...MAKE, ...flags);
+    const toStdout = flags.includes('--json');
+    expect(exitCode).toBe(toStdout ? 0 : 1);
+    expect(stderr).toContain(toStdout ? 'warning: nothing was copied' : 'so it was disabled');
+    expect((await cli.json('show', 'ci')).status).toBe(toStdout ? 'active' : 'inactive');
+  });
+});
+
+describe('a key string that cannot be printed', () => {
+  test.each([
+    { code: 'EPIPE', flags: [] },
+    { code: 'ENOSPC', flags: [] },
+    { code: 'EIO', flags: ['-o', 'value'] },
+    { code: 'EPIPE', flags: ['-o', 'json'] },
+  ])('$code with flags $flags disables the key, exits 1 and says so', async ({ code, flags }) => {
+    const cli = testCli();
+    cli.broken = { stdout: code };
+    const { exitCode, stderr } = await cli.run(...MAKE, ...flags);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`could not be delivered (${code}), so it was disabled`);
+    expect(stderr).not.toMatch(/unlk_live_\w{12}_\w/);
+    cli.broken = {};
+    const key = await cli.json('show', 'ci');
+    expect(key.status).toBe('inactive');
+    expect(key.events[0].reason ?? key.events.at(-1).reason).toBe('the key string could not be delivered');
+  });
+
+  test('every key of a batch is disabled', async () => {
+    const cli = testCli();
+    cli.broken = { stdout: 'EPIPE' };
+    expect((await cli.run('create', 'a1', 'b2', '-s', 'plan:read')).exitCode).toBe(1);
+    cli.broken = {};
+    const keys = await cli.json('list');
+    expect(keys.map(({ status }: { status: string }) => status)).toEqual(['inactive', 'inactive']);
+  });
+
+  test('remarks that nobody can read do not lose the key string', async () => {
+    const cli = testCli();
+    cli.broken = { stderr: 'EPIPE' };
+    const { exitCode, stdout } = await cli.run(...MAKE);
+    expect(exitCode).toBe(0);
+    cli.broken = {};
+    await expectGenuine(cli, stdout);
+  });
+
+  test('a mask that GitHub Actions cannot be told disables the key', async () => {
+    const cli = testCli({ env: { GITHUB_ACTIONS: 'true' } });
+    cli.broken = { stderr: 'EPIPE' };
+    const { exitCode, stdout } = await cli.run(...MAKE, '-o', 'value');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    cli.broken = {};
+    expect((await cli.json('show', 'ci')).status).toBe('inactive');
+  });
+});
+
+test('a sink outside the working directory is reached by an absolute path', async () => {
+  const cli = testCli();
+  const deep = path.join(cli.dir, 'a', 'b');
+  mkdirSync(deep, { recursive: true });
+  await cli.run(...MAKE, '--key-file', path.join(deep, 'ci.key'));
+  expect(existsSync(path.join(deep, 'ci.key'))).toBe(true);
+});
