@@ -83,6 +83,24 @@ function commandFilter(argv: readonly string[]): (words: readonly string[]) => b
   return any ? named : () => true;
 }
 
+/**
+ * commander lets the program read its own short flags before a command sees its words, so the value in `list --sort -name` would be
+ * taken for `-n -ame`. Joined to its flag (`--sort=-name`) it stays a value.
+ */
+function joinDashedValues(words: readonly string[], program: Command): string[] {
+  const options = [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)].flatMap(
+    (command) => command.options,
+  );
+  const joined: string[] = [];
+  for (const word of words.slice(0, words.includes('--') ? words.indexOf('--') : undefined)) {
+    const flag = joined.at(-1) ?? '';
+    const takesValue = options.some((option) => option.required && (option.long === flag || option.short === flag));
+    if (takesValue && /^-[^-]./s.test(word)) joined.push(`${joined.pop()}${flag.startsWith('--') ? '=' : ''}${word}`);
+    else joined.push(word);
+  }
+  return [...joined, ...words.slice(words.includes('--') ? words.indexOf('--') : words.length)];
+}
+
 /** commander's own errors are usage errors; help and version arrive as errors too, and are none. */
 function usageError(error: CommanderError): KeysError | null {
   if (error.exitCode === 0 || error.code === 'commander.help') return null;
@@ -126,9 +144,13 @@ async function parse(
   build: (wanted: (words: readonly string[]) => boolean) => Command,
 ): Promise<void> {
   try {
-    await build(commandFilter(words)).parseAsync(words, { from: 'user' });
+    await parseWith(build(commandFilter(words)), words);
   } catch (error) {
     if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
-    await build(() => true).parseAsync(words, { from: 'user' });
+    await parseWith(build(() => true), words);
   }
+}
+
+async function parseWith(program: Command, words: readonly string[]): Promise<void> {
+  await program.parseAsync(joinDashedValues(words, program), { from: 'user' });
 }

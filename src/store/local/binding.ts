@@ -30,6 +30,11 @@ async function betterSqlite3(): Promise<Binding | null> {
     return null;
   }
   if (!existsSync(addon)) return null;
+  try {
+    require(addon);
+  } catch {
+    return null; // built for another version of Node
+  }
   const { default: Database } = await import('better-sqlite3');
   return { name: 'better-sqlite3', open: (file) => new Database(file, { nativeBinding: addon }) };
 }

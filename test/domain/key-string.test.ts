@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  checksum,
+  KEY_STRING_IN_TEXT,
+  maskKey,
+  mintKeyString,
+  parseKeyString,
+  readTypedId,
+  redactKeyStrings,
+} from '../../src/domain/key-string.js';
+
+const SECRET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef';
+const body = (mode: string) => `unlk_${mode}_0123456789ab_${SECRET}`;
+const EVERY_CHARACTER = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
+
+test.each([
+  ['test', '1ZYncv'],
+  ['live', '4SGRnb'],
+])('the known answer for mode %s has check %s', (mode, check) => {
+  expect(checksum(body(mode))).toBe(check);
+  expect(parseKeyString(body(mode) + check)).toEqual({
+    ok: true,
+    mode,
+    id: '0123456789ab',
+    secret: SECRET,
+    body: body(mode),
+  });
+});
+
+test('a minted key string parses to the parts that it was minted from, whatever the randomness', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('live' as const, 'test' as const),
+      fc.uint8Array({ minLength: 64, maxLength: 64 }),
+      (mode, seed) => {
+        let calls = 0;
+        const minted = mintKeyString(mode, (size) => (calls++ === 0 ? seed.slice(0, size) : randomBytes(size)));
+        const { keyString, ...parts } = minted;
+        expect(keyString).toHaveLength(61);
+        expect(parseKeyString(keyString)).toEqual({ ok: true, ...parts });
+      },
+    ),
+  );
+});
+
+test('every change of a single character is refused', () => {
+  const { keyString } = mintKeyString('live');
+  for (let at = 0; at < keyString.length; at++) {
+    for (const char of EVERY_CHARACTER) {
+      if (char === keyString[at]) continue;
+      expect(parseKeyString(keyString.slice(0, at) + char + keyString.slice(at + 1)).ok).toBe(false);
+    }
+  }
+});
+
+describe('what is not a key string', () => {
+  const { keyString } = mintKeyString('test');
+  const other = mintKeyString('test').keyString;
+  test.each<[string, unknown]>([
+    ['nothing', ''],
+    ['one character', 'u'],
+    ['60 characters', keyString.slice(0, 60)],
+    ['62 characters', `${keyString}x`],
+    ['a megabyte', 'u'.repeat(1_000_000)],
+    ['a line end after it', `${keyString}\n`],
+    ['a blank before it', ` ${keyString}`],
+    ['a NUL after it', `${keyString}\0`],
+    ['an upper-case prefix', keyString.replace('unlk', 'UNLK')],
+    ['an upper-case id', keyString.slice(0, 10) + keyString.slice(10, 22).toUpperCase() + keyString.slice(22)],
+    ['full-width letters', keyString.replace('u', 'ｕ')],
+    ['a Cyrillic look-alike', keyString.replace('test', 'tеst')],
+    ['a lone surrogate', `${keyString.slice(0, 60)}\ud800`],
+    ['another key string’s check', keyString.slice(0, 55) + other.slice(55)],
+    ['the other mode without its check', keyString.replace('_test_', '_live_')],
+    ['two keys and a comma', `${keyString},${other}`],
+    ['a Bearer header', `Bearer ${keyString}`],
+    ['a list', [keyString]],
+    ['an object that prints as one', { length: 61, toString: () => keyString }],
+    ['a number', 61],
+    ['null', null],
+    ['undefined', undefined],
+  ])('%s', (_, text) => {
+    expect(parseKeyString(text).ok).toBe(false);
+  });
+});
+
+test('a wrong checksum still tells mode and id, and nothing else', () => {
+  expect(parseKeyString(`${body('test')}000000`)).toEqual({
+    ok: false,
+    problem: 'checksum',
+    mode: 'test',
+    id: '0123456789ab',
+  });
+});
+
+test('secrets are uniform over 62 characters (chi-square over a million)', () => {
+  const counts = new Map<string, number>();
+  const rounds = 31_250;
+  for (let i = 0; i < rounds; i++)
+    for (const char of mintKeyString('test').secret) counts.set(char, (counts.get(char) ?? 0) + 1);
+  const expected = (rounds * 32) / 62;
+  const chiSquare = [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  expect(counts.size).toBe(62);
+  expect(chiSquare).toBeLessThan(150); // 61 degrees of freedom: beyond 150 once in a hundred million runs; `% 62` on bytes gives over 6,000
+});
+
+test('bytes that would favour some letters are drawn again', () => {
+  let calls = 0;
+  const { secret } = mintKeyString('test', (size) =>
+    calls++ < 2 ? new Uint8Array(size).fill(255) : new Uint8Array(size).fill(61),
+  );
+  expect(secret).toBe('z'.repeat(32));
+});
+
+test('nothing of a key comes from Math.random', () => {
+  const original = Math.random;
+  Math.random = () => {
+    throw new Error('Math.random was called');
+  };
+  try {
+    expect(parseKeyString(mintKeyString('live').keyString).ok).toBe(true);
+  } finally {
+    Math.random = original;
+  }
+});
+
+test('ids have no letter that is mistaken for another', () => {
+  for (let i = 0; i < 1000; i++) expect(mintKeyString('live').id).toMatch(/^[0-9a-hjkmnp-tv-z]{12}$/);
+});
+
+test('an id may be typed in upper case, with i and l for 1 and o for 0', () => {
+  expect(readTypedId('O1IL23ABCXYZ')).toBe('011123abcxyz');
+});
+
+test('the mask and the redactor show no character of the secret', () => {
+  const { keyString, id, secret } = mintKeyString('live');
+  expect(maskKey('live', id)).toBe(`unlk_live_${id}_…`);
+  const text = `first ${keyString}, then "${keyString}"`;
+  expect(redactKeyStrings(text)).toBe(`first unlk_live_${id}_…, then "unlk_live_${id}_…"`);
+  expect(redactKeyStrings(text)).not.toContain(secret.slice(0, 4));
+});
+
+test('the scanner pattern finds a thousand keys and none of ten thousand near misses', () => {
+  const minted = Array.from({ length: 1000 }, () => mintKeyString('live').keyString);
+  expect(minted.join('\n').match(KEY_STRING_IN_TEXT)).toEqual(minted);
+  const spoil = [
+    (key: string) => key.slice(1),
+    (key: string) => key.slice(0, 60),
+    (key: string) => `${key}0`,
+    (key: string) => `x${key}`,
+    (key: string) => key.replace('_live_', '_prod_'),
+    (key: string) => key.replace(/_([^_]{12})_/, '_$1-'),
+    (key: string) => `${key.slice(0, 10)}i${key.slice(11)}`,
+    (key: string) => `${key.slice(0, 30)}-${key.slice(31)}`,
+    (key: string) => key.toUpperCase(),
+    (key: string) => key.split('').reverse().join(''),
+  ];
+  const misses = minted.flatMap((key) => spoil.map((each) => each(key)));
+  expect(misses).toHaveLength(10_000);
+  expect(misses.join('\n').match(KEY_STRING_IN_TEXT)).toBeNull();
+});
