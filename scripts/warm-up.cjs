@@ -9,7 +9,7 @@ const v8 = require('node:v8');
 
 const bundle = path.join(__dirname, '../dist/bundle');
 const tool = path.join(__dirname, '../bin/unlockos-keys.js');
-const { load, scripts } = require(path.join(bundle, 'loader.cjs'));
+const { load, scripts, compiledName } = require(path.join(bundle, 'loader.cjs'));
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'unlockos-keys-build-'));
 const store = path.join(scratch, 'keys.db');
 
@@ -33,7 +33,7 @@ async function warmUp() {
   }
   v8.setFlagsFromString('--flush-bytecode'); // V8 compares its flags when it loads the compiled form
   process.umask(0o022); // the tool set its own; these files are for everybody who may run it
-  for (const [file, script] of scripts) writeFileSync(`${file}.v8`, script.createCachedData());
+  for (const [file, script] of scripts) writeFileSync(compiledName(file), script.createCachedData());
 }
 
 warmUp().finally(() => rmSync(scratch, { recursive: true, force: true }));

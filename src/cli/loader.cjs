@@ -1,5 +1,6 @@
-// Loads a file of the bundle beside V8's compiled form of it (`scripts/warm-up.cjs` makes those). On another version of V8 the
-// compiled form is rejected and the file compiled as usual. It is code, so it lies in the package and nowhere else.
+// Loads a file of the bundle with V8's compiled form of it (`scripts/warm-up.cjs` makes those), which lies beside it under the name of
+// the one Node that it is for. V8's own check is not enough: Node 20.17 and 20.20 both take the other's, and crash in it. With any
+// other Node the file is compiled as usual. It is code, so it lies in the package and nowhere else.
 'use strict';
 const { readFileSync } = require('node:fs');
 const { createRequire, isBuiltin } = require('node:module');
@@ -9,9 +10,13 @@ const vm = require('node:vm');
 const scripts = new Map();
 const modules = new Map();
 
+function compiledName(file) {
+  return `${file}.${process.version}-${process.platform}-${process.arch}.v8`;
+}
+
 function compiledForm(file) {
   try {
-    return readFileSync(`${file}.v8`);
+    return readFileSync(compiledName(file));
   } catch {
     return undefined;
   }
@@ -48,4 +53,4 @@ function load(file) {
   return module.exports;
 }
 
-module.exports = { load, scripts };
+module.exports = { load, scripts, compiledName };
