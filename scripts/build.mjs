@@ -2,7 +2,7 @@
 //
 // A short-lived process spends its time on finding, reading and compiling modules, so the command line is bundled: our own code in
 // one file, each heavy package in a file of its own that is read only when a command needs it. Beside each stands V8's compiled form
-// of it, taken after a warm-up run (`scripts/warm-up.cjs`); another V8 rejects that and compiles as usual. See
+// of it, taken after a warm-up run (`scripts/warm-up.cjs`); read by that very Node only. See
 // docs/decisions/0006-bundle.md.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
