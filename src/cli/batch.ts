@@ -1,6 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
-import { parseKeyString } from '../domain/key-string.js';
+import { parseKeyString, redactKeyStrings } from '../domain/key-string.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { nonEmptyLines, readStdin } from './command.js';
 import { type ExitCode, exitCodeOf, reportOf } from './exit-code.js';
@@ -105,15 +105,16 @@ export async function forEachTarget(
   const outcomes: Outcome[] = [];
   const failures: unknown[] = [];
   for (const target of targets) {
+    const ref = redactKeyStrings(target.ref); // it may be a key string that was pasted as an argument
     try {
       if (!target.key) throw target.error;
       const { key, changed, said } = await act(target.key);
-      outcomes.push({ ref: target.ref, key, changed, error: null });
+      outcomes.push({ ref, key, changed, error: null });
       session.note(said);
     } catch (error) {
       failures.push(error);
       const { code, message } = reportOf(error);
-      outcomes.push({ ref: target.ref, key: target.key, changed: false, error: { code, message } });
+      outcomes.push({ ref, key: target.key, changed: false, error: { code, message } });
     }
   }
   const codes = new Set(failures.map(exitCodeOf));

@@ -58,7 +58,7 @@ export function isBrokenPipe(error: unknown): boolean {
 }
 
 /** Line by line, because a message may list candidates, and no line may carry a control character or a key string. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return redactKeyStrings(text).split('\n').map(safeText).join('\n');
 }
 

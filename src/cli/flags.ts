@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { KeysError } from '../domain/errors.js';
+import { redactKeyStrings } from '../domain/key-string.js';
 import { hasUnsafeText, quoted } from '../domain/text.js';
 import type { Context } from './context.js';
 
@@ -103,6 +104,8 @@ const CI_ACTORS = [
 export function actorFlag(ctx: Context, flags: GlobalFlags): string | null {
   const ci = ctx.ci === null ? undefined : CI_ACTORS.map((name) => fromEnv(ctx, name)).find(Boolean);
   const actor = flags.actor ?? fromEnv(ctx, 'UNLOCKOS_KEYS_ACTOR') ?? ci ?? null;
+  if (actor !== null && redactKeyStrings(actor) !== actor)
+    throw new KeysError('usage', '--actor contains a key string', 'the audit log keeps it for good: pass a name');
   if (actor !== null && (actor.trim() === '' || actor.length > 128 || hasUnsafeText(actor))) {
     throw new KeysError(
       'usage',

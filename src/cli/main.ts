@@ -147,7 +147,10 @@ async function parse(
     await parseWith(build(commandFilter(words)), words);
   } catch (error) {
     if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
-    await parseWith(build(() => true), words);
+    await parseWith(
+      build(() => true),
+      words,
+    );
   }
 }
 

@@ -56,21 +56,22 @@ export function terminalPrompts(): Prompts {
       answered(
         input(
           {
-            message,
-            ...(initial !== undefined && { default: initial, prefill: 'editable' as const }),
+            message: safeText(message),
+            ...(initial !== undefined && { default: safeText(initial), prefill: 'editable' as const }),
             ...(check && { validate: check }),
           },
           screen,
         ),
       ),
-    secret: (message) => answered(password({ message, mask: false }, screen)),
-    yesNo: (message, initial) => answered(confirm({ message, default: initial }, screen)),
-    choose: (message, choices) => answered(select({ message, choices: choices.map(shown), loop: false }, screen)),
+    secret: (message) => answered(password({ message: safeText(message), mask: false }, screen)),
+    yesNo: (message, initial) => answered(confirm({ message: safeText(message), default: initial }, screen)),
+    choose: (message, choices) =>
+      answered(select({ message: safeText(message), choices: choices.map(shown), loop: false }, screen)),
     find: (message, choices) =>
       answered(
         search(
           {
-            message,
+            message: safeText(message),
             pageSize: 12,
             source: (term) =>
               choices.filter(({ name }) => name.toLowerCase().includes((term ?? '').toLowerCase())).map(shown),
@@ -82,7 +83,7 @@ export function terminalPrompts(): Prompts {
       answered(
         checkbox(
           {
-            message,
+            message: safeText(message),
             required: true,
             loop: false,
             pageSize: 16,

@@ -5,7 +5,7 @@ import { parseTimeout } from '../domain/expiry.js';
 import { safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
 import type { Context } from './context.js';
-import { ANSWER_NO, type ExitCode, isBrokenPipe } from './exit-code.js';
+import { ANSWER_NO, type ExitCode, isBrokenPipe, printable } from './exit-code.js';
 import {
   actorFlag,
   type Format,
@@ -63,7 +63,7 @@ export class Session {
    */
   remark(text: string): void {
     try {
-      this.ctx.stderr.write(`${text.split('\n').map(safeText).join('\n')}\n`);
+      this.ctx.stderr.write(`${printable(text)}\n`);
     } catch {
       // nobody hears remarks; stdout and the exit code still tell
     }

@@ -3,7 +3,7 @@ import { KeysError } from '../domain/errors.js';
 import type { ListQuery, SortField } from '../domain/key-store.js';
 import { SORT_FIELDS } from '../domain/key-store.js';
 import type { Statement } from './database.js';
-import { and, asc, desc, eq, gt, lt, lte, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
+import { and, asc, desc, eq, gt, lt, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
 import { KEY_FIELDS } from './key-row.js';
 import { qb, statement } from './query.js';
 import { apiKeys, keyScopes, keyUsage } from './schema.js';
@@ -70,12 +70,29 @@ function after(order: Order, cursor: string, seqColumn: SQLiteColumn): SQL {
     : sql`(${SORT_COLUMN[order.field]}, ${seqColumn}) ${compare} (${value}, ${seq})`;
 }
 
-function statusFilter(status: NonNullable<ListQuery['status']>, now: number): SQL | undefined {
-  if (status === 'inactive') return eq(apiKeys.status, 'inactive');
-  return and(
-    eq(apiKeys.status, 'active'),
-    status === 'expired' ? lte(apiKeys.expiryOrder, now) : gt(apiKeys.expiryOrder, now),
-  );
+/** A column that no index may be used for (SQLite's unary plus): the filter is checked on the rows of a walk instead. */
+function unindexed(column: SQLiteColumn): SQL {
+  return sql`+${column}`;
+}
+
+/**
+ * Status and mode use their indexes only where these are in the order of the page; otherwise SQLite would gather every match and sort.
+ */
+function keyFilters(query: ListQuery, order: Order, scopeLeads: boolean): (SQL | undefined)[] {
+  const now = query.now.getTime();
+  const byCreation = order.field === 'created' && !scopeLeads;
+  const byExpiry = order.field === 'expires';
+  const status = byCreation || byExpiry ? apiKeys.status : unindexed(apiKeys.status);
+  const mode = byCreation ? apiKeys.mode : unindexed(apiKeys.mode);
+  const expiry = byExpiry ? apiKeys.expiryOrder : unindexed(apiKeys.expiryOrder);
+  return [
+    query.status === 'inactive' ? sql`${status} = 'inactive'` : undefined,
+    (query.status && query.status !== 'inactive') || query.expiringBefore ? sql`${status} = 'active'` : undefined,
+    query.status === 'expired' ? sql`${expiry} <= ${now}` : undefined,
+    query.status === 'active' || query.expiringBefore ? sql`${expiry} > ${now}` : undefined,
+    query.expiringBefore ? sql`${expiry} <= ${query.expiringBefore.getTime()}` : undefined,
+    query.mode ? sql`${mode} = ${query.mode}` : undefined,
+  ];
 }
 
 function holds(scope: string): SQL {
@@ -88,19 +105,11 @@ function holds(scope: string): SQL {
  */
 export function listStatement(query: ListQuery): { statement: Statement; order: Order } {
   const order = orderOf(query);
-  const now = query.now.getTime();
   const [firstScope, ...otherScopes] = query.scopes ?? [];
   const scopeLeads = firstScope !== undefined && order.field === 'created';
   const seqColumn = scopeLeads ? keyScopes.keySeq : order.field === 'last-used' ? keyUsage.keySeq : apiKeys.seq;
   const conditions: (SQL | undefined)[] = [
-    query.status && statusFilter(query.status, now),
-    query.mode && eq(apiKeys.mode, query.mode),
-    query.expiringBefore &&
-      and(
-        eq(apiKeys.status, 'active'),
-        gt(apiKeys.expiryOrder, now),
-        lte(apiKeys.expiryOrder, query.expiringBefore.getTime()),
-      ),
+    ...keyFilters(query, order, scopeLeads),
     query.unusedSince &&
       and(
         lt(keyUsage.lastUsedAt, query.unusedSince.getTime()),

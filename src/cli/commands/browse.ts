@@ -2,6 +2,7 @@ import { type ApiKey, statusAt } from '../../domain/api-key.js';
 import { isKeysError } from '../../domain/errors.js';
 import type { ListQuery } from '../../domain/key-store.js';
 import { maskKey } from '../../domain/key-string.js';
+import { safeText } from '../../domain/text.js';
 import type { ExitCode } from '../exit-code.js';
 import { statusText } from '../output/views.js';
 import type { Session } from '../session.js';
@@ -25,7 +26,7 @@ export async function browse(session: Session, query: Omit<ListQuery, 'now'>): P
       { name: 'Quit', value: null },
     ]);
     if (!picked) return 0;
-    const action = await prompts.choose<Action>(`${picked.name}:`, [
+    const action = await prompts.choose<Action>(`${safeText(picked.name)}:`, [
       { name: 'Show', value: 'show' },
       { name: 'Edit name, description, rate limit', value: 'edit' },
       picked.status === 'active' ? { name: 'Disable', value: 'disable' } : { name: 'Enable', value: 'enable' },

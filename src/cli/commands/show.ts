@@ -48,7 +48,7 @@ async function text(session: Session, key: ApiKey, events: readonly AuditEvent[]
   const history = events.map((event) => {
     const who = event.actor ? `${event.actor} (${event.osUser})` : event.osUser;
     const when = relativeTime(new Date(event.at), session.now);
-    return `  ${event.action.padEnd(12)} ${when} by ${safeText(who)}${event.reason ? `: ${safeText(event.reason)}` : ''}`;
+    return `  ${safeText(event.action).padEnd(12)} ${when} by ${safeText(who)}${event.reason ? `: ${safeText(event.reason)}` : ''}`;
   });
   return `${lines.join('\n')}\n${paint.dim('Events')}\n${history.join('\n')}\n`;
 }

@@ -1,0 +1,250 @@
+import { describe, expect, test } from 'vitest';
+import type { AuditEvent } from '../../src/domain/key-store.js';
+import { BINDINGS, change, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
+
+const LATER = new Date('2026-11-24T10:00:00.000Z');
+const taken = expect.objectContaining({ code: 'name_taken' });
+
+describe.each(BINDINGS)('changes, on %s', (binding) => {
+  const lastEvents = (events: AuditEvent[]) =>
+    events.map(({ action, keyId, before, after, reason }) => ({ action, keyId, before, after, reason }));
+
+  test('a new store begins with its own birth, the catalogue, and no key', async () => {
+    const store = await freshStore(binding);
+    expect(store.created).toBe(true);
+    expect((await store.catalogue()).map(({ scope }) => scope)).toEqual([
+      'checkin:read',
+      'checkin:create',
+      'checkin:update',
+      'plan:read',
+      'plan:create',
+      'plan:update',
+      'facility:read',
+    ]);
+    expect((await store.list({ now: START })).keys).toEqual([]);
+    expect(await store.auditEvents({})).toMatchObject([{ seq: 1, action: 'store.create', osUser: 'ops' }]);
+  });
+
+  test('create stores every field, with an audit row that holds no hash', async () => {
+    const store = await freshStore(binding);
+    const row = newKey('施設連携', {
+      description: 'kiosk',
+      mode: 'live',
+      scopes: ['plan:read', 'facility:read'],
+      rateLimit: { limit: 5, windowSeconds: 1 },
+      expiresAt: LATER,
+    });
+    const [made] = await store.create([row], change());
+    const { hash, guard, ...fields } = row;
+    expect(made).toEqual({ ...fields, status: 'active', createdAt: START, updatedAt: START, lastUsedAt: null });
+    expect(await store.credential(row.id)).toEqual({ key: made, hash, guard });
+    expect((await store.list({ now: START })).keys).toEqual([made]);
+    const event = (await store.auditEvents({ keyId: row.id }))[0];
+    expect(event).toMatchObject({
+      action: 'key.create',
+      keyName: '施設連携',
+      before: null,
+      after: { name: '施設連携', mode: 'live', rateLimit: '5/s', status: 'active' },
+    });
+    expect(JSON.stringify(event)).not.toContain(hash);
+    expect(JSON.stringify(event)).not.toContain(guard);
+  });
+
+  test.each([
+    ['the same name', 'ci'],
+    ['the name in another case', 'CI'],
+  ])('of several keys none is made when one has %s', async (_, name) => {
+    const store = await freshStore(binding);
+    await store.create([newKey('ci')], change());
+    const head = await store.auditHead();
+    await expect(store.create([newKey('a'), newKey(name), newKey('b')], change())).rejects.toEqual(taken);
+    expect((await store.list({ now: START })).keys.map((key) => key.name)).toEqual(['ci']);
+    expect(await store.auditHead()).toEqual(head);
+  });
+
+  test('a write that fails in its middle leaves neither keys nor audit rows', async () => {
+    const store = await freshStore(binding);
+    const head = await store.auditHead();
+    const twin = newKey('twin');
+    await expect(
+      store.create([newKey('first'), twin, newKey('other', { id: twin.id })], change()),
+    ).rejects.toMatchObject({ code: 'conflict' });
+    await expect(store.create([newKey('x'), newKey('X')], change())).rejects.toEqual(taken);
+    await expect(store.create([newKey('y', { scopes: ['plan:*'] })], change())).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    await expect(store.create([newKey('z', { scopes: [] })], change())).rejects.toMatchObject({ code: 'conflict' });
+    expect((await store.list({ now: START })).keys).toEqual([]);
+    expect(await store.auditHead()).toEqual(head);
+  });
+
+  test('an operation is carried out once, however often it is sent', async () => {
+    const store = await freshStore(binding);
+    const once = change();
+    await store.create([newKey('a')], once);
+    await expect(store.create([newKey('b')], once)).rejects.toMatchObject({ code: 'conflict' });
+    expect((await store.list({ now: START })).keys).toHaveLength(1);
+  });
+
+  test('edit writes the difference, and nothing when there is none', async () => {
+    const store = await freshStore(binding);
+    const [key] = await store.create([newKey('old', { description: 'x' })], change());
+    const id = key?.id ?? '';
+    const edited = await store.edit(id, { name: 'new', description: null }, change(LATER));
+    expect(edited).toEqual({ changed: true, key: { ...key, name: 'new', description: null, updatedAt: LATER } });
+    const head = await store.auditHead();
+    expect(await store.edit(id, { name: 'new', rateLimit: { limit: 600, windowSeconds: 60 } }, change(LATER))).toEqual({
+      changed: false,
+      key: edited.key,
+    });
+    expect(await store.auditHead()).toEqual(head);
+    expect(lastEvents(await store.auditEvents({ limit: 1 }))).toEqual([
+      {
+        action: 'key.edit',
+        keyId: id,
+        before: { name: 'old', description: 'x' },
+        after: { name: 'new', description: null },
+        reason: null,
+      },
+    ]);
+    expect((await store.edit(id, { name: 'NEW' }, change())).key.name).toBe('NEW'); // its own name in another case is free
+  });
+
+  test('a name cannot be taken by an edit, nor one freed for long', async () => {
+    const store = await freshStore(binding);
+    const [a] = await store.create([newKey('a'), newKey('b')], change());
+    await expect(store.edit(a?.id ?? '', { name: 'B' }, change())).rejects.toEqual(taken);
+    await store.edit(a?.id ?? '', { name: 'c' }, change());
+    await store.create([newKey('a')], change());
+  });
+
+  test('status is idempotent, keeps its reason in the log, and goes back and forth', async () => {
+    const store = await freshStore(binding);
+    const [key] = await store.create([newKey('a')], change());
+    const id = key?.id ?? '';
+    expect(await store.setStatus(id, 'inactive', { ...change(LATER), reason: 'leaked' })).toMatchObject({
+      changed: true,
+      key: { status: 'inactive' },
+    });
+    expect(await store.setStatus(id, 'inactive', { ...change(LATER), reason: 'again' })).toMatchObject({
+      changed: false,
+    });
+    expect(await store.setStatus(id, 'active', change(LATER))).toMatchObject({
+      changed: true,
+      key: { status: 'active' },
+    });
+    expect((await store.auditEvents({ keyId: id })).map(({ action, reason }) => [action, reason])).toEqual([
+      ['key.create', null],
+      ['key.disable', 'leaked'],
+      ['key.enable', null],
+    ]);
+  });
+
+  test('delete takes the key, its usage and its scopes, and leaves what it was in the log', async () => {
+    const store = await freshStore(binding);
+    const [key] = await store.create([newKey('a'), newKey('b')], change());
+    await store.delete(key?.id ?? '', change());
+    const db = await rawDatabase(store.location, binding);
+    for (const table of ['api_keys', 'key_usage', 'key_scopes'])
+      expect(db.prepare(`select count(*) from ${table}`).raw().get()).toEqual([1]);
+    expect((await store.auditEvents({ keyId: key?.id ?? '' })).at(-1)).toMatchObject({
+      action: 'key.delete',
+      keyName: 'a',
+      before: { name: 'a', status: 'active' },
+      after: null,
+    });
+    for (const gone of [
+      () => store.delete(key?.id ?? '', change()),
+      () => store.edit(key?.id ?? '', { name: 'x' }, change()),
+      () => store.setStatus(key?.id ?? '', 'active', change()),
+    ]) {
+      await expect(gone()).rejects.toMatchObject({ code: 'not_found' });
+    }
+  });
+
+  test('changing one key leaves every other row byte for byte as it was', async () => {
+    const store = await freshStore(binding);
+    const made = await store.create(
+      ['a', 'b', 'c', 'd', 'e'].map((name) => newKey(name)),
+      change(),
+    );
+    const db = await rawDatabase(store.location, binding);
+    const [target] = made.slice(2);
+    const others = () =>
+      db
+        .prepare('select k.*, u.* from api_keys k join key_usage u on u.key_seq = k.seq where id <> ? order by seq')
+        .all(target?.id);
+    const before = others();
+    await store.edit(target?.id ?? '', { name: 'renamed', rateLimit: { limit: 1, windowSeconds: 1 } }, change(LATER));
+    await store.setStatus(target?.id ?? '', 'inactive', change(LATER));
+    await store.delete(target?.id ?? '', change(LATER));
+    expect(others()).toEqual(before);
+    expect(before).toHaveLength(4);
+  });
+
+  test('the catalogue grows and retires, each once', async () => {
+    const store = await freshStore(binding);
+    expect(await store.addScope('plan:purge', 'ignored', change())).toMatchObject({
+      scope: 'plan:purge',
+      categoryLabel: 'Plan',
+    });
+    expect(await store.addScope('report:read', 'Reports', change())).toMatchObject({ categoryLabel: 'Reports' });
+    await expect(store.addScope('plan:purge', null, change())).rejects.toMatchObject({ code: 'conflict' });
+    expect(await store.retireScope('plan:purge', change())).toMatchObject({ changed: true, scope: { retired: true } });
+    expect(await store.retireScope('plan:purge', change())).toMatchObject({ changed: false });
+    await expect(store.retireScope('nope:read', change())).rejects.toMatchObject({ code: 'not_found' });
+    expect((await store.auditEvents({})).map(({ action }) => action)).toEqual([
+      'store.create',
+      'scope.add',
+      'scope.add',
+      'scope.retire',
+    ]);
+  });
+
+  test('the log is filtered by key, actor or user, action and time, and cut to the latest', async () => {
+    const store = await freshStore(binding);
+    const by = (actor: string | null, osUser: string) => ({ by: { actor, osUser, host: 'h', tool: 't' } });
+    const [a] = await store.create([newKey('a')], { ...change(), ...by('alice', 'root') });
+    await store.create([newKey('b')], { ...change(LATER), ...by(null, 'alice') });
+    await store.setStatus(a?.id ?? '', 'inactive', { ...change(LATER), ...by('bob', 'root') });
+    const names = async (query: Parameters<typeof store.auditEvents>[0]) =>
+      (await store.auditEvents(query)).map(({ seq }) => seq);
+    expect(await names({ keyId: a?.id })).toEqual([2, 4]);
+    expect(await names({ actor: 'alice' })).toEqual([2, 3]);
+    expect(await names({ action: 'key.create' })).toEqual([2, 3]);
+    expect(await names({ since: LATER })).toEqual([3, 4]);
+    expect(await names({ limit: 2 })).toEqual([3, 4]);
+    expect(await names({ keyId: a?.id, action: 'key.create', actor: 'bob' })).toEqual([]);
+  });
+
+  test('hostile names and descriptions come back byte for byte, and change no table', async () => {
+    const store = await freshStore(binding);
+    const db = await rawDatabase(store.location, binding);
+    const schema = () => db.prepare('select sql from sqlite_master order by name').all();
+    const before = schema();
+    const hostile = [
+      "'; DROP TABLE api_keys;--",
+      '%s%n',
+      '$' + '{x}',
+      '$(id)',
+      '`id`',
+      '../../x',
+      '__proto__',
+      '<script>',
+      '::add-mask::x',
+      '"',
+      "a'b",
+      '\\',
+      '?1',
+      ':id',
+    ];
+    await store.create(
+      hostile.map((name, i) => newKey(name, { description: hostile[hostile.length - 1 - i] ?? null })),
+      change(),
+    );
+    expect((await store.list({ sort: 'created', now: START })).keys.map(({ name }) => name)).toEqual(hostile);
+    for (const name of hostile)
+      expect((await store.candidates({ name, limit: 1 })).map((key) => key.name)).toEqual([name]);
+    expect(schema()).toEqual(before);
+  });
+});

@@ -1,0 +1,101 @@
+import type Sqlite from 'better-sqlite3';
+import { describe, expect, test } from 'vitest';
+import { BINDINGS, type BindingName, change, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
+
+/** Everything that a store holds, to compare before and after an attack. */
+function snapshot(db: Sqlite.Database): unknown {
+  return ['api_keys', 'audit_events', 'scopes', 'key_scopes', 'key_usage'].map((table) =>
+    db.prepare(`select * from ${table} order by 1, 2`).all(),
+  );
+}
+
+async function twoKeys(binding: BindingName) {
+  const store = await freshStore(binding);
+  const [a, b] = await store.create([newKey('a'), newKey('b')], change());
+  const db = await rawDatabase(store.location, binding);
+  return { store, db, a: a?.id ?? '', b: b?.id ?? '' };
+}
+
+const COLUMNS =
+  '(seq, id, name, name_key, mode, scopes, status, rate_limit, rate_window_seconds, created_at, updated_at, hash, guard, search_text)';
+const row = (seq: string, id: string, name: string, scopes = '["plan:read"]') =>
+  `(${seq}, '${id}', '${name}', '${name}', 'live', '${scopes}', 'active', 1, 1, 1, 1, 'h', 'g', 's')`;
+const AUDIT = '(seq, op, body, prev, hash)';
+const event = (seq: string, op = 'x') => `(${seq}, '${op}', '{}', '${'0'.repeat(64)}', '${'0'.repeat(64)}')`;
+const ID = 'zzzzzzzzzzzz';
+
+describe.each(BINDINGS)('what the database itself refuses, on %s', (binding) => {
+  test.each([
+    ['another id', `update api_keys set id = '${ID}' where name = 'a'`],
+    ['another mode', "update api_keys set mode = 'live'"],
+    ['more scopes', `update api_keys set scopes = '["plan:read","plan:create"]'`],
+    ['another creation time', 'update api_keys set created_at = 0'],
+    ['another guard', "update api_keys set guard = 'x'"],
+    ['another row id', 'update api_keys set seq = 99 where seq = 1'],
+    ['another row id by its alias', 'update api_keys set rowid = 99 where rowid = 1'],
+    ['scopes, ignoring conflicts', `update or ignore api_keys set scopes = '["plan:create"]'`],
+    ['scopes, replacing conflicts', `update or replace api_keys set scopes = '["plan:create"]'`],
+    ['a name that another has, replacing it', "update or replace api_keys set name_key = 'b' where name_key = 'a'"],
+    ['a replaced name', `replace into api_keys ${COLUMNS} values ${row('7', ID, 'a')}`],
+    ['a replaced row id', `insert or replace into api_keys ${COLUMNS} values ${row('1', ID, 'c')}`],
+    ['a wildcard', `insert into api_keys ${COLUMNS} values ${row('7', ID, 'c', '["plan:*"]')}`],
+    ['no scope', `insert into api_keys ${COLUMNS} values ${row('7', ID, 'c', '[]')}`],
+    ['an unknown status', "update api_keys set status = 'Active '"],
+    ['a rate limit of nothing', 'update api_keys set rate_limit = 0'],
+    ['a renamed scope', "update scopes set scope = 'plan:all' where scope = 'plan:read'"],
+    ['a replaced scope', "replace into scopes values (4, 'plan:all', 'plan', 'Plan', 'all', 0)"],
+    ['a deleted scope', "delete from scopes where scope = 'plan:read'"],
+    ['an edited audit row', "update audit_events set body = '{}'"],
+    ['an edited audit row, ignoring conflicts', "update or ignore audit_events set body = '{}'"],
+    ['an edited audit row, replacing conflicts', 'update or replace audit_events set seq = 1 where seq = 2'],
+    ['a moved audit row', 'update audit_events set rowid = 99 where rowid = 1'],
+    ['a deleted audit row', 'delete from audit_events where seq = 1'],
+    ['an emptied log', 'delete from audit_events'],
+    ['a replaced audit row', `replace into audit_events ${AUDIT} values ${event('1')}`],
+    ['a replaced last row', `insert or replace into audit_events ${AUDIT} values ${event('3')}`],
+    ['a row after a gap', `insert into audit_events ${AUDIT} values ${event('9')}`],
+    ['a row without a number', `insert into audit_events ${AUDIT} values ${event('null')}`],
+    ['a row that follows nothing', `insert into audit_events ${AUDIT} values ${event('4')}`],
+  ])('%s', async (_, attack) => {
+    const { db } = await twoKeys(binding);
+    const before = snapshot(db);
+    expect(() => db.exec(attack)).toThrow();
+    expect(snapshot(db)).toEqual(before);
+  });
+
+  test('an attack that ignores conflicts changes nothing', async () => {
+    const { db, a } = await twoKeys(binding);
+    const before = snapshot(db);
+    for (const attack of [
+      `insert or ignore into audit_events ${AUDIT} values ${event('1')}`,
+      `insert or ignore into api_keys ${COLUMNS} values ${row('7', a, 'c')}`,
+    ]) {
+      expect(() => db.exec(attack)).toThrow(/unlk:/);
+    }
+    expect(snapshot(db)).toEqual(before);
+  });
+
+  test('an audit row that follows the last one must still bring a new operation', async () => {
+    const { store, db } = await twoKeys(binding);
+    const { seq, hash } = await store.auditHead();
+    const op = db.prepare('select op from audit_events where seq = 2').raw().get() as string[];
+    const append = db.prepare(`insert into audit_events ${AUDIT} values (?, ?, '{}', ?, ?)`);
+    expect(() => append.run(seq + 1, op[0], hash, 'f'.repeat(64))).toThrow('unlk:op-taken');
+  });
+
+  test('the id of a deleted key is never used again', async () => {
+    const { store, db, a } = await twoKeys(binding);
+    await store.delete(a, change());
+    await expect(store.create([newKey('again', { id: a })], change())).rejects.toMatchObject({ code: 'conflict' });
+    expect(() => db.exec(`insert into api_keys ${COLUMNS} values ${row('null', a, 'c')}`)).toThrow('unlk:id-taken');
+  });
+
+  test('last-used marks only move forward', async () => {
+    const { store, db } = await twoKeys(binding);
+    db.exec('update key_usage set last_used_at = 2000 where key_seq = 1');
+    db.exec('update key_usage set last_used_at = 1000 where key_seq = 1');
+    expect(
+      (await store.list({ now: START, sort: 'created' })).keys.map((key) => key.lastUsedAt?.getTime() ?? null),
+    ).toEqual([2000, null]);
+  });
+});
