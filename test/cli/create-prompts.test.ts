@@ -191,7 +191,8 @@ describe('create with nobody to ask', () => {
     const { exitCode, stdout, stderr } = await cli.run('create');
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain('4 things are missing, and I cannot ask here (this is a GitHub Actions run)');
-    for (const flag of ['create NAME', '--test-mode or --live', '--scope', '--key-file']) expect(stderr).toContain(flag);
+    for (const flag of ['create NAME', '--test-mode or --live', '--scope', '--key-file'])
+      expect(stderr).toContain(flag);
     expect(existsSync(cli.store)).toBe(false);
   });
 
@@ -207,12 +208,16 @@ describe('create with nobody to ask', () => {
     expect(existsSync(cli.store)).toBe(false);
   });
 
-  test.each([['-o', 'value'], ['--json'], ['-o', 'jsonl'], ['--key-file', 'k'], ['--env-file', '.env'], ['--copy']])(
-    'under CI makes the key with mode and sink %s',
-    async (...sink) => {
-      const cli = testCli({ ci });
-      expect((await cli.run('create', 'ci', '--live', '-s', 'plan:read', ...sink)).exitCode).toBe(0);
-      expect(await cli.names()).toEqual(['ci']);
-    },
-  );
+  test.each([
+    ['-o', 'value'],
+    ['--json'],
+    ['-o', 'jsonl'],
+    ['--key-file', 'k'],
+    ['--env-file', '.env'],
+    ['--copy'],
+  ])('under CI makes the key with mode and sink %s', async (...sink) => {
+    const cli = testCli({ ci });
+    expect((await cli.run('create', 'ci', '--live', '-s', 'plan:read', ...sink)).exitCode).toBe(0);
+    expect(await cli.names()).toEqual(['ci']);
+  });
 });

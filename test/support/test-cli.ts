@@ -1,33 +1,15 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { Context, Output } from '../../src/cli/context.js';
 import { main } from '../../src/cli/main.js';
-import type { Choice, Prompts } from '../../src/cli/prompts.js';
 import { KeysError } from '../../src/domain/errors.js';
 import { loadBinding } from '../../src/store/local/binding.js';
 import { openStore } from '../../src/store/open.js';
+import { type Answer, type Question, scriptedPrompts } from './scripted-prompts.js';
 
-/** As an answer: the person presses Ctrl-C at this question. */
-export const CTRL_C = Symbol('Ctrl-C');
-/** Text, yes or no, the beginning of a choice's name, or the scopes to pick. */
-export type Answer = string | boolean | readonly string[] | typeof CTRL_C;
-
-export interface Question {
-  readonly kind: keyof Prompts;
-  readonly message: string;
-  readonly choices: readonly string[];
-  readonly initial: string | boolean | undefined;
-}
-
-export interface Result {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-type Stream = 'stdin' | 'stdout' | 'stderr';
+export { type Answer, CTRL_C } from './scripted-prompts.js';
 
 /** The command line in this process, on a real store in a directory of its own; every part of its world may be set between runs. */
 export class TestCli {
@@ -37,8 +19,8 @@ export class TestCli {
   now = new Date('2026-11-23T10:00:00.000Z');
   env: Record<string, string | undefined> = { UNLOCKOS_KEYS_STORE: this.store };
   ci: Context['ci'] = null;
-  platform: NodeJS.Platform = 'linux';
-  tty: Record<Stream, boolean> = { stdin: false, stdout: false, stderr: false };
+  random: Context['random'];
+  tty = { stdin: false, stdout: false, stderr: false };
   columns: number | undefined;
   stdin = '';
   /** Error codes that writing to a stream ends in. */
@@ -59,7 +41,7 @@ export class TestCli {
     return this;
   }
 
-  async run(...argv: string[]): Promise<Result> {
+  async run(...argv: string[]) {
     const said = { stdout: '', stderr: '' };
     const problems: string[] = [];
     this.asked = [];
@@ -75,15 +57,24 @@ export class TestCli {
         this.screen += text;
       },
     });
-    const prompts = this.#prompts(problems);
+    const prompts = scriptedPrompts({
+      answer: (question) => {
+        this.asked.push(question);
+        this.screen += `${[question.message, ...question.choices].join('\n')}\n`;
+        return this.answers.shift();
+      },
+      refused: (why) => this.refusals.push(why),
+      problem: (what) => problems.push(what),
+    });
     const context: Context = {
       env: this.env,
       cwd: this.dir,
-      platform: this.platform,
+      platform: 'linux',
       stdin: { isTTY: this.tty.stdin, readAll: (limit) => this.#readAll(limit) },
       stdout: output('stdout'),
       stderr: output('stderr'),
       now: () => this.now,
+      random: this.random,
       hashCost: 4,
       ci: this.ci,
       osUser: 'tester',
@@ -144,55 +135,15 @@ export class TestCli {
     if (!this.clipboard.works) throw new KeysError('delivery_failed', 'nothing was copied: no clipboard tool');
     this.clipboard.copied.push(text);
   }
-
-  #prompts(problems: string[]): Prompts {
-    const next = (question: Question): Exclude<Answer, typeof CTRL_C> => {
-      this.asked.push(question);
-      this.screen += `${[question.message, ...question.choices].join('\n')}\n`;
-      const answer = this.answers.shift();
-      if (answer === undefined) problems.push(`no answer to: ${question.message}`);
-      if (answer === undefined || answer === CTRL_C) throw new KeysError('cancelled', 'cancelled; nothing was changed');
-      return answer;
-    };
-    const ask = (kind: Question['kind'], message: string, initial?: string | boolean, choices: string[] = []) =>
-      next({ kind, message, initial, choices });
-    const one = <T>(kind: 'choose' | 'find', message: string, choices: readonly Choice<T>[]): T => {
-      const names = choices.map(({ name }) => name);
-      const answer = ask(kind, message, undefined, names);
-      const found = choices.find(({ name }) => name.startsWith(String(answer)));
-      if (!found) problems.push(`${String(answer)} is not among ${names.join(', ')}`);
-      return (found as Choice<T>).value;
-    };
-    return {
-      text: async (message, { initial, check } = {}) => {
-        for (;;) {
-          const answer = String(ask('text', message, initial));
-          const verdict = check ? await check(answer) : true;
-          if (verdict === true) return answer;
-          this.refusals.push(verdict);
-        }
-      },
-      secret: async (message) => String(ask('secret', message)),
-      yesNo: async (message, initial) => ask('yesNo', message, initial) === true,
-      choose: async (message, choices) => one('choose', message, choices),
-      find: async (message, choices) => one('find', message, choices),
-      pick: async (message, groups) => {
-        const choices = groups.flatMap((group) => group.choices);
-        const answer = ask('pick', message, undefined, choices.map(({ name }) => name)) as readonly string[];
-        return choices.filter(({ name }) => answer.includes(name)).map(({ value }) => value);
-      },
-    };
-  }
 }
 
 /** A {@link TestCli} that is cleaned up when the test ends. */
-export function testCli(options: Partial<Pick<TestCli, 'now' | 'ci' | 'tty' | 'columns' | 'stdin' | 'clipboard' | 'env'>> = {}): TestCli {
+export function testCli(
+  options: Partial<Pick<TestCli, 'now' | 'ci' | 'tty' | 'columns' | 'stdin' | 'clipboard' | 'env'>> = {},
+): TestCli {
   const cli = Object.assign(new TestCli(), options, { env: {} });
   cli.env = { UNLOCKOS_KEYS_STORE: cli.store, ...options.env };
   mkdirSync(cli.home, { mode: 0o700 });
-  onTestFinished(() => {
-    chmodSync(cli.dir, 0o700);
-    rmSync(cli.dir, { recursive: true, force: true });
-  });
+  onTestFinished(() => rmSync(cli.dir, { recursive: true, force: true }));
   return cli;
 }

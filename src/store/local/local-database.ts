@@ -106,6 +106,7 @@ export class LocalDatabase implements Database {
   readonly engine: string;
   readonly #db: Sqlite.Database;
   readonly #binding: Binding;
+  #wrote = false;
   readonly #statements = new Map<string, Sqlite.Statement>();
   readonly #identity: FileIdentity;
   readonly #options: LocalOptions;
@@ -249,6 +250,7 @@ export class LocalDatabase implements Database {
       const result = body();
       killPoints.publish('before-commit');
       this.#db.exec('COMMIT');
+      this.#wrote ||= begin !== 'BEGIN';
       killPoints.publish('after-commit');
       return result;
     } catch (error) {
@@ -345,8 +347,19 @@ export class LocalDatabase implements Database {
     }
   }
 
+  /**
+   * Empties the write-ahead log first: libsql ends a connection only when its statements are collected, so what was deleted would
+   * stay readable in the file until then. Another reader may be in the way; its own close will do it.
+   */
   async close(): Promise<void> {
     this.#statements.clear();
+    if (this.#wrote) {
+      try {
+        this.#db.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch (error) {
+        if (!isBusy(error)) throw translate(error, safeText(this.location));
+      }
+    }
     this.#db.close();
   }
 }

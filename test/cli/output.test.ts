@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { type TestCli, testCli } from '../support/test-cli.js';
+
+const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'value'] as const;
+
+/** Every verb, ending well or answering no. `KEY` stands for the id of a key. */
+const SUCCEEDS: readonly string[] = [
+  'list',
+  'list --mode test',
+  'show KEY',
+  'edit KEY --name other',
+  'edit KEY -d same -n',
+  'disable KEY',
+  'enable KEY',
+  'delete KEY --yes',
+  'delete KEY -n',
+  'verify --stdin',
+  'verify --stdin --environment test',
+  'identify --stdin',
+  'scopes',
+  'scopes list',
+  'scopes add report:read',
+  'scopes retire plan:read',
+  'audit',
+  'audit list --actor nobody',
+  'audit verify',
+  'audit head',
+  'store',
+  'store path',
+  'store check',
+  'store backup copy.db',
+  'doctor',
+];
+
+/** Every verb, ending in an error, and the code of it. */
+const FAILS: readonly (readonly [line: string, code: string])[] = [
+  ['create', 'missing_input'],
+  ['create ci -s plan:none', 'usage'],
+  ['create partner -s plan:read', 'name_taken'],
+  ['list --sort id', 'usage'],
+  ['list --store none.db', 'store_missing'],
+  ['show nobody', 'not_found'],
+  ['edit KEY', 'missing_input'],
+  ['edit KEY -s plan:read', 'scopes_fixed'],
+  ['enable nobody', 'not_found'],
+  ['disable', 'missing_input'],
+  ['delete KEY', 'confirmation_required'],
+  ['verify', 'missing_input'],
+  ['identify', 'missing_input'],
+  ['scopes add nothing', 'usage'],
+  ['scopes retire a:b', 'not_found'],
+  ['audit list --since x', 'usage'],
+  ['audit verify --anchor x', 'usage'],
+  ['store backup keys.db', 'conflict'],
+  ['crate', 'usage'],
+  ['list --jsn', 'usage'],
+];
+
+async function withKey(): Promise<TestCli & { id: string }> {
+  const cli = testCli();
+  const { id, keyString } = await cli.create('partner', '-d', 'same');
+  cli.stdin = keyString;
+  return Object.assign(cli, { id });
+}
+
+function words(line: string, id: string): string[] {
+  return line.replace('KEY', id).split(' ');
+}
+
+/** Throws unless `text` is empty or what the format promises. */
+function parse(format: (typeof FORMATS)[number], text: string): unknown {
+  if (text === '') return null;
+  expect(text.endsWith('\n')).toBe(true);
+  const lines = text.slice(0, -1).split('\n');
+  if (format === 'json') return JSON.parse(text);
+  if (format === 'jsonl') return lines.map((line) => JSON.parse(line));
+  if (format === 'tsv' && !text.includes('"'))
+    expect(new Set(lines.map((line) => line.split('\t').length)).size).toBe(1);
+  return lines;
+}
+
+describe.each(FORMATS)('-o %s', (format) => {
+  test.each(SUCCEEDS)('%s: stdout is empty or parses, without colour or control characters', async (line) => {
+    const cli = await withKey();
+    const { exitCode, stdout } = await cli.run(...words(line, cli.id), '-o', format);
+    expect([0, 7]).toContain(exitCode);
+    parse(format, stdout);
+    expect(stdout.replaceAll(/[\n\t]/g, '')).not.toMatch(/\p{Cc}/u);
+  });
+
+  test.each(FAILS)('%s: stdout is empty and stderr ends in the error %s', async (line, code) => {
+    const cli = await withKey();
+    const { exitCode, stdout, stderr } = await cli.run(...words(line, cli.id), '-o', format);
+    expect(exitCode).toBeGreaterThan(0);
+    expect(stdout).toBe('');
+    if (format !== 'json' && format !== 'jsonl') {
+      expect(stderr).toMatch(/^error: \S/m);
+      return;
+    }
+    const { error, ...rest } = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '');
+    expect(rest).toEqual({});
+    expect(error).toEqual({ code, message: expect.any(String), hint: error.hint === null ? null : expect.any(String) });
+  });
+});
+
+describe('--json of a success', () => {
+  test.each(
+    SUCCEEDS.filter((line) => !/-n$|^edit|path|scopes (add|retire)/.test(line)),
+  )('%s: is an array for lists and an object for one thing', async (line) => {
+    const cli = await withKey();
+    const { stdout } = await cli.run(...words(line, cli.id), '--json');
+    const isList = /^(list|scopes|audit( list)?|disable|enable|delete|store check|doctor)\b(?! verify| head)/.test(
+      line,
+    );
+    expect(Array.isArray(JSON.parse(stdout))).toBe(isList);
+  });
+});
+
+describe('--quiet', () => {
+  test.each([
+    ...SUCCEEDS.filter((line) => !line.endsWith('-n')),
+    'create new -s plan:read',
+    'create a b -s plan:read',
+  ])('%s: says nothing on stderr', async (line) => {
+    const cli = await withKey();
+    expect((await cli.run(...words(line, cli.id), '-q')).stderr).toBe('');
+  });
+
+  test.each(FAILS)('%s: still tells the error', async (line) => {
+    const cli = await withKey();
+    expect((await cli.run(...words(line, cli.id), '--quiet')).stderr).toMatch(/^error: \S/);
+  });
+});
+
+describe('a stdout that is gone', () => {
+  test.each(SUCCEEDS)('%s: no error is printed, and the exit code is the same', async (line) => {
+    const heard = await withKey();
+    const { exitCode } = await heard.run(...words(line, heard.id));
+    const cli = await withKey();
+    cli.broken = { stdout: 'EPIPE' };
+    const unheard = await cli.run(...words(line, cli.id));
+    expect(unheard.exitCode).toBe(exitCode);
+    expect(unheard.stderr).not.toMatch(/error|EPIPE/);
+  });
+
+  test('help into a closed pipe is quiet as well', async () => {
+    const cli = testCli();
+    cli.broken = { stdout: 'EPIPE' };
+    expect(await cli.run('--help')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  });
+
+  test('a full disk is an error', async () => {
+    const cli = await withKey();
+    cli.broken = { stdout: 'ENOSPC' };
+    const { exitCode, stderr } = await cli.run('list');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('ENOSPC');
+  });
+});
