@@ -9,7 +9,6 @@ function file(cli: TestCli, name: string): string {
   return readFileSync(path.join(cli.dir, name), 'utf8');
 }
 
-/** The key string that a file holds must be the real one. */
 async function expectGenuine(cli: TestCli, keyString: string): Promise<void> {
   cli.stdin = keyString;
   expect((await cli.run('verify', '--stdin')).stdout).toContain('valid: "ci"');
@@ -52,7 +51,8 @@ describe('--key-file', () => {
     await cli.create('ci');
     const other = ['create', 'ci2', '-s', 'plan:read', '--key-file', 'ci.key'];
     expect((await cli.run(...other, '--env-file', 'none/.env')).exitCode).toBe(2);
-    expect((await cli.run(...MAKE, '--key-file', 'ci.key')).exitCode).toBe(5);
+    await cli.sql("create trigger no before insert on api_keys begin select raise(abort, 'no'); end");
+    expect((await cli.run(...other)).exitCode).toBeGreaterThan(0);
     expect(existsSync(path.join(cli.dir, 'ci.key'))).toBe(false);
     expect(await cli.names()).toEqual(['ci']);
   });
