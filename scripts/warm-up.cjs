@@ -24,7 +24,7 @@ const silent = { isTTY: false, columns: () => undefined, write() {} };
 
 async function warmUp() {
   v8.setFlagsFromString('--no-flush-bytecode'); // else the garbage collector throws away what ran once, each file's top level first
-  execFileSync(process.execPath, [tool, ...MAKE], { stdio: 'ignore' });
+  execFileSync(process.execPath, [tool, ...MAKE], { stdio: 'pipe' });
   const { main, systemContext } = load(path.join(bundle, 'cli.cjs'));
   for (const args of RUNS) {
     const world = { ...systemContext(), env: {}, ci: null, stdin: silent, stdout: silent, stderr: silent };

@@ -124,7 +124,7 @@ export async function forEachTarget(
   if (failures.length === 0) return 0;
   for (const error of failures) {
     const { message, hint } = reportOf(error);
-    session.remark(`error: ${message}${hint === null ? '' : `\nhint: ${hint}`}`);
+    session.remark([...`error: ${message}`.split('\n'), ...(hint === null ? [] : [`hint: ${hint}`])]);
   }
   const [code] = codes;
   return failures.length === targets.length && codes.size === 1 && code !== undefined ? code : 9;

@@ -12,6 +12,8 @@ export interface Input {
 
 export interface Output {
   readonly isTTY: boolean;
+  /** What is written there is thrown away: the null device, which is also what Node puts in place of a closed stream. */
+  readonly isNull: boolean;
   /** The width of the terminal; undefined when it is none. */
   columns(): number | undefined;
   /** Returns when every byte was handed to the system; throws its error (EPIPE, ENOSPC) otherwise. */

@@ -55,7 +55,15 @@ export class Delivery {
     return ctx.ci === null || declared ? null : `a sink           ${SINKS}`;
   }
 
+  /** Throws before a key is made when a sink cannot take it. */
   probe(): void {
+    if (this.#toStdout && this.#session.ctx.stdout.isNull) {
+      throw new KeysError(
+        'usage',
+        'stdout is closed or the null device: nobody would get the key string',
+        'nothing was made; leave stdout open, or pass --key-file FILE',
+      );
+    }
     probeSinks(this.#sinks);
   }
 

@@ -65,7 +65,7 @@ function buildProgram(
 
 /** The whole command tree, for looking at: nothing in it can be run. */
 export function programForDocs(): Command {
-  const stream = { isTTY: false, columns: () => 100, write() {} };
+  const stream = { isTTY: false, isNull: false, columns: () => 100, write() {} };
   return buildProgram(
     { stdout: stream, stderr: stream, version: '' } as unknown as Context,
     () => {},

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
 import { parseTimeout } from '../domain/expiry.js';
+import { redactKeyStrings } from '../domain/key-string.js';
 import { safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
 import type { Context } from './context.js';
-import { ANSWER_NO, type ExitCode, isBrokenPipe, printable } from './exit-code.js';
+import { ANSWER_NO, type ExitCode, isBrokenPipe } from './exit-code.js';
 import {
   actorFlag,
   type Format,
@@ -52,18 +53,20 @@ export class Session {
     return this.flags.dryRun === true;
   }
 
-  /** A remark on stderr, silenced by `--quiet`. Every line is made safe for the terminal. */
-  note(text: string): void {
-    if (this.flags.quiet !== true) this.remark(text);
+  /** A remark on stderr, silenced by `--quiet`, and by JSON, whose errors on stderr must be all that is there. */
+  note(text: string | readonly string[]): void {
+    if (this.flags.quiet !== true && this.format !== 'json' && this.format !== 'jsonl') this.remark(text);
   }
 
   /**
-   * A remark that `--quiet` does not silence: a warning, or the question that goes with a prompt. A stderr that is gone or full must
-   * not stop a command half-way, with a key made and its key string not yet handed out.
+   * A remark that nothing silences: a warning, or the question that goes with a prompt. Each line is one of ours: a line break inside
+   * it came from somebody's name. A stderr that is gone or full must not stop a command half-way, with a key made and its key string
+   * not yet handed out.
    */
-  remark(text: string): void {
+  remark(text: string | readonly string[]): void {
+    const lines = typeof text === 'string' ? [text] : text;
     try {
-      this.ctx.stderr.write(`${printable(text)}\n`);
+      this.ctx.stderr.write(lines.map((line) => `${safeText(redactKeyStrings(line))}\n`).join(''));
     } catch {
       // nobody hears remarks; stdout and the exit code still tell
     }
@@ -131,7 +134,7 @@ export class Session {
       random: this.ctx.random,
       hashCost: this.ctx.hashCost,
     });
-    if (store.created) this.note(`Made a new store: ${location} (${source})`);
+    if (store.created) this.remark(`Made a new store: ${location} (${source})`);
     return this.#keyring;
   }
 
@@ -204,7 +207,7 @@ export class Session {
       );
     }
     const prompts = await this.prompts();
-    this.remark(question);
+    this.remark(question.split('\n'));
     const agreed =
       options.name === undefined
         ? await prompts.yesNo('Go on?', false)

@@ -111,45 +111,61 @@ function withVariable(text: string, name: string, value: string): string {
   return `${kept.join('\n')}\n`;
 }
 
+/** The text of a regular file, null when there is none; refuses links and whatever else stands there. */
+function readRegular(file: string): string | null {
+  try {
+    const stats = lstatSync(file);
+    if (!stats.isFile()) {
+      throw Object.assign(new Error('not a regular file'), { code: stats.isSymbolicLink() ? 'ELOOP' : 'EISDIR' });
+    }
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 /** `FILE` or `FILE:NAME`: a dotenv file, replaced as a whole by a rename, so that a reader sees the old or the new one. */
 function dotenvFile(flag: string, cwd: string): Sink {
   const split = /^(.+):([A-Za-z_][A-Za-z0-9_]*)$/.exec(flag);
   const name = checkedVariable(split?.[2] ?? DEFAULT_VARIABLE, '--dotenv');
   const file = path.resolve(cwd, split?.[1] ?? flag);
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID().slice(0, 8)}`);
+  const create = () => openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NOFOLLOW, 0o600);
   let descriptor: number | undefined;
-  const current = () => {
+  /** What the file held before delivery; undefined until then. */
+  let before: string | null | undefined;
+  const replace = (text: string) => {
+    const open = descriptor ?? create();
+    descriptor = undefined;
     try {
-      const stats = lstatSync(file);
-      if (!stats.isFile())
-        throw Object.assign(new Error('not a regular file'), { code: stats.isSymbolicLink() ? 'ELOOP' : 'EISDIR' });
-      return readFileSync(file, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
+      writeAll(open, text);
+    } finally {
+      closeSync(open);
     }
+    renameSync(temporary, file);
   };
   return {
     label: `${file} as ${name}`,
     probe() {
       try {
-        current();
-        descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NOFOLLOW, 0o600);
+        readRegular(file);
+        descriptor = create();
       } catch (error) {
         throw fileFailure(error, '--dotenv', flag);
       }
     },
     deliver(keyString) {
-      if (descriptor === undefined) throw new Error('deliver before probe');
-      writeAll(descriptor, withVariable(current(), name, keyString));
-      closeSync(descriptor);
-      descriptor = undefined;
-      renameSync(temporary, file);
+      const text = readRegular(file);
+      replace(withVariable(text ?? '', name, keyString));
+      before = text;
     },
     abandon() {
       if (descriptor !== undefined) closeSync(descriptor);
       descriptor = undefined;
       rmSync(temporary, { force: true });
+      if (before === null) rmSync(file, { force: true });
+      else if (before !== undefined) replace(before);
     },
   };
 }

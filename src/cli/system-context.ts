@@ -1,4 +1,4 @@
-import { fstatSync, readSync, writeSync } from 'node:fs';
+import { fstatSync, readSync, statSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import tty from 'node:tty';
 import ci from 'ci-info';
@@ -24,11 +24,23 @@ function isTerminal(descriptor: 0 | 1 | 2): boolean {
   }
 }
 
+function isNullDevice(descriptor: 1 | 2): boolean {
+  try {
+    const stats = fstatSync(descriptor);
+    return stats.isCharacterDevice() && stats.rdev === statSync(os.devNull).rdev;
+  } catch {
+    return false;
+  }
+}
+
 /** Synchronous, because a `process.exit` or a crash must not cut what was written, and the caller must hear of a failure. */
 function output(descriptor: 1 | 2): Output {
   return {
     get isTTY() {
       return isTerminal(descriptor);
+    },
+    get isNull() {
+      return isNullDevice(descriptor);
     },
     columns: () => (isTerminal(descriptor) ? new tty.WriteStream(descriptor).columns : undefined),
     write(text) {

@@ -1,5 +1,5 @@
 import { KeysError } from './errors.js';
-import { KEY_STRING_IN_TEXT, type Mode } from './key-string.js';
+import { holdsKeyString, type Mode } from './key-string.js';
 import type { RateLimit } from './rate-limit.js';
 import { hasUnsafeText, quoted } from './text.js';
 
@@ -32,7 +32,7 @@ const MAX_NAME = 64;
 const MAX_DESCRIPTION = 500;
 
 function refuseSecret(text: string, what: string): void {
-  if (text.search(KEY_STRING_IN_TEXT) >= 0) {
+  if (holdsKeyString(text)) {
     throw new KeysError(
       'usage',
       `the ${what} contains a key string`,

@@ -26,6 +26,9 @@ const KEY_ID = /^[0-9a-hjkmnp-tv-z]{12}$/;
 /** For scanners and redactors: finds key strings inside other text, whether or not their checksum is right. RE2-safe. */
 export const KEY_STRING_IN_TEXT = /\bunlk_(?:live|test)_[0-9a-hjkmnp-tv-z]{12}_[0-9A-Za-z]{38}\b/g;
 
+/** What may be a key string, or most of one: cut, grown or mistyped, it still gives its secret away. For refusing and masking. */
+const NEARLY_A_KEY_STRING = /unlk_(?:live|test)_[0-9a-z]{12}_[0-9a-z]{6,}/gi;
+
 /** A source of cryptographically secure random bytes. */
 export type RandomBytes = (size: number) => Uint8Array;
 
@@ -105,9 +108,14 @@ export function maskKey(mode: Mode, id: string): string {
   return `unlk_${mode}_${id}_…`;
 }
 
-/** `text` with every key string in it masked: the last gate before a log or an error. */
+/** True when `text` holds a key string, or so much of one that it must be treated as leaked. */
+export function holdsKeyString(text: string): boolean {
+  return text.search(NEARLY_A_KEY_STRING) >= 0;
+}
+
+/** `text` with every key string in it, cut or mistyped ones included, masked: the last gate before a log or an error. */
 export function redactKeyStrings(text: string): string {
-  return text.replace(KEY_STRING_IN_TEXT, (found) => `${found.slice(0, 23)}…`);
+  return text.replace(NEARLY_A_KEY_STRING, (found) => `${found.slice(0, 23)}…`);
 }
 
 /** An id as people type it: upper case folded, i and l read as 1, o as 0 (Crockford's base 32, https://www.crockford.com/base32.html). */

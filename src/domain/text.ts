@@ -1,3 +1,5 @@
+import { redactKeyStrings } from './key-string.js';
+
 /**
  * Characters that must not reach a terminal, a log line or a stored name as they are: controls (C0 and C1), format characters
  * (bidi overrides, zero-width characters, tags), surrogates, private use, unassigned, line and paragraph separators, and the Hangul
@@ -34,10 +36,11 @@ export function safeText(text: string): string {
   );
 }
 
-/** `value` in double quotes, safe for a terminal, cut after 80 code points: the form in which messages repeat what was typed. */
+/** `value` in double quotes, safe for a terminal, key strings masked, cut after 80 code points: the form in which messages repeat what was typed. */
 export function quoted(value: string): string {
-  const points = Array.from(value.length > 400 ? value.slice(0, 400) : value);
-  const cut = points.length > 80 || value.length > 400;
+  const masked = redactKeyStrings(value.length > 4000 ? value.slice(0, 4000) : value);
+  const points = Array.from(masked);
+  const cut = points.length > 80 || value.length > 4000;
   return `"${safeText(points.slice(0, 80).join(''))}${cut ? '…' : ''}"`;
 }
 

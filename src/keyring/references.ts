@@ -1,7 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { isKeyId, KEY_ID_LENGTH, KEY_STRING_IN_TEXT, maskKey, readTypedId } from '../domain/key-string.js';
+import { holdsKeyString, isKeyId, KEY_ID_LENGTH, maskKey, readTypedId } from '../domain/key-string.js';
 import { didYouMean } from '../domain/scopes.js';
 import { quoted, safeText } from '../domain/text.js';
 
@@ -17,12 +17,12 @@ function describe(key: ApiKey): string {
  * Throws `usage` for a whole key string (without repeating it), `not_found`, or `ambiguous` with the candidates.
  */
 export async function resolveKey(store: KeyStore, ref: string): Promise<ApiKey> {
-  const leaked = ref.match(KEY_STRING_IN_TEXT)?.[0];
-  if (leaked) {
+  if (holdsKeyString(ref)) {
+    const id = /unlk_(?:live|test)_([0-9a-z]{12})_/i.exec(ref)?.[1] ?? '';
     throw new KeysError(
       'usage',
       'that is a whole key string: it is now in your shell history and was visible in the process list',
-      `name the key by its id, ${leaked.slice(10, 22)}; if it leaked: unlockos-keys disable ${leaked.slice(10, 22)}`,
+      `name the key by its id, ${id}; if it leaked: unlockos-keys disable ${id}`,
     );
   }
   const masked = MASKED.exec(ref)?.[1];

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   checksum,
+  holdsKeyString,
   KEY_STRING_IN_TEXT,
   maskKey,
   mintKeyString,
@@ -10,6 +11,7 @@ import {
   readTypedId,
   redactKeyStrings,
 } from '../../src/domain/key-string.js';
+import { quoted } from '../../src/domain/text.js';
 
 const SECRET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef';
 const body = (mode: string) => `unlk_${mode}_0123456789ab_${SECRET}`;
@@ -160,4 +162,35 @@ test('the scanner pattern finds a thousand keys and none of ten thousand near mi
   const misses = minted.flatMap((key) => spoil.map((each) => each(key)));
   expect(misses).toHaveLength(10_000);
   expect(misses.join('\n').match(KEY_STRING_IN_TEXT)).toBeNull();
+});
+
+describe('a key string that was cut, grown or mistyped still gives its secret away', () => {
+  const { keyString, secret } = mintKeyString('live');
+  test.each([
+    ['one character short', keyString.slice(0, 60)],
+    ['cut after half its secret', keyString.slice(0, 39)],
+    ['one character long', `${keyString}x`],
+    ['with a letter before it', `x${keyString}`],
+    ['in upper case', keyString.toUpperCase()],
+    ['with a wrong letter in its id', `${keyString.slice(0, 10)}i${keyString.slice(11)}`],
+    ['with its secret cut by a blank', `${keyString.slice(0, 40)} ${keyString.slice(40)}`],
+  ])('%s, it is taken for one and masked', (_, text) => {
+    expect(holdsKeyString(text)).toBe(true);
+    expect(redactKeyStrings(text).toLowerCase()).not.toContain(secret.slice(0, 6).toLowerCase());
+  });
+
+  test.each([
+    'unlk_live_0123456789ab_…',
+    'unlk_live_0123456789ab',
+    'unlk_test_',
+    'partner unlk_',
+  ])('%s is not', (text) => {
+    expect(holdsKeyString(text)).toBe(false);
+    expect(redactKeyStrings(text)).toBe(text);
+  });
+
+  test('quoting masks before it cuts', () => {
+    for (let before = 0; before < 90; before++)
+      expect(quoted(`${'x'.repeat(before)} ${keyString}`)).not.toContain(secret.slice(0, 6));
+  });
 });

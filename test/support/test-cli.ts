@@ -49,6 +49,7 @@ export class TestCli {
     this.screen = '';
     const output = (stream: 'stdout' | 'stderr'): Output => ({
       isTTY: this.tty[stream],
+      isNull: false,
       columns: () => (this.tty[stream] ? (this.columns ?? 80) : undefined),
       write: (text) => {
         const code = this.broken[stream];

@@ -37,7 +37,7 @@ export async function browse(session: Session, query: Omit<ListQuery, 'now'>): P
       await act(session, picked, action);
     } catch (error) {
       if (!isKeysError(error) || error.code === 'cancelled') throw error;
-      session.remark(`error: ${error.message}`);
+      session.remark(`error: ${error.message}`.split('\n'));
     }
   }
 }

@@ -112,7 +112,7 @@ async function create(session: Session, flags: CreateFlags, args: string[]): Pro
   }
   announce(session, created);
   await delivery.deliver(created, keyring);
-  session.note('\nKeep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.');
+  session.note(['', 'Keep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.']);
   return offerCopy(session, delivery, created);
 }
 
@@ -222,15 +222,13 @@ async function summarise(session: Session, inputs: readonly CreateInput[]): Prom
   const [first] = inputs;
   if (!first) return;
   const { value } = await session.store();
-  session.remark(
-    [
-      `  Name        ${listed(inputs.map(({ name }) => name))}`,
-      `  Description ${first.description ?? '—'}`,
-      `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
-      ...details(first),
-      `  Store       ${value}`,
-    ].join('\n'),
-  );
+  session.remark([
+    `  Name        ${listed(inputs.map(({ name }) => name))}`,
+    `  Description ${first.description ?? '—'}`,
+    `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
+    ...details(first),
+    `  Store       ${value}`,
+  ]);
 }
 
 function announce(session: Session, created: readonly CreatedKey[]): void {
@@ -241,7 +239,7 @@ function announce(session: Session, created: readonly CreatedKey[]): void {
     created.length === 1
       ? `${mode} key ${quoted(first.key.name)} (${first.key.id})`
       : `${created.length} ${mode} keys: ${listed(created.map(({ key }) => key.name))}`;
-  session.note([`Created ${what}`, ...details(first.key), ''].join('\n'));
+  session.note([`Created ${what}`, ...details(first.key), '']);
 }
 
 /** Hashing many keys takes a while: say so on a terminal, once per hundred elsewhere. */

@@ -112,7 +112,7 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   return answer(!(flags.exitCode && page.keys.length > 0));
 }
 
-function summary(keys: readonly ApiKey[]): string {
+function summary(keys: readonly ApiKey[]): string[] {
   const live = keys.filter((key) => key.mode === 'live').length;
-  return `\n${keys.length} ${keys.length === 1 ? 'key' : 'keys'} (${live} live, ${keys.length - live} test)`;
+  return ['', `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} (${live} live, ${keys.length - live} test)`];
 }
