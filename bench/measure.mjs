@@ -1,6 +1,7 @@
 // Measuring in pairs, A B A B …: machines are shared and their speed drifts, so only ratios taken in turn mean anything.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -19,14 +20,11 @@ function timeProcess(args) {
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
 
-/** The largest resident size of one run, in MiB, as the kernel counted it: the child writes its own VmHWM when it exits. */
+/** The largest resident size of one run, in MiB, as the kernel counted it (VmHWM): the child tells when it exits. */
 export function peakMemory(args) {
-  const preload = `data:text/javascript,import{readFileSync,writeSync}from"node:fs";process.on("exit",()=>writeSync(3,readFileSync("/proc/self/status","utf8")))`;
-  const { output } = spawnSync(process.execPath, ['--import', preload, ...args], {
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  });
+  const preload = fileURLToPath(new URL('./peak-memory.cjs', import.meta.url));
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe'];
+  const { output } = spawnSync(process.execPath, ['-r', preload, ...args], { env, encoding: 'utf8', stdio });
   return Number(/VmHWM:\s+(\d+)/.exec(output[3])?.[1]) / 1024;
 }
 

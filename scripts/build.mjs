@@ -5,7 +5,7 @@
 // of it, taken after a warm-up run (`scripts/warm-up.cjs`); read by that very Node only. See
 // docs/decisions/0006-bundle.md.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -28,6 +28,7 @@ const CHUNKS = {
   drizzle: ['./src/store/drizzle.ts'],
   table: ['./src/cli/output/table.ts'],
   paint: ['./src/cli/output/paint.ts'],
+  width: ['string-width'],
   prompts: ['./src/cli/prompts.ts'],
   csv: ['csv-stringify/sync'],
   bcrypt: ['bcryptjs'],
@@ -47,6 +48,8 @@ const cut = (own) => ({
   setup(plugin) {
     plugin.onResolve({ filter: /.*/ }, (args) => {
       if (args.kind === 'entry-point') return undefined;
+      // A package's own imports stay its own: cli-table3 brings another string-width.
+      if (!args.resolveDir.startsWith(path.join(root, 'src'))) return undefined;
       const target = args.path.startsWith('.')
         ? path.resolve(args.resolveDir, args.path).replace(/\.js$/, '.ts')
         : args.path;
@@ -62,7 +65,7 @@ const options = (own) => ({
   target: 'node20.17',
   format: 'cjs',
   legalComments: 'none',
-  minifyWhitespace: true, // less to read at each start; names stay, for stack traces
+  minify: true, // less to read, and less memory; with the names the tool is just over its 50 MiB
   supported: { 'dynamic-import': false }, // written as require, which our loader serves
   external: ['libsql', 'clipboardy', 'bindings'],
   // In CommonJS a module does not know its URL; `../../drizzle` and `./hash-worker.js` are found relative to the bundle.
@@ -72,11 +75,15 @@ const options = (own) => ({
   logLevel: 'warning',
 });
 
+/** A file of ours hands on what it exports; a package becomes what Node's `import` would find as its default. */
+function contentsFor(file) {
+  if (file.startsWith('.')) return `export * from '${file}';`;
+  return `const whole = require('${file}'); module.exports = whole.__esModule && whole.default ? whole.default : whole;`;
+}
+
 await build({ ...options('cli'), entryPoints: ['src/cli/start.ts'], outfile: path.join(bundle, 'cli.cjs') });
 for (const [name, files] of Object.entries(CHUNKS)) {
-  const contents = files
-    .map((file) => (file.startsWith('.') ? `export * from '${file}';` : `module.exports = require('${file}');`))
-    .join('\n');
+  const contents = files.map(contentsFor).join('\n');
   await build({ ...options(name), stdin: { contents, resolveDir: root }, outfile: path.join(bundle, `${name}.cjs`) });
 }
 await build({
@@ -85,6 +92,11 @@ await build({
   entryPoints: ['src/hash-worker.js'],
   outfile: path.join(bundle, 'hash-worker.js'),
 });
+// The loader reads bytes as characters. The bundler escapes what is beyond ASCII in strings, but leaves regular expressions as they are.
+for (const file of readdirSync(bundle).filter((name) => name.endsWith('.cjs'))) {
+  const at = readFileSync(path.join(bundle, file)).findIndex((byte) => byte > 0x7f);
+  if (at >= 0) throw new Error(`${file} is not ASCII at byte ${at}: write a \\u escape in the source`);
+}
 copyFileSync('src/cli/clipboard-helper.mjs', path.join(bundle, 'clipboard-helper.mjs'));
 copyFileSync('src/cli/loader.cjs', path.join(bundle, 'loader.cjs'));
 writeFileSync(path.join(bundle, 'package.json'), '{ "type": "commonjs" }\n');

@@ -10,8 +10,9 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115F\u1160\u3164\uF
 /** Nearly all text is this: it needs no look at the class above, whose tables take a moment to build. */
 const BEYOND_ASCII = /[^\x20-\x7e]/;
 
-/** U+200D joins emoji into one picture; it is allowed between two pictographs and nowhere else. */
-const EMOJI_JOINER = /(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/gu;
+/** U+200D joins emoji into one picture; it is allowed between two pictographs and nowhere else. Reserved ones (Cn) are escaped, so they join nothing. */
+const EMOJI_JOINER =
+  /(?<=(?!\p{Cn})\p{Extended_Pictographic}|\p{Emoji_Modifier}|\uFE0F)\u200D(?=(?!\p{Cn})\p{Extended_Pictographic})/gu;
 const JOINER_MARK = '\uE000';
 
 function withoutEmojiJoiners(text: string): string {

@@ -6,7 +6,7 @@ import { didYouMean } from '../domain/scopes.js';
 import { quoted, safeText } from '../domain/text.js';
 
 const MIN_PREFIX = 4;
-const MASKED = /^unlk_(?:live|test)_([0-9a-hjkmnp-tv-z]{12})(?:_(?:…|\.\.\.)?)?$/;
+const MASKED = /^unlk_(?:live|test)_([0-9a-hjkmnp-tv-z]{12})(?:_(?:\u2026|\.\.\.)?)?$/;
 
 function describe(key: ApiKey): string {
   return `  ${maskKey(key.mode, key.id)}  ${safeText(key.name)}`;

@@ -2,28 +2,7 @@
  * All that this project uses of drizzle, in one module: the build makes it one small file of its own, loaded only by commands that
  * open a store.
  */
-export {
-  and,
-  asc,
-  Column,
-  desc,
-  eq,
-  exists,
-  fillPlaceholders,
-  gt,
-  gte,
-  inArray,
-  is,
-  isNotNull,
-  isNull,
-  like,
-  lt,
-  lte,
-  or,
-  Placeholder,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+export { and, asc, desc, eq, fillPlaceholders, gt, gte, lt, or, type SQL, sql } from 'drizzle-orm';
 export {
   check,
   index,

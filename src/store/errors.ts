@@ -59,7 +59,7 @@ export function translate(error: unknown, location: string): unknown {
     return fail(
       'store_read_only',
       `the store ${location} cannot be written (${code})`,
-      'its file and its directory must be writable by you',
+      'its file, the -wal and -shm files beside it, and its directory must be writable by you',
     );
   }
   if (code === 'SQLITE_CONSTRAINT_TRIGGER')

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
-import { truncate } from '../../src/cli/output/table.js';
+import { rulerFor, truncate } from '../../src/cli/output/table.js';
 import { relativeTime } from '../../src/cli/output/time.js';
 import { testCli } from '../support/test-cli.js';
 
@@ -89,9 +89,10 @@ test.each([
   ['👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 3, '👩‍👩‍👧‍👦…'],
   ['e\u0301e\u0301e\u0301', 2, 'e\u0301…'],
   ['abc', 1, '…'],
-])('%j in %i columns is %j', (text, width, cut) => {
-  expect(truncate(text, width)).toBe(cut);
-  expect(stringWidth(truncate(text, width))).toBeLessThanOrEqual(width);
+])('%j in %i columns is %j', async (text, width, cut) => {
+  const shown = truncate(text, width, await rulerFor([text]));
+  expect(shown).toBe(cut);
+  expect(stringWidth(shown)).toBeLessThanOrEqual(width);
 });
 
 test.each([

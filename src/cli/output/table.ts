@@ -1,5 +1,4 @@
 import Table from 'cli-table3';
-import stringWidth from 'string-width';
 import { safeText } from '../../domain/text.js';
 import type { Paint } from './paint.js';
 
@@ -22,18 +21,35 @@ export interface TableStyle {
 }
 
 const GAP = 2;
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** ASCII, and the marks that our own columns use (… ● ○ × ✓ →): one terminal column each. */
+const PLAIN = /^[\x20-\x7e\u2026\u25cf\u25cb\u00d7\u2713\u2192]*$/;
+
+/** How wide a text is on a terminal, in columns, and where it may be cut. */
+interface Ruler {
+  width(text: string): number;
+  characters(text: string): Iterable<string>;
+}
+
+const PLAIN_RULER: Ruler = { width: (text) => text.length, characters: (text) => text };
+
+/** string-width and Intl.Segmenter know every script, and take longer to set up than most lists take altogether. */
+export async function rulerFor(texts: readonly string[]): Promise<Ruler> {
+  if (texts.every((text) => PLAIN.test(text))) return PLAIN_RULER;
+  const { default: width } = await import('string-width');
+  const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return { width, characters: (text) => Array.from(graphemes.segment(text), ({ segment }) => segment) };
+}
 
 /** `text` in at most `width` terminal columns; a cut ends in an ellipsis and never halves a character. */
-export function truncate(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
+export function truncate(text: string, width: number, ruler: Ruler): string {
+  if (ruler.width(text) <= width) return text;
   let kept = '';
   let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
-    const next = stringWidth(segment);
-    if (used + next > width - 1) break;
-    kept += segment;
-    used += next;
+  for (const character of ruler.characters(text)) {
+    used += ruler.width(character);
+    if (used > width - 1) break;
+    kept += character;
   }
   return `${kept}…`;
 }
@@ -69,14 +85,16 @@ function fitColumns<T>(columns: readonly Sized<T>[], available: number): Sized<T
 }
 
 /** A table without borders. `available` undefined: as wide as it comes out. */
-export function renderTable<T>(
+export async function renderTable<T>(
   items: readonly T[],
   columns: readonly TableColumn<T>[],
   options: TableStyle & { available: number | undefined; paint: Paint },
-): string {
-  const sized = columns.map((column) => {
-    const cells = items.map((item) => safeText(column.text(item, options)));
-    const natural = Math.max(stringWidth(column.header), ...cells.map((text) => stringWidth(text)));
+): Promise<string> {
+  const texts = columns.map((column) => items.map((item) => safeText(column.text(item, options))));
+  const ruler = await rulerFor(texts.flat());
+  const sized = columns.map((column, i) => {
+    const cells = texts[i] ?? [];
+    const natural = cells.reduce((widest, text) => Math.max(widest, ruler.width(text)), column.header.length);
     return { column, cells, natural, width: natural };
   });
   const kept = options.available === undefined ? sized : fitColumns(sized, options.available);
@@ -103,11 +121,11 @@ export function renderTable<T>(
     },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(kept.map(({ column, width }) => options.paint.bold(truncate(column.header, width))));
+  table.push(kept.map(({ column, width }) => options.paint.bold(truncate(column.header, width, PLAIN_RULER))));
   items.forEach((item, row) => {
     table.push(
       kept.map(({ column, cells, width }) => {
-        const text = truncate(cells[row] ?? '', width);
+        const text = truncate(cells[row] ?? '', width, ruler);
         return column.paint ? column.paint(text, item, options.paint) : text;
       }),
     );
