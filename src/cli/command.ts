@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { KeysError } from '../domain/errors.js';
+import { didYouMean } from '../domain/scopes.js';
+import { quoted } from '../domain/text.js';
 import type { Context } from './context.js';
 import type { ExitCode } from './exit-code.js';
 import type { GlobalFlags } from './flags.js';
@@ -20,6 +22,7 @@ export function runnerFor(ctx: Context, settle: (code: ExitCode) => void): Runne
   return <F, A extends unknown[]>(run: Run<F, A>) =>
     async (...commanderArgs) => {
       const command = commanderArgs.at(-1) as Command;
+      refuseStrayWord(command);
       const flags = command.optsWithGlobals<GlobalFlags>();
       const session = new Session(ctx, flags);
       try {
@@ -28,6 +31,23 @@ export function runnerFor(ctx: Context, settle: (code: ExitCode) => void): Runne
         await session.close();
       }
     };
+}
+
+/**
+ * `scopes ad`: the word goes to the default command of the group (`scopes list`), which takes none. Those commands let it through
+ * (`allowExcessArguments`), so that the answer can name the command that was meant.
+ */
+function refuseStrayWord(command: Command): void {
+  const last = command.registeredArguments.at(-1);
+  const stray = last?.variadic ? undefined : command.args[command.registeredArguments.length];
+  if (stray === undefined || !command.parent) return;
+  const words = command.parent.commands.map((each) => each.name());
+  const guess = didYouMean(stray, words);
+  throw new KeysError(
+    'usage',
+    `${command.parent.name()} has no command ${quoted(stray)}${guess ? `, did you mean ${guess}?` : ''}`,
+    `it has: ${words.join(', ')}`,
+  );
 }
 
 /** For flags that may be repeated: each use adds to the list. */

@@ -84,3 +84,21 @@ test.each([
   expect(existsSync(file) ? readFileSync(file, 'utf8') : null).toBe(before);
   expect(await cli.json('list')).toMatchObject([{ status: 'inactive' }]);
 });
+
+test.each([
+  [['scopes', 'ad'], /scopes has no command "ad", did you mean add\?/],
+  [['audit', 'verifi'], /audit has no command "verifi", did you mean verify\?/],
+  [['store', 'zzzzzz'], /store has no command "zzzzzz"\nhint: it has: path, check, backup/],
+])('%j is told what it may have meant', async (args, message) => {
+  const cli = testCli();
+  await cli.create('a', '--test');
+  const { exitCode, stdout, stderr } = await cli.run(...args);
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(message);
+});
+
+test('the catalogue of a store that was named and is not there makes no store', async () => {
+  const cli = testCli();
+  expect((await cli.run('scopes', 'list')).exitCode).toBe(8);
+  expect(existsSync(cli.store)).toBe(false);
+});

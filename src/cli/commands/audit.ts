@@ -32,6 +32,7 @@ export const registerAudit: Register = (program, run) => {
 
   audit
     .command('list', { isDefault: true })
+    .allowExcessArguments()
     .summary('the changes, oldest first; -o jsonl for machines')
     .description('List changes, oldest first: time, OS user, claimed actor, action, key, before and after.')
     .option('--key <key>', 'only changes of this key: id (also of a deleted key), name, or the beginning of the id')

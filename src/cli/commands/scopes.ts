@@ -10,12 +10,14 @@ export const registerScopes: Register = (program, run) => {
 
   scopes
     .command('list', { isDefault: true })
+    .allowExcessArguments()
     .summary('every scope, by category')
     .description('List the catalogue by category.')
     .addHelpText('after', examples('scopes list', 'scopes list -o value'))
     .action(
       run(async (session, _flags: object) => {
-        const catalogue = await (await session.keyring({ create: true })).scopes();
+        const { source } = await session.store(); // a store that was named must be there; the default one is made on first use
+        const catalogue = await (await session.keyring({ create: source === 'default' })).scopes();
         const categories = [...new Set(catalogue.map((entry) => entry.category))];
         await session.print(
           categories.flatMap((category) => catalogue.filter((entry) => entry.category === category)),

@@ -27,6 +27,7 @@ export const registerStore: Register = (program, run) => {
 
   store
     .command('path', { isDefault: true })
+    .allowExcessArguments()
     .summary('where the store is')
     .description('Print where the store is looked for; on stderr, who said so.')
     .addHelpText('after', examples('store path', 'store path --json'))
