@@ -35,7 +35,7 @@ export async function makeStore(file, count) {
     for (let n = 1; n <= count; n++) {
       const name = `partner ${(n * 7919) % count} key ${n}`;
       const description = n % 3 === 0 ? `for the ${n % 97} kiosk` : null;
-      const scopes = n % rare === 0 ? ['facility:read'] : SETS[n % SETS.length];
+      const scopes = n % rare === 0 ? ['facility:read'] : SETS[(Math.imul(n, 0x9e3779b1) >>> 9) % SETS.length];
       const created = now - (count - n) * 1000 - 400 * DAY;
       const expires = n % 20 === 0 ? now - (n % 1000) * DAY - 1 : n % 5 === 0 ? now + (n % 400) * DAY + DAY : null;
       insert.run(

@@ -26,9 +26,9 @@ CREATE UNIQUE INDEX `api_keys_id` ON `api_keys` (`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `api_keys_name` ON `api_keys` (`name_key`);--> statement-breakpoint
 CREATE INDEX `api_keys_status` ON `api_keys` (`status`);--> statement-breakpoint
 CREATE INDEX `api_keys_mode` ON `api_keys` (`mode`);--> statement-breakpoint
-CREATE INDEX `api_keys_expiry` ON `api_keys` (`expiry_order`);--> statement-breakpoint
-CREATE INDEX `api_keys_status_expiry` ON `api_keys` (`status`,`expiry_order`);--> statement-breakpoint
-CREATE INDEX `api_keys_search` ON `api_keys` (`search_text`);--> statement-breakpoint
+CREATE INDEX `api_keys_expiry` ON `api_keys` (`expiry_order`,`seq`);--> statement-breakpoint
+CREATE INDEX `api_keys_status_expiry` ON `api_keys` (`status`,`expiry_order`,`seq`);--> statement-breakpoint
+CREATE INDEX `api_keys_search` ON `api_keys` (`seq`,`search_text`);--> statement-breakpoint
 CREATE TABLE `audit_events` (
 	`seq` integer PRIMARY KEY NOT NULL,
 	`op` text NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE `key_usage` (
 	FOREIGN KEY (`key_seq`) REFERENCES `api_keys`(`seq`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
-CREATE INDEX `key_usage_last_used` ON `key_usage` (`last_used_at`);--> statement-breakpoint
+CREATE INDEX `key_usage_last_used` ON `key_usage` (`last_used_at`,`key_seq`);--> statement-breakpoint
 CREATE TABLE `schema_migrations` (
 	`version` integer PRIMARY KEY NOT NULL,
 	`tag` text NOT NULL,

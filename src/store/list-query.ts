@@ -95,6 +95,25 @@ function keyFilters(query: ListQuery, order: Order, scopeLeads: boolean): (SQL |
   ];
 }
 
+/**
+ * Rows whose text holds the search, gathered from the index of texts. Where nothing else is asked and the order is that index's own,
+ * gathering may stop at a page; `after` is the cursor's bound.
+ */
+function found(search: string, page: { order: Order; limit: number; after: SQL | undefined } | null): SQL {
+  const hit = sql`instr(${apiKeys.searchText}, ${nameKey(search)}) > 0`;
+  const hits = sql`select ${apiKeys.seq} from ${apiKeys} indexed by api_keys_search where ${hit}`;
+  if (!page) return sql`${apiKeys.seq} in (${hits})`;
+  const direction = page.order.descending ? sql`desc` : sql`asc`;
+  const bound = page.after ? sql` and ${page.after}` : sql``;
+  return sql`${apiKeys.seq} in (${hits}${bound} order by ${apiKeys.seq} ${direction} limit ${page.limit + 1})`;
+}
+
+/** True when a search is all that narrows the list. */
+function searchAlone(query: ListQuery): boolean {
+  const { status, mode, scopes, unusedSince, expiringBefore } = query;
+  return !(status || mode || scopes?.length || unusedSince || expiringBefore);
+}
+
 function holds(scope: string): SQL {
   return sql`exists (select 1 from ${keyScopes} where ${keyScopes.scope} = ${scope} and ${keyScopes.keySeq} = ${apiKeys.seq})`;
 }
@@ -108,6 +127,12 @@ export function listStatement(query: ListQuery): { statement: Statement; order: 
   const [firstScope, ...otherScopes] = query.scopes ?? [];
   const scopeLeads = firstScope !== undefined && order.field === 'created';
   const seqColumn = scopeLeads ? keyScopes.keySeq : order.field === 'last-used' ? keyUsage.keySeq : apiKeys.seq;
+  const afterCursor = query.cursor === undefined ? undefined : after(order, query.cursor, seqColumn);
+  const { limit } = query;
+  const searchPage =
+    order.field === 'created' && searchAlone(query) && limit !== undefined
+      ? { order, limit, after: afterCursor }
+      : null;
   const conditions: (SQL | undefined)[] = [
     ...keyFilters(query, order, scopeLeads),
     query.unusedSince &&
@@ -115,13 +140,11 @@ export function listStatement(query: ListQuery): { statement: Statement; order: 
         lt(keyUsage.lastUsedAt, query.unusedSince.getTime()),
         or(gt(keyUsage.lastUsedAt, 0), lt(apiKeys.createdAt, query.unusedSince.getTime())),
       ),
-    query.search
-      ? sql`${apiKeys.seq} in (select seq from api_keys indexed by api_keys_search where instr(search_text, ${nameKey(query.search)}) > 0)`
-      : undefined,
+    query.search ? found(query.search, searchPage) : undefined,
     ...otherScopes.map(holds),
     firstScope !== undefined && !scopeLeads ? holds(firstScope) : undefined,
     scopeLeads ? eq(keyScopes.scope, firstScope) : undefined,
-    query.cursor === undefined ? undefined : after(order, query.cursor, seqColumn),
+    afterCursor,
   ];
   const sortColumn = SORT_COLUMN[order.field];
   const direction = order.descending ? desc : asc;

@@ -38,9 +38,11 @@ export const apiKeys = sqliteTable(
     uniqueIndex('api_keys_name').on(t.nameKey),
     index('api_keys_status').on(t.status),
     index('api_keys_mode').on(t.mode),
-    index('api_keys_expiry').on(t.expiryOrder),
-    index('api_keys_status_expiry').on(t.status, t.expiryOrder),
-    index('api_keys_search').on(t.searchText),
+    // `seq` closes these by name: a bound on (value, seq) uses the row id only where the index says so, and most keys never expire.
+    index('api_keys_expiry').on(t.expiryOrder, t.seq),
+    index('api_keys_status_expiry').on(t.status, t.expiryOrder, t.seq),
+    // In the order of creation, so that a search that finds much stops at a page; one that finds nothing reads it all, but not the rows.
+    index('api_keys_search').on(t.seq, t.searchText),
     check('api_keys_mode_known', sql`${t.mode} in ('live', 'test')`),
     check('api_keys_status_known', sql`${t.status} in ('active', 'inactive')`),
     check(
@@ -72,7 +74,7 @@ export const keyUsage = sqliteTable(
       .references(() => apiKeys.seq, { onDelete: 'cascade' }),
     lastUsedAt: integer('last_used_at').notNull().default(0),
   },
-  (t) => [index('key_usage_last_used').on(t.lastUsedAt)],
+  (t) => [index('key_usage_last_used').on(t.lastUsedAt, t.keySeq)],
 );
 
 export const scopes = sqliteTable('scopes', {

@@ -94,10 +94,13 @@ function schemaVersion(db: Sqlite.Database): number {
     0) as number;
 }
 
-/** Ours, nobody's yet, or another program's: found out before anything is written. */
+/**
+ * Ours, nobody's yet, or another program's: found out before anything is written. The objects are looked at before the mark: another
+ * first run may commit both between the two reads.
+ */
 function identify(db: Sqlite.Database): 'ours' | 'empty' | 'foreign' {
-  if (pragma(db, 'application_id') === APPLICATION_ID) return 'ours';
   const objects = db.prepare('SELECT count(*) FROM sqlite_master').raw().get() as number[];
+  if (pragma(db, 'application_id') === APPLICATION_ID) return 'ours';
   return objects[0] === 0 && pragma(db, 'user_version') === 0 ? 'empty' : 'foreign';
 }
 
