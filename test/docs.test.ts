@@ -45,14 +45,13 @@ test('README and --help list every exit code', () => {
     expect(help).toMatch(new RegExp(`^ +${code} +${meaning.replace(/[()]/g, '\\$&')}$`, 'm'));
 });
 
-test.each(leaves().map(([name, command]) => ({ name, command })))(
-  '$name has a description and two examples of its own',
-  ({ command }) => {
-    const help = helpOf(command);
-    expect(command.description().length).toBeGreaterThan(20);
-    expect(help.match(/^ {2}\$ unlockos-keys /gm)?.length).toBeGreaterThanOrEqual(2);
-  },
-);
+test.each(
+  leaves().map(([name, command]) => ({ name, command })),
+)('$name has a description and two examples of its own', ({ command }) => {
+  const help = helpOf(command);
+  expect(command.description().length).toBeGreaterThan(20);
+  expect(help.match(/^ {2}\$ unlockos-keys /gm)?.length).toBeGreaterThanOrEqual(2);
+});
 
 /** The command lines that the docs show: each word a flag of the command that it stands behind. */
 function shownLines(): string[] {

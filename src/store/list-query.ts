@@ -61,13 +61,18 @@ function decodeCursor(cursor: string, order: Order): Place {
   return [value as number | string, seq as number];
 }
 
-/** `seqColumn` is the row id of the outermost loop: only a bound on that one lets the walk start at the right place. */
-function after(order: Order, cursor: string, seqColumn: SQLiteColumn): SQL {
+/**
+ * What lies behind a cursor, as bounds that are each a walk of their own, in their order. `(value, seq) > (?, ?)` would be one bound,
+ * but SQLite starts it at the first of all rows with that value, and a million keys may share one (never used, never expiring).
+ * `seqColumn` is the row id of the outermost loop: only a bound on that one lets the walk start at the right place.
+ */
+function after(order: Order, cursor: string, seqColumn: SQLiteColumn): SQL[] {
   const [value, seq] = decodeCursor(cursor, order);
   const compare = order.descending ? sql`<` : sql`>`;
-  return order.field === 'created'
-    ? sql`${seqColumn} ${compare} ${seq}`
-    : sql`(${SORT_COLUMN[order.field]}, ${seqColumn}) ${compare} (${value}, ${seq})`;
+  const column = SORT_COLUMN[order.field];
+  if (order.field === 'created') return [sql`${seqColumn} ${compare} ${seq}`];
+  if (order.field === 'name') return [sql`${column} ${compare} ${value}`];
+  return [sql`${column} = ${value} and ${seqColumn} ${compare} ${seq}`, sql`${column} ${compare} ${value}`];
 }
 
 /** A column that no index may be used for (SQLite's unary plus): the filter is checked on the rows of a walk instead. */
@@ -119,20 +124,19 @@ function holds(scope: string): SQL {
 }
 
 /**
- * One page, by keyset: the first `limit` rows after the cursor, and one more that tells whether there is a next page. In the default
- * order a scope is the outer loop (its index is in the order of the page), so a rare scope costs no more than a common one.
+ * One page, by keyset: the rows of these statements one after another, of which the first `limit` are the page, and one more tells
+ * whether there is a next. In the default order a scope is the outer loop (its index is in the order of the page), so a rare scope
+ * costs no more than a common one.
  */
-export function listStatement(query: ListQuery): { statement: Statement; order: Order } {
+export function listStatements(query: ListQuery): { statements: Statement[]; order: Order } {
   const order = orderOf(query);
   const [firstScope, ...otherScopes] = query.scopes ?? [];
   const scopeLeads = firstScope !== undefined && order.field === 'created';
   const seqColumn = scopeLeads ? keyScopes.keySeq : order.field === 'last-used' ? keyUsage.keySeq : apiKeys.seq;
-  const afterCursor = query.cursor === undefined ? undefined : after(order, query.cursor, seqColumn);
+  const bounds = query.cursor === undefined ? [undefined] : after(order, query.cursor, seqColumn);
   const { limit } = query;
   const searchPage =
-    order.field === 'created' && searchAlone(query) && limit !== undefined
-      ? { order, limit, after: afterCursor }
-      : null;
+    order.field === 'created' && searchAlone(query) && limit !== undefined ? { order, limit, after: bounds[0] } : null;
   const conditions: (SQL | undefined)[] = [
     ...keyFilters(query, order, scopeLeads),
     query.unusedSince &&
@@ -144,20 +148,19 @@ export function listStatement(query: ListQuery): { statement: Statement; order: 
     ...otherScopes.map(holds),
     firstScope !== undefined && !scopeLeads ? holds(firstScope) : undefined,
     scopeLeads ? eq(keyScopes.scope, firstScope) : undefined,
-    afterCursor,
   ];
   const sortColumn = SORT_COLUMN[order.field];
   const direction = order.descending ? desc : asc;
   const fields = { ...KEY_FIELDS, sortValue: sortColumn };
   // CROSS JOIN fixes the order of the loops in SQLite: the table that gives the order of the page comes first.
-  const from = () => {
+  const page = (bound: SQL | undefined) => {
     if (scopeLeads) {
       return qb
         .select(fields)
         .from(keyScopes)
         .crossJoin(apiKeys)
         .crossJoin(keyUsage)
-        .where(and(eq(apiKeys.seq, keyScopes.keySeq), eq(keyUsage.keySeq, keyScopes.keySeq), ...conditions))
+        .where(and(eq(apiKeys.seq, keyScopes.keySeq), eq(keyUsage.keySeq, keyScopes.keySeq), bound, ...conditions))
         .orderBy(direction(keyScopes.keySeq));
     }
     if (order.field === 'last-used') {
@@ -165,18 +168,18 @@ export function listStatement(query: ListQuery): { statement: Statement; order: 
         .select(fields)
         .from(keyUsage)
         .crossJoin(apiKeys)
-        .where(and(eq(apiKeys.seq, keyUsage.keySeq), ...conditions))
+        .where(and(eq(apiKeys.seq, keyUsage.keySeq), bound, ...conditions))
         .orderBy(direction(keyUsage.lastUsedAt), direction(keyUsage.keySeq));
     }
     const rows = qb
       .select(fields)
       .from(apiKeys)
       .crossJoin(keyUsage)
-      .where(and(eq(keyUsage.keySeq, apiKeys.seq), ...conditions));
+      .where(and(eq(keyUsage.keySeq, apiKeys.seq), bound, ...conditions));
     return order.field === 'created'
       ? rows.orderBy(direction(apiKeys.seq))
       : rows.orderBy(direction(sortColumn), direction(apiKeys.seq));
   };
-  const built = from();
-  return { statement: statement(query.limit === undefined ? built : built.limit(query.limit + 1)), order };
+  const statements = bounds.map((bound) => statement(limit === undefined ? page(bound) : page(bound).limit(limit + 1)));
+  return { statements, order };
 }

@@ -30,7 +30,7 @@ import { quoted, safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
 import { and, asc, desc, eq, gt, gte, lt, or, sql } from './drizzle.js';
 import { KEY_FIELD_COUNT, KEY_FIELDS, keyFromNew, keyFromRow, searchText } from './key-row.js';
-import { encodeCursor, listStatement } from './list-query.js';
+import { encodeCursor, listStatements } from './list-query.js';
 import { prepared, qb, statement, touching } from './query.js';
 import { apiKeys, auditEvents, keyUsage, scopes } from './schema.js';
 
@@ -197,8 +197,8 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   async list(query: ListQuery): Promise<KeyPage> {
-    const { statement: page, order } = listStatement(query);
-    const rows = await this.#rows(page);
+    const { statements, order } = listStatements(query);
+    const rows = (await this.#db.read(statements)).flat();
     const shown = query.limit === undefined ? rows : rows.slice(0, query.limit);
     const last = shown.at(-1);
     const next =

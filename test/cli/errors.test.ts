@@ -46,7 +46,6 @@ describe('an unknown word', () => {
     [['lst'], 'lst', 'Did you mean one of list, ls?'],
     [['list', '--sratus', 'active'], '--sratus', 'Did you mean --status?'],
     [['create', '--exprires', '1d'], '--exprires', 'Did you mean --expires?'],
-    [['scopes', 'ad'], 'too many arguments', ''],
     [['nonsense'], 'nonsense', ''],
     [['list', 'extra'], 'too many arguments', ''],
     [['show'], "missing required argument 'key'", ''],

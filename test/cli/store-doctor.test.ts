@@ -78,6 +78,7 @@ describe('store check and doctor', () => {
       'engine: ok',
       'schema: ok',
       'file mode: ok',
+      'writable: ok',
       'directory mode: ok',
       'integrity: ok',
       'references: ok',

@@ -31,6 +31,13 @@ test.each([
   });
 });
 
+test.each([
+  ['nothing', '', '000000'],
+  ['a text whose CRC is ffffffff', 'kMAbB0', '4gfFC3'],
+])('the check of %s is six digits wide', (_, text, check) => {
+  expect(checksum(text)).toBe(check);
+});
+
 test('a minted key string parses to the parts that it was minted from, whatever the randomness', () => {
   fc.assert(
     fc.property(
@@ -62,6 +69,7 @@ describe('what is not a key string', () => {
   const other = mintKeyString('test').keyString;
   test.each<[string, unknown]>([
     ['nothing', ''],
+    ['61 blanks', ' '.repeat(61)],
     ['one character', 'u'],
     ['60 characters', keyString.slice(0, 60)],
     ['62 characters', `${keyString}x`],
@@ -74,17 +82,27 @@ describe('what is not a key string', () => {
     ['full-width letters', keyString.replace('u', 'ｕ')],
     ['a Cyrillic look-alike', keyString.replace('test', 'tеst')],
     ['a lone surrogate', `${keyString.slice(0, 60)}\ud800`],
-    ['another key string’s check', keyString.slice(0, 55) + other.slice(55)],
-    ['the other mode without its check', keyString.replace('_test_', '_live_')],
     ['two keys and a comma', `${keyString},${other}`],
     ['a Bearer header', `Bearer ${keyString}`],
+    ['a Bearer header, twice', `Bearer Bearer ${keyString}`],
+    ['a combining mark in place of its last character', `${keyString.slice(0, 60)}\u0301`],
     ['a list', [keyString]],
     ['an object that prints as one', { length: 61, toString: () => keyString }],
+    ['a String object', Object(keyString)],
     ['a number', 61],
     ['null', null],
     ['undefined', undefined],
-  ])('%s', (_, text) => {
-    expect(parseKeyString(text).ok).toBe(false);
+  ])('%s has not even its shape', (_, text) => {
+    expect(parseKeyString(text)).toEqual({ ok: false, problem: 'shape' });
+  });
+
+  test.each([
+    ['another key string’s check', keyString.slice(0, 55) + other.slice(55)],
+    ['the other mode without its check', keyString.replace('_test_', '_live_')],
+    ['another id without its check', keyString.slice(0, 10) + other.slice(10, 22) + keyString.slice(22)],
+    ['another secret without its check', keyString.slice(0, 23) + other.slice(23, 55) + keyString.slice(55)],
+  ])('%s has a wrong checksum', (_, text) => {
+    expect(parseKeyString(text)).toMatchObject({ ok: false, problem: 'checksum', id: text.slice(10, 22) });
   });
 });
 
@@ -128,8 +146,11 @@ test('nothing of a key comes from Math.random', () => {
   }
 });
 
-test('ids have no letter that is mistaken for another', () => {
-  for (let i = 0; i < 1000; i++) expect(mintKeyString('live').id).toMatch(/^[0-9a-hjkmnp-tv-z]{12}$/);
+test('ids use 32 letters, none of which is mistaken for another', () => {
+  const ids = Array.from({ length: 1000 }, () => mintKeyString('live').id);
+  for (const id of ids) expect(id).toMatch(/^[0-9a-hjkmnp-tv-z]{12}$/);
+  expect(new Set(ids.join('')).size).toBe(32);
+  expect(new Set(ids).size).toBe(1000);
 });
 
 test('an id may be typed in upper case, with i and l for 1 and o for 0', () => {
@@ -142,6 +163,36 @@ test('the mask and the redactor show no character of the secret', () => {
   const text = `first ${keyString}, then "${keyString}"`;
   expect(redactKeyStrings(text)).toBe(`first unlk_live_${id}_…, then "unlk_live_${id}_…"`);
   expect(redactKeyStrings(text)).not.toContain(secret.slice(0, 4));
+});
+
+test('what is cut, grown, mistyped or relabelled still counts as a key string, and is masked', () => {
+  const { keyString, id, secret } = mintKeyString('live');
+  const nearly = [
+    keyString,
+    keyString.slice(0, 60),
+    keyString.slice(0, 29),
+    `${keyString}0`,
+    `x${keyString}`,
+    keyString.toUpperCase(),
+    `${keyString.slice(0, 12)}o${keyString.slice(13)}`,
+    `a "${keyString}",\n${keyString}`,
+  ];
+  for (const text of nearly) {
+    expect(holdsKeyString(text), text.slice(0, 24)).toBe(true);
+    expect(redactKeyStrings(text).toLowerCase()).not.toContain(secret.slice(0, 3).toLowerCase());
+  }
+  for (const text of [
+    '',
+    'partner',
+    maskKey('live', id),
+    `unlk_live_${id}`,
+    `unlk_live_${id}_`,
+    'unlk_live_',
+    secret,
+  ]) {
+    expect(holdsKeyString(text), text).toBe(false);
+    expect(redactKeyStrings(text)).toBe(text);
+  }
 });
 
 test('the scanner pattern finds a thousand keys and none of ten thousand near misses', () => {

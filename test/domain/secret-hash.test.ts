@@ -47,7 +47,13 @@ describe('stored hashes that are refused without being computed', () => {
     ['a cost that would run for days', `$2b$31$${tail}`],
     ['a cost just over the limit', `$2b$13$${tail}`],
     ['an impossible cost', `$2y$99$${tail}`],
+    ['a cost below the least', `$2b$03$${tail}`],
+    ['no cost', `$2b$00$${tail}`],
     ['nothing', ''],
+    ['a line end after it', `$2b$10$${tail}\n`],
+    ['a character that bcrypt does not write', `$2b$10$${tail.slice(1)}=`],
+    ['a version that does not exist', `$2x$10$${tail}`],
+    ['a secret in the clear', mintKeyString('test').secret],
     ['a megabyte', '$2b$10$'.padEnd(1_000_000, 'a')],
     ['another scheme', `$argon2id$v=19$${tail}`.slice(0, 60)],
     ['one character short', `$2b$10$${tail.slice(1)}`],
@@ -55,6 +61,23 @@ describe('stored hashes that are refused without being computed', () => {
     expect(readHashScheme(stored)).toEqual({ scheme: 'unsupported' });
     expect(await secretMatches('secret', stored)).toBe(false);
   });
+});
+
+test.each([
+  ['$2b$04$', 4],
+  ['$2a$10$', 10],
+  ['$2y$12$', 12],
+])('a stored hash that begins with %s is read as bcrypt of cost %i', (head, cost) => {
+  expect(readHashScheme(head.padEnd(60, 'a'))).toEqual({ scheme: 'bcrypt', cost });
+});
+
+test('a hash says the cost that it was made at, and salts: the same secret gives another', async () => {
+  const [one, two] = [await hashSecret('secret', COST), await hashSecret('secret', COST + 1)];
+  expect([readHashScheme(one), readHashScheme(two)]).toEqual([
+    { scheme: 'bcrypt', cost: COST },
+    { scheme: 'bcrypt', cost: COST + 1 },
+  ]);
+  expect(await hashSecret('secret', COST)).not.toBe(one);
 });
 
 test('the credential digest changes with the hash and with the guard, and shows neither', () => {

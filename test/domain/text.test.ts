@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mintKeyString } from '../../src/domain/key-string.js';
 import { hasUnsafeText, quoted, safeJson, safeText } from '../../src/domain/text.js';
 
 const HOSTILE = [
@@ -27,6 +28,29 @@ const HOSTILE = [
 ];
 /** Everything that must not reach a terminal, said independently of the implementation. */
 const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/u;
+/** Where a joiner may stay: between two pictographs that exist. */
+const JOINED =
+  /(?<=(?!\p{Cn})\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=(?!\p{Cn})\p{Extended_Pictographic})/gu;
+/** Text that is likely to meet the corners of the rules: joiners, halves of pictographs, the escape's own letters, unassigned ones. */
+const CORNERS = fc.string({
+  unit: fc.constantFrom(
+    '\u200d',
+    '👩',
+    '💻',
+    '🏽',
+    '\ufe0f',
+    '\ue000',
+    '\ud83d',
+    '\udc69',
+    '\u{1f0c0}',
+    '\u001b',
+    '\\',
+    'u{',
+    'a',
+    '}',
+  ),
+});
+const ANY = fc.oneof(fc.string({ unit: 'binary' }), CORNERS);
 const EMOJI = ['👩‍💻', '👨‍👩‍👧‍👦', '🏳️‍🌈', '👍🏽', '❤️‍🔥'];
 
 describe('safeText', () => {
@@ -43,32 +67,55 @@ describe('safeText', () => {
 
   test('lets nothing forbidden through, and changes nothing the second time', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(ANY, (text) => {
         const once = safeText(text);
-        expect(
-          once.replace(
-            /(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic})/gu,
-            '',
-          ),
-        ).not.toMatch(FORBIDDEN);
+        expect(once.replace(JOINED, '')).not.toMatch(FORBIDDEN);
         expect(safeText(once)).toBe(once);
+        expect(hasUnsafeText(text)).toBe(once !== text);
       }),
-      { numRuns: 2000 },
+      { numRuns: 3000 },
     );
   });
 });
 
 test('safeJson escapes what safeText escapes, and reads back as the same value', () => {
+  const any = fc.oneof(ANY, fc.constantFrom(...HOSTILE, ...EMOJI));
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...HOSTILE, ...EMOJI))), (values) => {
-      const json = safeJson({ values }, 2);
-      expect(JSON.parse(json)).toEqual({ values });
+    fc.property(fc.array(any), fc.dictionary(any, any), fc.constantFrom(undefined, 2), (values, record, indent) => {
+      const json = safeJson({ values, record }, indent);
+      expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify({ values, record })));
       expect(json.replaceAll('\n', '')).not.toMatch(FORBIDDEN);
+      if (indent === undefined) expect(json).not.toContain('\n');
     }),
   );
 });
 
+test('quoted lets nothing forbidden through either, and stays short', () => {
+  fc.assert(
+    fc.property(ANY, fc.integer({ min: 1, max: 60 }), (text, times) => {
+      const shown = quoted(text.repeat(times));
+      expect(shown.replace(JOINED, '')).not.toMatch(FORBIDDEN);
+      expect(shown.length).toBeLessThan(80 * 10 + 4);
+    }),
+  );
+});
+
+test('quoted masks a key string, wherever it stands and however it was cut', () => {
+  const { keyString, secret } = mintKeyString('live');
+  for (const text of [
+    keyString,
+    `x ${keyString}`,
+    keyString.slice(0, 50),
+    `${'x'.repeat(40)} ${keyString}${keyString}`,
+  ]) {
+    expect(quoted(text)).toContain('_…');
+    expect(quoted(text)).not.toContain(secret.slice(0, 4));
+  }
+});
+
 test('quoted cuts long input and keeps it on one line', () => {
   expect(quoted('x'.repeat(1_000_000))).toBe(`"${'x'.repeat(80)}…"`);
+  expect(quoted('x'.repeat(81))).toBe(`"${'x'.repeat(80)}…"`);
+  expect(quoted('𠮷'.repeat(80))).toBe(`"${'𠮷'.repeat(80)}"`);
   expect(quoted('a\nb')).toBe('"a\\u{a}b"');
 });

@@ -1,254 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { KeysError } from '../../src/domain/errors.js';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
-import type { CreateInput, Keyring } from '../../src/keyring/keyring.js';
-import { openStore } from '../../src/store/open.js';
-import {
-  BINDINGS,
-  type BindingName,
-  type Clock,
-  change,
-  freshStore,
-  keyringOver,
-  newKey,
-  options,
-  rawDatabase,
-  START,
-} from '../support/stores.js';
+import type { KeyStore } from '../../src/domain/key-store.js';
+import { mintKeyString } from '../../src/domain/key-string.js';
+import { checkAudit } from '../../src/keyring/audit-check.js';
+import { Keyring } from '../../src/keyring/keyring.js';
+import { freshKeyring, make } from '../support/keyrings.js';
+import { BINDINGS, BY, change, freshStore, newKey, START } from '../support/stores.js';
 
-const input = (name: string, more: Partial<CreateInput> = {}): CreateInput => ({
-  name,
-  mode: 'test',
-  scopes: ['checkin:read'],
-  ...more,
-});
-
-async function freshKeyring(binding: BindingName, clock: Clock = { now: START }): Promise<Keyring> {
-  return keyringOver(await freshStore(binding), clock);
-}
-
-async function make(keyring: Keyring, name: string, more: Partial<CreateInput> = {}) {
-  const [made] = await keyring.create([input(name, more)]);
-  if (!made) throw new Error('nothing was made');
-  return made;
-}
-
-/** The same store through another connection, as another process would have it. */
-async function another(keyring: Keyring, binding: BindingName, clock?: Clock): Promise<Keyring> {
-  return keyringOver(await openStore(keyring.store.location, options(binding, { create: false })), clock);
-}
-
-describe.each(BINDINGS)('create, on %s', (binding) => {
-  test.each([1, 3, 9])('%i keys at once verify each with its own key string, in order', async (count) => {
-    const keyring = await freshKeyring(binding);
-    const heard: number[] = [];
-    const made = await keyring.create(
-      Array.from({ length: count }, (_, i) => input(`key ${i}`)),
-      (done) => heard.push(done),
-    );
-    expect(made.map(({ key }) => key.name)).toEqual(Array.from({ length: count }, (_, i) => `key ${i}`));
-    expect(heard).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-    for (const { key, keyString } of made) expect(await keyring.verify(keyString)).toEqual({ verdict: 'valid', key });
-  });
-
-  test.each<[string, CreateInput[], string]>([
-    ['a name twice', [input('a'), input('A')], 'usage'],
-    ['a name that exists', [input('b'), input('Taken')], 'name_taken'],
-    ['no scope', [input('a', { scopes: [] })], 'missing_input'],
-    ['an unknown scope', [input('a'), input('b', { scopes: ['nope:read'] })], 'usage'],
-    ['a bad name', [input('a'), input('-b')], 'usage'],
-  ])('%s makes none of them', async (_, inputs, code) => {
-    const keyring = await freshKeyring(binding);
-    await make(keyring, 'taken');
-    const head = await keyring.auditHead();
-    await expect(keyring.create(inputs)).rejects.toMatchObject({ code });
-    expect(await keyring.auditHead()).toEqual(head);
-  });
-
-  test('an id that exists is drawn again', async () => {
-    const store = await freshStore(binding);
-    let draws = 0;
-    const { Keyring } = await import('../../src/keyring/keyring.js');
-    const random = (size: number) => new Uint8Array(size).fill(size === 12 ? Math.floor(draws++ / 2) : 7);
-    const keyring = new Keyring(store, {
-      by: () => ({ actor: null, osUser: 'o', host: 'h', tool: 't' }),
-      now: () => START,
-      hashCost: 4,
-      random,
-    });
-    const ids = [(await make(keyring, 'a')).key.id, (await make(keyring, 'b')).key.id];
-    expect(ids).toEqual(['000000000000', '111111111111']);
-  });
-
-  test('nothing stored holds a piece of a secret', async () => {
-    const keyring = await freshKeyring(binding);
-    const { keyString } = await make(keyring, 'a', { description: 'd' });
-    const db = await rawDatabase(keyring.store.location, binding);
-    const tables = (db.prepare("select name from sqlite_master where type = 'table'").raw().all() as string[][]).flat();
-    const everything = tables.map((table) => JSON.stringify(db.prepare(`select * from ${table}`).all())).join('\n');
-    const secret = keyString.slice(23);
-    for (let i = 0; i + 8 <= secret.length; i++) expect(everything).not.toContain(secret.slice(i, i + 8));
-  });
-});
-
-describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
-  test('is an id, a name, the mask or a prefix, as people type them', async () => {
-    const keyring = await freshKeyring(binding);
-    await keyring.store.create(
-      [newKey('Partner Check-in', { id: '01abcdefghjk' }), newKey('other', { id: '01zzzzzzzzzz' })],
-      change(),
-    );
-    for (const ref of [
-      '01abcdefghjk',
-      '01ABCDEFGHJK',
-      'OIabcdefghjk',
-      'olABCDEFGHJK',
-      'Partner Check-in',
-      'partner check-in',
-      'unlk_test_01abcdefghjk_…',
-      'unlk_test_01abcdefghjk',
-      '01ab',
-      'OLAB',
-    ]) {
-      expect((await keyring.show(ref)).id, ref).toBe('01abcdefghjk');
-    }
-  });
-
-  test.each([
-    ['01zz', 'ambiguous'],
-    ['01z', 'not_found'],
-    ['', 'not_found'],
-    ['%', 'not_found'],
-    ['01%z', 'not_found'],
-    ['_1zz', 'not_found'],
-    ['*', 'not_found'],
-    ['-1', 'not_found'],
-    ['zzzzzzzzzzzz', 'not_found'],
-    ['x'.repeat(100_000), 'not_found'],
-  ])('%j is %s', async (ref, code) => {
-    const keyring = await freshKeyring(binding);
-    await keyring.store.create([newKey('a', { id: '01zzzzzzzzz1' }), newKey('b', { id: '01zzzzzzzzz2' })], change());
-    await expect(keyring.show(ref)).rejects.toMatchObject({ code });
-  });
-
-  test('an ambiguous one lists the candidates; a near miss is guessed', async () => {
-    const keyring = await freshKeyring(binding);
-    await keyring.store.create(
-      [newKey('partner', { id: '01zzzzzzzzz1' }), newKey('other', { id: '01zzzzzzzzz2' })],
-      change(),
-    );
-    await expect(keyring.show('01zzz')).rejects.toThrow(/01zzzzzzzzz1_…\s+partner[\s\S]*01zzzzzzzzz2_…\s+other/);
-    await expect(keyring.show('partnr')).rejects.toMatchObject({ hint: 'did you mean "partner"?' });
-  });
-
-  test("a name that is another key's id is never followed silently", async () => {
-    const keyring = await freshKeyring(binding);
-    await keyring.store.create([newKey('real', { id: '01zzzzzzzzz1' }), newKey('01zzzzzzzzz1')], change());
-    await expect(keyring.show('01zzzzzzzzz1')).rejects.toMatchObject({ code: 'ambiguous' });
-    expect((await keyring.show('real')).name).toBe('real');
-  });
-
-  test('a whole key string is refused, and only its id repeated', async () => {
-    const keyring = await freshKeyring(binding);
-    const { keyString, secret, id } = mintKeyString('live');
-    const error: unknown = await keyring.show(keyString).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(KeysError);
-    const { code, message, hint } = error as KeysError;
-    expect(code).toBe('usage');
-    expect(hint).toContain(id);
-    expect(`${message}${hint}`).not.toContain(secret.slice(0, 5));
-  });
-});
-
-describe.each(BINDINGS)('verify, on %s', (binding) => {
-  test('every change of one character, and every look-alike, is invalid', async () => {
-    const keyring = await freshKeyring(binding);
-    const [a, b] = [await make(keyring, 'a'), await make(keyring, 'b', { mode: 'live' })];
-    const changed = Array.from(
-      a.keyString,
-      (char, i) => a.keyString.slice(0, i) + (char === 'a' ? 'b' : 'a') + a.keyString.slice(i + 1),
-    );
-    const resigned = (body: string) => body + checksum(body);
-    const forged = [
-      resigned(a.keyString.slice(0, 55).replace('_test_', '_live_')),
-      resigned(a.keyString.slice(0, 23) + b.keyString.slice(23, 55)),
-      resigned(mintKeyString('test').body),
-      resigned(a.keyString.slice(0, 54) + (a.keyString[54] === 'x' ? 'y' : 'x')),
-      `${a.keyString}\n`,
-      ` ${a.keyString}`,
-    ];
-    for (const text of [...changed, ...forged])
-      expect((await keyring.verify(text)).verdict, text.slice(0, 22)).toBe('invalid');
-  });
-
-  test.each([
-    '$2b$31$'.padEnd(60, 'a'),
-    '$2y$99$'.padEnd(60, 'a'),
-    '',
-    '$2b$10$'.padEnd(1_000_000, 'a'),
-    '$hmac-sha256$v=1,k=x$abc',
-  ])('a stored hash like %.12s… is invalid, at once', async (hash) => {
-    const keyring = await freshKeyring(binding);
-    const { keyString, key } = await make(keyring, 'a');
-    (await rawDatabase(keyring.store.location, binding))
-      .prepare('update api_keys set hash = ? where id = ?')
-      .run(hash, key.id);
-    expect((await keyring.verify(keyString)).verdict).toBe('invalid');
-  });
-
-  test('what one process did to a key, another sees at its next call', async () => {
-    const here = await freshKeyring(binding);
-    const there = await another(here, binding);
-    const { keyString, key } = await make(here, 'a');
-    const seen = async () => (await there.verify(keyString)).verdict;
-    const story = [await seen()];
-    await here.disable(key.id);
-    story.push(await seen());
-    await here.enable(key.id);
-    story.push(await seen());
-    await here.edit(key.id, { name: 'renamed' });
-    expect(await there.verify(keyString)).toMatchObject({ verdict: 'valid', key: { name: 'renamed' } });
-    await here.delete(key.id);
-    story.push(await seen());
-    expect(story).toEqual(['valid', 'inactive', 'valid', 'invalid']);
-    await there.close();
-  });
-
-  test('a key ends at its instant', async () => {
-    const clock = { now: START };
-    const keyring = await freshKeyring(binding, clock);
-    const expiresAt = new Date(START.getTime() + 1000);
-    const { keyString } = await make(keyring, 'a', { expiresAt });
-    clock.now = new Date(expiresAt.getTime() - 1);
-    expect((await keyring.verify(keyString)).verdict).toBe('valid');
-    clock.now = expiresAt;
-    expect((await keyring.verify(keyString)).verdict).toBe('expired');
-  });
-
-  test('a store that cannot answer throws: it says neither valid nor invalid', async () => {
-    const keyring = await freshKeyring(binding);
-    const { keyString } = await make(keyring, 'a');
-    (await rawDatabase(keyring.store.location, binding)).exec('drop table key_usage');
-    await expect(keyring.verify(keyString)).rejects.toBeInstanceOf(Error);
-  });
-
-  test('test and live never meet, whatever the text, the row and the server say', async () => {
-    const keyring = await freshKeyring(binding);
-    for (const mode of ['live', 'test'] as const) {
-      const { keyString } = await make(keyring, `a ${mode}`, { mode });
-      const other = mode === 'live' ? 'test' : 'live';
-      const relabelled = keyString.slice(0, 55).replace(`_${mode}_`, `_${other}_`);
-      for (const environment of ['live', 'test'] as const) {
-        expect((await keyring.verify(keyString, { environment })).verdict).toBe(
-          environment === mode ? 'valid' : 'wrong_environment',
-        );
-        expect((await keyring.verify(relabelled + checksum(relabelled), { environment })).verdict).toBe('invalid');
-      }
-    }
-  });
-});
-
-describe.each(BINDINGS)('the rest, on %s', (binding) => {
+describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   test('identify reads what a key string says, and looks up its id', async () => {
     const keyring = await freshKeyring(binding);
     const { keyString, key } = await make(keyring, 'a');
@@ -291,5 +49,102 @@ describe.each(BINDINGS)('the rest, on %s', (binding) => {
     await keyring.delete(key.id);
     expect(await keyring.auditKeyId(key.id.toUpperCase())).toBe(key.id);
     await expect(keyring.auditKeyId('gone')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('edit changes what is given, as it reads, and nothing else; the same again is no change', async () => {
+    const clock = { now: START };
+    const keyring = await freshKeyring(binding, clock);
+    const { key } = await make(keyring, 'a', { description: 'kiosk' });
+    clock.now = new Date(START.getTime() + 1);
+    const renamed = { changed: true, key: { ...key, name: 'Caf\u00e9', updatedAt: clock.now } };
+    expect(await keyring.edit('a', { name: 'Cafe\u0301' })).toEqual(renamed);
+    expect(await keyring.edit(key.id, { name: 'Caf\u00e9' })).toEqual({ ...renamed, changed: false });
+    expect(await keyring.edit(key.id, {})).toEqual({ ...renamed, changed: false });
+    const rateLimit = { limit: 5, windowSeconds: 1 };
+    expect((await keyring.edit(key.id, { rateLimit, description: ' two ' })).key).toEqual({
+      ...renamed.key,
+      rateLimit,
+      description: 'two',
+    });
+    for (const description of ['', null])
+      expect((await keyring.edit(key.id, { description })).key.description).toBeNull();
+  });
+
+  test.each([
+    ['a bad name', { name: '-x' }, 'usage'],
+    ['an invisible name', { name: 'a\u200bb' }, 'usage'],
+    ['no name', { name: '' }, 'usage'],
+    ['a name that exists', { name: 'OTHER' }, 'name_taken'],
+    ['a bad description', { description: 'a\nb' }, 'usage'],
+    ['a good and a bad field', { description: 'good', name: ' ' }, 'usage'],
+  ])('an edit with %s changes nothing', async (_, change, code) => {
+    const keyring = await freshKeyring(binding);
+    const { key } = await make(keyring, 'a');
+    await make(keyring, 'other');
+    const head = await keyring.auditHead();
+    await expect(keyring.edit(key.id, change)).rejects.toMatchObject({ code });
+    expect([await keyring.show(key.id), await keyring.auditHead()]).toEqual([key, head]);
+  });
+
+  test('enable and disable may be said again; a reason is kept in the log as it reads', async () => {
+    const keyring = await freshKeyring(binding);
+    const { key, keyString } = await make(keyring, 'a');
+    await expect(keyring.disable('a', `leaked: ${keyString}`)).rejects.toMatchObject({ code: 'usage' });
+    expect(await keyring.enable('a')).toEqual({ changed: false, key });
+    expect(await keyring.disable('a', ' leaked Cafe\u0301 ')).toMatchObject({
+      changed: true,
+      key: { status: 'inactive' },
+    });
+    expect(await keyring.disable('a', 'again')).toMatchObject({ changed: false });
+    expect((await keyring.auditList({ keyId: key.id })).map(({ action, reason }) => [action, reason])).toEqual([
+      ['key.create', null],
+      ['key.disable', 'leaked Caf\u00e9'],
+    ]);
+  });
+
+  test('a name is free again once its key is deleted, and the new key is another', async () => {
+    const keyring = await freshKeyring(binding);
+    const old = await make(keyring, 'a');
+    expect(await keyring.delete('A')).toEqual(old.key);
+    await expect(keyring.delete('a')).rejects.toMatchObject({ code: 'not_found' });
+    const young = await make(keyring, 'a');
+    expect(young.key.id).not.toBe(old.key.id);
+    expect((await keyring.verify(old.keyString)).verdict).toBe('invalid');
+    expect((await keyring.auditVerify()).problems).toEqual([]);
+  });
+
+  test('who changes something is asked for each change', async () => {
+    const store = await freshStore(binding);
+    let actor = 'alice';
+    const keyring = new Keyring(store, { by: () => ({ ...BY, actor }), now: () => START, hashCost: 4 });
+    await make(keyring, 'a');
+    actor = 'bob';
+    await keyring.disable('a');
+    expect((await keyring.auditList()).map((event) => [event.action, event.actor])).toEqual([
+      ['store.create', null],
+      ['key.create', 'alice'],
+      ['key.disable', 'bob'],
+    ]);
+  });
+
+  test('a log that grows while it is checked is checked again, and one that never rests is busy', async () => {
+    const keyring = await freshKeyring(binding);
+    let growths = 0;
+    /** The store, in which another process makes a key each time that the head is asked for. */
+    const growing = (times: number): KeyStore =>
+      new Proxy(keyring.store, {
+        get(store, name) {
+          if (name !== 'auditHead') {
+            const value: unknown = Reflect.get(store, name, store);
+            return typeof value === 'function' ? value.bind(store) : value;
+          }
+          return async () => {
+            if (times-- > 0) await store.create([newKey(`grown ${growths++}`)], change());
+            return store.auditHead();
+          };
+        },
+      });
+    expect(await checkAudit(growing(2), null)).toMatchObject({ sound: true, events: 1 + 2 });
+    await expect(checkAudit(growing(99), null)).rejects.toMatchObject({ code: 'store_busy' });
   });
 });

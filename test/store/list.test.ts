@@ -120,17 +120,33 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     expect(ids(found).sort()).toEqual(ids(all.filter(holds)).sort());
   });
 
-  test('keys made and deleted between pages neither repeat nor hide the others', async () => {
-    for (const sort of SORT_FIELDS) {
+  test.each<[string, Partial<ListQuery>, Partial<ListQuery>]>([
+    ['newest first', {}, { sort: 'created', descending: true }],
+    ['last expired first', { status: 'expired' }, { sort: 'expires', descending: true }],
+    ['soonest to expire first', { expiringBefore: at(10) }, { sort: 'expires', descending: false }],
+    ['longest idle first', { unusedSince: at(-2) }, { sort: 'last-used', descending: false }],
+    ['upwards where only the field is said', { sort: 'name' }, { sort: 'name', descending: false }],
+  ])('the order that is not asked for is %s', async (_, query, order) => {
+    const { store } = await population(binding);
+    const list = async (more: Partial<ListQuery>) => ids((await store.list({ ...query, ...more, now: START })).keys);
+    expect((await list({})).length).toBeGreaterThan(2);
+    expect(await list({})).toEqual(await list(order));
+  });
+
+  test.each(
+    SORT_FIELDS,
+  )('by %s, keys made and deleted between pages neither repeat nor hide the others', async (sort) => {
+    for (const descending of [false, true]) {
       const { store, all } = await population(binding);
-      const seen = await pages(store, { sort }, 5, async (page) => {
-        await store.create([newKey(`between ${page}`)], change());
-        if (page === 2) await store.delete(all[23]?.id ?? '', change());
+      const whole = ids((await store.list({ sort, descending, now: START })).keys);
+      const [seen, ahead] = [whole[7] ?? '', whole[20] ?? '']; // deleted after page 2: one that was on it, one to come
+      const found = await pages(store, { sort, descending }, 5, async (page) => {
+        await store.create([newKey(`between ${page}`), newKey(`zz ${page}`)], change());
+        if (page === 2) for (const id of [seen, ahead]) await store.delete(id, change());
       });
       const old = new Set(ids(all));
-      const again = ids(seen).filter((id) => old.has(id));
-      expect(new Set(again).size).toBe(again.length);
-      expect(again.length).toBeGreaterThanOrEqual(23);
+      expect(ids(found).filter((id) => old.has(id))).toEqual(whole.filter((id) => id !== ahead));
+      expect(new Set(ids(found)).size).toBe(found.length);
     }
   });
 
@@ -171,6 +187,14 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
       forged(['name', false, 1, 1]),
       forged(['name', false, 'a', 1e99]),
       forged(['seq', false, 1, 1]),
+      forged(['constructor', false, 1, 1]),
+      forged(['name', false, null, 1]),
+      forged(['name', false, 'a', 1, 'more']),
+      forged(['name', false, 'a', 1.5]),
+      forged(['name', false, 'a', -(2 ** 53)]),
+      '\u0000',
+      '%00',
+      '施設',
       forged(['name', false, 'a', "1' or 1"]),
       'A'.repeat(1_000_000),
     ];
@@ -183,7 +207,7 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
 
   test('no page sorts or scans: each walks an index in the order of the page', async () => {
     const { store } = await population(binding);
-    const { listStatement } = await import('../../src/store/list-query.js');
+    const { listStatements } = await import('../../src/store/list-query.js');
     const db = await rawDatabase(store.location, binding);
     const filters: Partial<ListQuery>[] = [
       {},
@@ -194,15 +218,38 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     ];
     for (const filter of filters) {
       for (const sort of SORT_FIELDS) {
-        const { statement } = listStatement({ ...filter, sort, limit: 20, now: START });
-        const plan = db
-          .prepare(`explain query plan ${statement.sql}`)
-          .raw()
-          .all(...(statement.params as string[])) as unknown[][];
-        expect(plan.map((step) => step[3]).join('\n'), `${sort} ${JSON.stringify(filter)}`).not.toContain(
-          'TEMP B-TREE',
-        );
+        const { next } = await store.list({ ...filter, sort, limit: 1, now: START });
+        const first = listStatements({ ...filter, sort, limit: 20, now: START }).statements;
+        const later = listStatements({ ...filter, sort, limit: 20, now: START, cursor: next ?? '' }).statements;
+        const planOf = (page: (typeof first)[number]) =>
+          (
+            db
+              .prepare(`explain query plan ${page.sql}`)
+              .raw()
+              .all(...(page.params as string[])) as unknown[][]
+          ).map((step) => String(step[3]));
+        for (const page of [...first, ...later]) {
+          expect(planOf(page).join('\n'), `${sort} ${JSON.stringify(filter)}`).not.toContain('TEMP B-TREE');
+        }
+        // Behind a cursor the walk starts at its place: a SCAN would start at the beginning.
+        for (const page of later) expect(planOf(page)[0], `${sort} ${JSON.stringify(filter)}`).toMatch(/^SEARCH/);
+        if (sort === 'last-used' || sort === 'expires') expect(later.map((page) => planOf(page)[0])).toHaveLength(2);
       }
+    }
+  });
+
+  test('among many keys of the same value the walk starts behind the cursor, not at the first of them', async () => {
+    const { store } = await population(binding);
+    const { listStatements } = await import('../../src/store/list-query.js');
+    const db = await rawDatabase(store.location, binding);
+    for (const sort of ['last-used', 'expires'] as const) {
+      const { next } = await store.list({ sort, limit: 15, now: START });
+      const [ties] = listStatements({ sort, limit: 20, now: START, cursor: next ?? '' }).statements;
+      const plan = db
+        .prepare(`explain query plan ${ties?.sql}`)
+        .raw()
+        .all(...((ties?.params ?? []) as string[])) as unknown[][];
+      expect(plan[0]?.[3]).toMatch(/=\? AND \w+>\?\)/);
     }
   });
 });

@@ -1,24 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readStorePath } from '../../src/store/local/path-safety.js';
+import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { readMigrations, SCHEMA_VERSION } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
 import {
@@ -32,24 +16,8 @@ import {
   realKey,
   START,
   scratch,
+  snapshot,
 } from '../support/stores.js';
-
-test.each([
-  ['', 'usage'],
-  ['   ', 'usage'],
-  [':memory:', 'usage'],
-  ['file:keys.db', 'usage'],
-  ['FILE:///keys.db', 'usage'],
-  ['a\0b', 'usage'],
-  ['keys.db ', 'usage'],
-  [' keys.db', 'usage'],
-])('%j is no store path', (text, code) => {
-  expect(() => readStorePath(text, '/')).toThrow(expect.objectContaining({ code }));
-});
-
-test('a relative path is taken from the working directory', () => {
-  expect(readStorePath('./a/../keys.db', '/srv')).toBe(path.resolve('/srv/keys.db'));
-});
 
 test('the schema version is the number of shipped migrations', () => {
   expect(readMigrations().map(({ version }) => version)).toEqual(
@@ -60,108 +28,23 @@ test('the schema version is the number of shipped migrations', () => {
 describe.each(BINDINGS)('opening, on %s', (binding) => {
   const open = (file: string, more: Parameters<typeof options>[1] = {}) => openStore(file, options(binding, more));
 
-  /** Somebody's file or directory in the place of a store, and what it holds. */
-  const places: [string, string, (file: string) => void, unknown?][] = [
-    [
-      'a symbolic link',
-      'unsafe_path',
-      (file) => {
-        writeFileSync(`${file}.real`, 'precious');
-        symlinkSync(`${file}.real`, file);
-      },
-    ],
-    ['a link to nothing', 'unsafe_path', (file) => symlinkSync(`${file}.real`, file)],
-    ['a loop of links', 'unsafe_path', (file) => symlinkSync(file, file)],
-    [
-      'a file with two names',
-      'unsafe_path',
-      (file) => {
-        writeFileSync(`${file}.real`, '', { mode: 0o600 });
-        linkSync(`${file}.real`, file);
-      },
-    ],
-    ['a directory', 'unsafe_path', (file) => mkdirSync(file)],
-    ['a FIFO', 'unsafe_path', (file) => execFileSync('mkfifo', [file])],
-    [
-      'a file that others can write',
-      'unsafe_path',
-      (file) => {
-        writeFileSync(file, '');
-        chmodSync(file, 0o666);
-      },
-    ],
-    [
-      'text',
-      'store_corrupt',
-      (file) => writeFileSync(file, 'precious text, not a database\n'.repeat(100), { mode: 0o600 }),
-    ],
-  ];
-
-  test.each(places)('%s is refused, and left as it was', async (_, code, plant) => {
-    const file = path.join(scratch(), 'keys.db');
-    plant(file);
-    const look = () =>
-      [`${file}.real`, file].map((each) =>
-        existsSync(each) && statSync(each).isFile() ? readFileSync(each, 'utf8') : existsSync(each),
-      );
-    const before = look();
-    await expect(open(file)).rejects.toMatchObject({ code });
-    expect(look()).toEqual(before);
-  });
-
-  test.each([
-    ['a device', '/dev/null', 'unsafe_path'],
-    ['a path through a file', '/etc/passwd/keys.db', 'usage'],
-    ['4,096 characters', `/tmp/${'x'.repeat(4096)}`, 'usage'],
-    ['a directory that is not there', '/nonexistent/keys.db', 'store_missing'],
-  ])('%s is refused', async (_, file, code) => {
-    await expect(open(file)).rejects.toMatchObject({ code });
-  });
-
-  test('a directory that everybody can write to is refused', async () => {
-    const folder = path.join(scratch(), 'open');
-    mkdirSync(folder);
-    chmodSync(folder, 0o777);
-    await expect(open(path.join(folder, 'keys.db'))).rejects.toMatchObject({ code: 'unsafe_path' });
-    chmodSync(folder, 0o1777); // sticky, as /tmp: others can make files, but not take ours away
-    await (await open(path.join(folder, 'keys.db'))).close();
-  });
-
-  test("another program's database is refused, byte for byte unchanged", async () => {
-    const file = path.join(scratch(), 'keys.db');
-    const db = await rawDatabase(file, binding);
-    db.exec('create table bookmarks (url text)');
-    chmodSync(file, 0o600);
-    const before = readFileSync(file);
-    await expect(open(file)).rejects.toMatchObject({ code: 'store_foreign' });
-    expect(readFileSync(file)).toEqual(before);
-  });
-
-  test('without leave to make it, a missing or empty file stays what it is', async () => {
-    const folder = scratch();
-    const [missing, empty] = [path.join(folder, 'missing.db'), path.join(folder, 'empty.db')];
-    writeFileSync(empty, '', { mode: 0o600 });
-    for (const file of [missing, empty])
-      await expect(open(file, { create: false })).rejects.toMatchObject({ code: 'store_missing' });
-    expect([existsSync(missing), statSync(empty).size]).toEqual([false, 0]);
-    await (await open(empty)).close();
-    expect(statSync(empty).size).toBeGreaterThan(0);
-  });
-
-  test('the file and its side files are for the owner alone, and the default directory, too', async () => {
-    const umask = process.umask(0o022);
-    try {
-      const file = path.join(scratch(), 'share', 'unlockos-keys', 'keys.db');
-      const store = await open(file, { makeParent: true });
-      await store.create([newKey('a')], change());
-      expect(
-        [file, `${file}-wal`, `${file}-shm`, path.dirname(file)].map((each) =>
-          (statSync(each).mode & 0o777).toString(8),
-        ),
-      ).toEqual(['600', '600', '600', '700']);
-      await store.close();
-    } finally {
-      process.umask(umask);
+  test('every connection has its settings, whatever the binding was compiled with', async () => {
+    const local = await LocalDatabase.open(path.join(scratch(), 'keys.db'), options(binding, { timeoutMs: 1234 }));
+    const settings = {
+      journal_mode: 'wal',
+      synchronous: 2,
+      busy_timeout: 1234,
+      foreign_keys: 1,
+      trusted_schema: 0,
+      recursive_triggers: 1,
+      secure_delete: 1,
+      cell_size_check: 1,
+      application_id: 0x554b4559,
+    };
+    for (const database of [local, await local.reopen()]) {
+      const rows = await database.read(Object.keys(settings).map((name) => ({ sql: `pragma ${name}`, params: [] })));
+      expect(rows.map(([row]) => row?.[0])).toEqual(Object.values(settings));
+      await database.close();
     }
   });
 
@@ -273,82 +156,27 @@ describe.each(BINDINGS)('opening, on %s', (binding) => {
         detail: expect.stringContaining('0000_tables'),
       });
     });
-  });
 
-  describe('damage', () => {
-    async function damaged(spoil: (file: string) => void): Promise<string> {
+    test('an upgrade that fails in its middle leaves the older store as it was, and the next attempt completes', async () => {
       const store = await freshStore(binding);
-      await store.create(
-        Array.from({ length: 50 }, (_, i) => newKey(`key ${i}`, { description: 'x'.repeat(400) })),
-        change(),
-      );
+      await store.create([newKey('kept')], change());
       await store.close();
-      spoil(store.location);
-      return store.location;
-    }
-    const overwrite = (file: string, at: number, text: string) => {
-      const descriptor = openSync(file, 'r+');
-      writeSync(descriptor, text, at);
-      closeSync(descriptor);
-    };
-
-    test('a damaged header is named so', async () => {
-      await expect(open(await damaged((file) => overwrite(file, 0, 'no database now')))).rejects.toMatchObject({
-        code: 'store_corrupt',
-        hint: expect.stringContaining('store backup'),
+      const step = (statements: string[]) => [
+        ...readMigrations(),
+        { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements },
+      ];
+      const db = await rawDatabase(store.location, binding);
+      const schema = () => db.prepare('select type, name, sql from sqlite_master order by name').all();
+      const [held, before] = [snapshot(db), schema()];
+      const broken = step(['create table later (x)', "delete from key_scopes where 'half done'", 'create nonsense']);
+      await expect(open(store.location, { migrations: broken })).rejects.toThrow();
+      expect([snapshot(db), schema()]).toEqual([held, before]);
+      const upgraded = await open(store.location, { migrations: step(['create table later (x)']) });
+      expect((await upgraded.check()).find(({ check }) => check === 'schema')).toMatchObject({
+        status: 'ok',
+        detail: `version ${SCHEMA_VERSION + 1}`,
       });
+      await upgraded.close();
     });
-
-    test.each<[string, (file: string) => void]>([
-      ['cut to half', (file) => truncateSync(file, Math.floor(statSync(file).size / 8192) * 4096)],
-      ['overwritten in its middle', (file) => overwrite(file, 4096 * 8, 'x'.repeat(4096 * 4))],
-    ])('a file %s is found by the check or refused, never taken for good', async (_, spoil) => {
-      const file = await damaged(spoil);
-      const outcome = await open(file)
-        .then(async (store) => {
-          const findings = await store.check().finally(() => store.close());
-          return findings.some(({ status }) => status === 'failed') ? 'found' : 'missed';
-        })
-        .catch((error: { code: string }) => error.code);
-      expect(['found', 'store_corrupt']).toContain(outcome);
-    });
-  });
-
-  describe('copies', () => {
-    test('a backup is whole, for the owner alone, a store of its own on either binding, and overwrites nothing', async () => {
-      const store = await freshStore(binding);
-      const { row, keyString } = await realKey('a');
-      await store.create([row], change());
-      const copy = path.join(scratch(), 'copy.db');
-      await store.backup(copy);
-      expect(statSync(copy).mode & 0o777).toBe(0o600);
-      await expect(store.backup(copy)).rejects.toMatchObject({ code: 'conflict' });
-      await expect(store.backup('/nonexistent/copy.db')).rejects.toMatchObject({ code: 'usage' });
-      for (const other of BINDINGS) {
-        const opened = await openStore(copy, options(other, { create: false }));
-        expect((await keyringOver(opened).verify(keyString)).verdict).toBe('valid');
-        expect((await keyringOver(opened).auditVerify()).sound).toBe(true);
-        await opened.close();
-      }
-    });
-  });
-
-  test('a sound store has nothing but good findings', async () => {
-    const folder = path.join(scratch(), 'own');
-    mkdirSync(folder, { mode: 0o700 });
-    const store = await freshStore(binding, path.join(folder, 'keys.db'));
-    const findings = await store.check();
-    expect(findings.map(({ status }) => status)).toEqual(findings.map(() => 'ok'));
-    expect(findings.map(({ check }) => check)).toEqual([
-      'engine',
-      'schema',
-      'file mode',
-      'directory mode',
-      'integrity',
-      'references',
-      'triggers',
-    ]);
-    chmodSync(store.location, 0o640);
-    expect((await store.check()).find(({ check }) => check === 'file mode')).toMatchObject({ status: 'warning' });
   });
 });

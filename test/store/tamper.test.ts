@@ -95,6 +95,23 @@ describe.each(BINDINGS)('what somebody with the file and its triggers dropped ca
     expect((await keyring.auditVerify(head)).problems).toEqual([expect.stringContaining('it was cut or rebuilt')]);
   });
 
+  test('a log cut at its end, with all that the cut rows did, is found by a head noted before', async () => {
+    const { keyring, db, head } = await attacked('drop trigger scopes_delete;');
+    db.exec("delete from audit_events where seq = 4; delete from scopes where scope = 'plan:purge'");
+    expect((await keyring.auditVerify()).problems).toEqual([]); // in itself it is whole
+    expect((await keyring.auditVerify(head)).problems).toEqual([expect.stringContaining('it was cut or rebuilt')]);
+  });
+
+  test('of many problems a hundred are told', async () => {
+    const { keyring, store, db } = await attacked('');
+    await store.create(
+      Array.from({ length: 150 }, (_, i) => newKey(`key ${i}`)),
+      change(),
+    );
+    db.exec('delete from api_keys');
+    expect((await keyring.auditVerify()).problems).toHaveLength(100);
+  });
+
   test('a head that is still in the log is an anchor, however far the log went on', async () => {
     const { keyring, store, head } = await attacked('');
     await store.create([newKey('later')], change());

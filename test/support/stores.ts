@@ -50,6 +50,13 @@ export async function rawDatabase(file: string, binding: BindingName): Promise<S
   return db;
 }
 
+/** Everything that a store holds, to compare before and after. */
+export function snapshot(db: Sqlite.Database): unknown {
+  return ['api_keys', 'audit_events', 'scopes', 'key_scopes', 'key_usage'].map((table) =>
+    db.prepare(`select * from ${table} order by 1, 2`).all(),
+  );
+}
+
 let operations = 0;
 
 export function change(at: Date = START): Change {

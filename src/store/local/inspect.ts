@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
@@ -16,6 +16,15 @@ function finding(
   return { check, status: ok ? 'ok' : severity, detail, hint: ok ? null : hint };
 }
 
+function writable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function permissions(file: string): Finding[] {
   if (process.platform === 'win32')
     return [
@@ -30,6 +39,9 @@ function permissions(file: string): Finding[] {
     .filter((each) => existsSync(each) && (statSync(each).mode & 0o077) !== 0)
     .map(safeText);
   const parent = path.dirname(file);
+  const locked = [file, `${file}-wal`, `${file}-shm`, parent]
+    .filter((each) => existsSync(each) && !writable(each))
+    .map(safeText);
   const parentMode = statSync(parent).mode & 0o777;
   return [
     finding(
@@ -38,6 +50,12 @@ function permissions(file: string): Finding[] {
       loose.length === 0 ? 'only you can read the store' : `others can read ${loose.join(', ')}`,
       `chmod 600 ${loose.join(' ')}`,
       'warning',
+    ),
+    finding(
+      'writable',
+      locked.length === 0,
+      locked.length === 0 ? 'you can write to the store' : `you cannot write to ${locked.join(', ')}`,
+      `chmod u+w ${locked.join(' ')}`,
     ),
     finding(
       'directory mode',

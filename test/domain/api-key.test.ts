@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import { mixedScripts, nameKey, readDescription, readName, statusAt } from '../../src/domain/api-key.js';
+import { mintKeyString } from '../../src/domain/key-string.js';
+import { refusal, usage } from '../support/refusal.js';
+
+const NOW = new Date('2026-11-23T10:00:00.000Z');
+const { keyString: KEY_STRING, secret: SECRET } = mintKeyString('live');
+
+/** Text that would do something to a terminal, or could not be seen there. */
+const UNSEEN: [what: string, text: string][] = [
+  ['a title', '\u001b]0;x\u0007'],
+  ['a clipboard write', '\u001b]52;c;eA==\u0007'],
+  ['a link', '\u001b]8;;http://x\u001b\\'],
+  ['a cleared screen', '\u001b[2J'],
+  ['a question to the terminal', '\u001b[6n'],
+  ['a device control string', '\u001bPx\u001b\\'],
+  ['C1 controls', '\u009b2J\u009d\u0090'],
+  ['a carriage return', '\rb'],
+  ['a backspace', '\bb'],
+  ['NUL', '\0b'],
+  ['a tab', '\tb'],
+  ['a line end', '\n{"forged":true}'],
+  ['a line separator', '\u2028b'],
+  ['right to left', '\u202eb'],
+  ['an isolate', '\u2066b\u2069'],
+  ['zero width', '\u200bb'],
+  ['a joiner between letters', '\u200db'],
+  ['a byte order mark', '\ufeffb'],
+  ['a soft hyphen', '\u00adb'],
+  ['tag characters', '\u{e0041}b'],
+  ['Hangul fillers', '\u115f\u1160\u3164\uffa0'],
+  ['private use', '\ue000'],
+  ['a lone surrogate', '\ud800b'],
+];
+
+describe('names', () => {
+  test.each([
+    'a',
+    '7',
+    'partner-checkin',
+    '施設連携',
+    'ゲート１号機',
+    'team 👩‍💻 keys',
+    'Ñandú ß İ',
+    'x'.repeat(64),
+    '𠮷'.repeat(64),
+    "x'; DROP TABLE keys;--",
+    'x%s%n $(id) `id` <script> ../../x ::add-mask::x',
+    'constructor',
+  ])('%s is a name, as it stands', (name) => {
+    expect(readName(name)).toBe(name);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['blanks', '   '],
+    ['an ideographic blank', '\u3000'],
+    ['an option', '--help'],
+    ['a hyphen', '-'],
+    ['a formula', '=1+1'],
+    ['a call', '@SUM(1)'],
+    ['a prototype', '__proto__'],
+    ['a workflow command', '::set-output'],
+    ['an emoji first', '👩‍💻'],
+    ['a leading blank', ' a'],
+    ['a trailing blank', 'a '],
+    ['65 characters', 'x'.repeat(65)],
+    ['65 characters beyond the basic plane', '𠮷'.repeat(65)],
+    ['500 combining marks', `a${'\u0301'.repeat(500)}`],
+    ['a million', 'x'.repeat(1_000_000)],
+    ['a key string', `my ${KEY_STRING}`],
+    ['most of a key string', `my ${KEY_STRING.slice(0, 40)}`],
+    ...UNSEEN.map(([what, text]): [string, string] => [what, `a${text}`]),
+  ])('%s is not', (_, name) => {
+    expect(refusal(() => readName(name))).toEqual(usage);
+  });
+
+  test.each([
+    KEY_STRING,
+    `a${KEY_STRING}`,
+    `${KEY_STRING}x`,
+    KEY_STRING.slice(0, 45),
+    KEY_STRING.toUpperCase(),
+  ])('a refusal of a key string does not repeat it', (name) => {
+    const { message, hint } = refusal(() => readName(name));
+    expect(`${message}${hint}`.toLowerCase()).not.toContain(SECRET.slice(0, 6).toLowerCase());
+  });
+
+  test('what a refusal repeats of a name is safe to show', () => {
+    for (const [, text] of UNSEEN) expect(refusal(() => readName(`a${text}`)).message).toMatch(/^[\x20-\x7e]*$/);
+  });
+
+  test('names are stored in NFC, and compared in NFC and without case', () => {
+    const [composed, apart] = ['Caf\u00e9', 'Cafe\u0301'];
+    expect(readName(apart)).toBe(composed);
+    expect(new Set([composed, apart, 'CAF\u00c9', 'CAFE\u0301'].map(nameKey)).size).toBe(1);
+    expect(nameKey('partner')).not.toBe(nameKey('раrtner'));
+  });
+
+  test('64 characters are counted as they are stored, not as they were typed', () => {
+    expect(readName('e\u0301'.repeat(64))).toBe('\u00e9'.repeat(64));
+    expect(refusal(() => readName('e\u0301'.repeat(65)))).toEqual(usage);
+  });
+
+  test('only names that mix look-alike scripts are worth a warning', () => {
+    expect(mixedScripts('р\u0430rtner')).toEqual(['Latin', 'Cyrillic']);
+    expect([mixedScripts('partner'), mixedScripts('партнёр'), mixedScripts('施設 checkin')]).toEqual([[], [], []]);
+  });
+});
+
+describe('descriptions', () => {
+  test.each([
+    ['', null],
+    ['   ', null],
+    [' for the kiosk ', 'for the kiosk'],
+    ['=1+1', '=1+1'],
+    ['Cafe\u0301', 'Caf\u00e9'],
+    ['-- 施設 👩‍💻', '-- 施設 👩‍💻'],
+    ['x'.repeat(500), 'x'.repeat(500)],
+    ['𠮷'.repeat(500), '𠮷'.repeat(500)],
+  ])('%.20j is stored as %.20j', (text, stored) => {
+    expect(readDescription(text)).toBe(stored);
+  });
+
+  test.each([
+    ['501 characters', 'x'.repeat(501)],
+    ['a million', 'x'.repeat(1_000_000)],
+    ['a key string', KEY_STRING],
+    ['most of a key string', KEY_STRING.slice(0, 40)],
+    ...UNSEEN.map(([what, text]): [string, string] => [what, `a${text}a`]),
+  ])('%s is refused', (_, text) => {
+    const { code, message, hint } = refusal(() => readDescription(text));
+    expect(code).toBe('usage');
+    expect(`${message}${hint}`).not.toContain(SECRET.slice(0, 6));
+  });
+});
+
+test('a key expires at its instant, and an inactive one stays inactive', () => {
+  const at = (ms: number) => new Date(NOW.getTime() + ms);
+  expect(statusAt({ status: 'active', expiresAt: at(1) }, NOW)).toBe('active');
+  expect(statusAt({ status: 'active', expiresAt: NOW }, NOW)).toBe('expired');
+  expect(statusAt({ status: 'inactive', expiresAt: at(-1) }, NOW)).toBe('inactive');
+  expect(statusAt({ status: 'active', expiresAt: null }, NOW)).toBe('active');
+});

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { describeRateLimit, formatRateLimit, parseRateLimit } from '../../src/domain/rate-limit.js';
+import { refusal, usage } from '../support/refusal.js';
+
+test.each([
+  ['10/s', '10 requests per second'],
+  ['600/m', '600 requests per minute'],
+  ['1/h', '1 request per hour'],
+  ['100000/d', '100000 requests per day'],
+  ['1000000000/s', '1000000000 requests per second'],
+])('%s means %s, and prints as it was read', (text, words) => {
+  expect(describeRateLimit(parseRateLimit(text))).toBe(words);
+  expect(formatRateLimit(parseRateLimit(text))).toBe(text);
+});
+
+test.each([
+  '',
+  '600',
+  '/m',
+  '0/m',
+  '00600/m',
+  '-1/m',
+  '1.5/m',
+  '1e3/m',
+  '0x10/m',
+  '600/w',
+  '600/M',
+  '600/constructor',
+  ' 600/m',
+  '600/m ',
+  '600/m\n',
+  '1000000001/s',
+  '9999999999/m',
+  '9007199254740993/m',
+  'NaN/m',
+  'Infinity/m',
+  '600/mm',
+  '６００/m',
+  `${'9'.repeat(1_000_000)}/m`,
+])('%.20j is refused', (text) => {
+  expect(refusal(() => parseRateLimit(text))).toEqual(usage);
+});
+
+test('a window that has no unit of its own is told in seconds', () => {
+  const odd = { limit: 5, windowSeconds: 90 };
+  expect([formatRateLimit(odd), describeRateLimit(odd)]).toEqual(['5/90s', '5 requests per 90 seconds']);
+});

@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { KEY_STRING, keyStrings, Place, ROOT } from '../support/built-tool.js';
+import type { Screen } from '../support/screen.js';
+
+const CREATE = ['create', 'ci', '--test-mode', '--scope', 'checkin:read'];
+
+function shownKey(screen: Screen): string {
+  const found = keyStrings(screen.text);
+  expect(found).toHaveLength(1);
+  return found[0] ?? '';
+}
+
+/** Runs the clipboard helper alone, clearing at once. */
+async function runHelper(place: Place, env: Record<string, string>, text: string): Promise<number | null> {
+  const helper = path.join(ROOT, 'dist/bundle/clipboard-helper.mjs');
+  return (await place.run(process.execPath, [helper, '0'], { env, input: text })).exitCode;
+}
+
+test('yes to the offer puts exactly the key string on the clipboard, and nothing else', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const screen = place.terminal(CREATE, { env: clipboard.env });
+  await screen.shows(/\? Copy it to the clipboard/);
+  expect(clipboard.content).toBeNull();
+  screen.type('y').press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  expect(screen.text).toContain('Copied; the clipboard is cleared in 45 s');
+  expect(clipboard.content).toBe(shownKey(screen));
+});
+
+test.each(['n', ''])('%j to the offer copies nothing', async (answer) => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const screen = place.terminal(CREATE, { env: clipboard.env });
+  await screen.shows(/\? Copy it/);
+  screen.type(answer).press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  expect(screen.text).not.toContain('Copied');
+  expect(clipboard.content).toBeNull();
+});
+
+test('where there is no clipboard, the key stays on the screen, a warning says so, and the command succeeds', async () => {
+  const place = new Place();
+  const screen = place.terminal(CREATE);
+  await screen.shows(/\? Copy it/);
+  screen.type('y').press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  expect(screen.text).toContain('warning: nothing was copied: no clipboard tool is available here');
+  expect(await place.verdict(shownKey(screen))).toBe('valid');
+});
+
+test('a clipboard tool that fails is a warning', async () => {
+  const place = new Place();
+  place.write('bin/wl-copy', '#!/bin/sh\nexit 1\n', 0o755);
+  const screen = place.terminal(CREATE, { env: { WAYLAND_DISPLAY: 'wayland-0' } });
+  await screen.shows(/\? Copy it/);
+  screen.type('y').press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  expect(screen.text).toContain('warning: nothing was copied');
+  expect(await place.verdict(shownKey(screen))).toBe('valid');
+});
+
+/** True while a process runs; one that ended and was not yet reaped does not. */
+function runs(pid: number): boolean {
+  const stat = `/proc/${pid}/stat`;
+  return existsSync(stat) && !/\) Z /.test(readFileSync(stat, 'utf8'));
+}
+
+test('a clipboard tool that hangs is given up and ended, and so does the command', async () => {
+  const place = new Place();
+  place.write('bin/wl-copy', '#!/bin/sh\necho $$ > "$HOME/hung"\nexec tail -f /dev/null\n', 0o755);
+  const screen = place.terminal(CREATE, { env: { WAYLAND_DISPLAY: 'wayland-0' } });
+  await screen.shows(/\? Copy it/);
+  screen.type('y').press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  expect(screen.text).toContain('the clipboard tool did not answer within 3 s');
+  expect(runs(Number(readFileSync(path.join(place.home, 'hung'), 'utf8')))).toBe(false);
+  expect(await place.verdict(shownKey(screen))).toBe('valid');
+});
+
+test.each([
+  'SSH_CONNECTION',
+  'SSH_TTY',
+])('with %s the key string is sent to the terminal as OSC 52, and the word is Sent', async (variable) => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const screen = place.terminal(CREATE, { env: { ...clipboard.env, [variable]: 'somewhere' } });
+  await screen.shows(/\? Send it to your terminal/);
+  expect(screen.raw).not.toContain('\u001b]52;');
+  screen.type('y').press('enter');
+  expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
+  const [, sent = ''] = /\u001b\]52;c;([A-Za-z0-9+/=]+)\u0007/.exec(screen.raw) ?? [];
+  expect(Buffer.from(sent, 'base64').toString()).toBe(shownKey(screen));
+  expect(screen.text).toContain('Sent to your terminal, which may or may not put it on the clipboard');
+  expect(screen.text).not.toContain('Copied');
+  expect(clipboard.content).toBeNull();
+});
+
+test('--copy alone, off a terminal, hands the key to the clipboard and to nobody else', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const { exitCode, stdout, stderr } = await place.tool([...CREATE, '--copy'], { env: clipboard.env });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+  expect(stderr).not.toMatch(KEY_STRING);
+  expect(await place.verdict(clipboard.content ?? '')).toBe('valid');
+});
+
+test('--copy alone, with no clipboard, disables the key and ends with 1', async () => {
+  const place = new Place();
+  const { exitCode, stdout, stderr } = await place.tool([...CREATE, '--copy']);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  const [key] = await place.keys();
+  expect(key?.status).toBe('inactive');
+  expect(stderr).toContain(`so it was disabled: ${key?.id}`);
+});
+
+test('the helper clears the clipboard when it still holds what it copied', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  expect(await runHelper(place, clipboard.env, 'a key string')).toBe(0);
+  expect(clipboard.content).toBe('');
+});
+
+test('the helper leaves the clipboard alone when something else was copied since', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  place.write('bin/wl-paste', "#!/bin/sh\nprintf 'something else'\n", 0o755);
+  expect(await runHelper(place, clipboard.env, 'a key string')).toBe(0);
+  expect(clipboard.content).toBe('a key string');
+});
+
+test('the helper goes on to clear when the tool that started it is gone', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const helper = path.join(ROOT, 'dist/bundle/clipboard-helper.mjs');
+  const child = spawn(process.execPath, [helper, '0'], { env: place.env(clipboard.env), stdio: 'pipe' });
+  child.stdout.destroy();
+  child.stdin.end('a key string');
+  const code = await new Promise((resolve) => child.on('exit', resolve));
+  expect(code).toBe(0);
+  expect(clipboard.content).toBe('');
+});

@@ -1,0 +1,191 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { KEY_STRING, keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
+import { atPoint } from '../support/preloads.js';
+
+const CREATE = ['create', 'ci', '--test-mode', '--scope', 'checkin:read'];
+
+/** A copy of what npm would install, its dependencies linked, all but `without`. Hands back the entry point. */
+function installCopy(place: Place, ...without: string[]): string {
+  const target = place.file('copy');
+  for (const name of ['bin', 'dist', 'drizzle', 'package.json'])
+    cpSync(path.join(ROOT, name), path.join(target, name), { recursive: true });
+  mkdirSync(path.join(target, 'node_modules'));
+  for (const name of readdirSync(path.join(ROOT, 'node_modules')))
+    if (!without.includes(name) && !name.startsWith('.'))
+      symlinkSync(path.join(ROOT, 'node_modules', name), path.join(target, 'node_modules', name));
+  return path.join(target, 'bin/unlockos-keys.js');
+}
+
+/** Runs the tool and hands back the names of all files that it read or loaded. */
+async function filesLoaded(place: Place, args: readonly string[]): Promise<string[]> {
+  const log = place.file('loaded');
+  const preload = place.write(
+    'record.cjs',
+    `const fs = require('node:fs');
+    const seen = [];
+    const wrap = (object, name, what) => {
+      const real = object[name];
+      object[name] = function (...args) { seen.push(String(what(args))); return real.apply(this, args); };
+    };
+    wrap(fs, 'readFileSync', ([file]) => file);
+    wrap(require('node:module'), '_load', ([request]) => request);
+    wrap(process, 'dlopen', ([, file]) => file);
+    const write = fs.writeFileSync;
+    process.on('exit', () => write(${JSON.stringify(log)}, JSON.stringify(seen)));`,
+  );
+  const { exitCode } = await place.tool(args, { node: ['-r', preload] });
+  expect(exitCode).toBe(0);
+  return JSON.parse(readFileSync(log, 'utf8'));
+}
+
+const HEAVY =
+  /drizzle|better[-_]sqlite3|libsql|inquirer|prompts|clipboard|cli-table3|table\.cjs|engine\.cjs|chalk|paint|bcrypt|csv/;
+
+test.each([['--help'], ['--version'], ['create', '--help'], []])('%s %s loads nothing heavy', async (...args) => {
+  const loaded = await filesLoaded(new Place(), args);
+  expect(loaded.some((file) => file.endsWith('cli.cjs'))).toBe(true); // the record works
+  expect(loaded.filter((file) => HEAVY.test(file))).toEqual([]);
+});
+
+test('a list loads the store, and nothing for prompts, hashing or the clipboard', async () => {
+  const place = new Place();
+  await place.key('ci');
+  const loaded = await filesLoaded(place, ['list', '--json']);
+  expect(loaded.some((file) => file.endsWith('engine.cjs'))).toBe(true);
+  expect(loaded.filter((file) => /inquirer|prompts|clipboardy|bcrypt|table\.cjs|csv/.test(file))).toEqual([]);
+});
+
+test.each<[string, (file: string) => void]>([
+  ['absent', (file) => rmSync(file)],
+  ['empty', (file) => writeFileSync(file, '')],
+  ['rubbish', (file) => writeFileSync(file, Buffer.alloc(4096, 0xa5))],
+  ['cut', (file) => writeFileSync(file, readFileSync(file).subarray(0, 1000))],
+])("with V8's compiled form %s, the tool works all the same", async (_, spoil) => {
+  const place = new Place();
+  const entry = installCopy(place);
+  const bundle = place.file('copy/dist/bundle');
+  const compiled = readdirSync(bundle).filter((name) => name.endsWith('.v8'));
+  expect(compiled).not.toEqual([]);
+  for (const name of compiled) spoil(path.join(bundle, name));
+  const made = await place.tool(CREATE, { entry });
+  expect({ exitCode: made.exitCode, keys: keyStrings(made.stdout).length }).toEqual({ exitCode: 0, keys: 1 });
+  const list = await place.tool(['list'], { entry });
+  expect(list).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringContaining('● Active') });
+});
+
+test('a package that nobody may write to works', async () => {
+  const place = new Place();
+  const entry = installCopy(place);
+  expect((await place.bash('chmod -R a-w copy/bin copy/dist copy/drizzle')).exitCode).toBe(0);
+  expect((await place.tool(CREATE, { entry })).exitCode).toBe(0);
+  expect((await place.bash('chmod -R u+w copy')).exitCode).toBe(0);
+});
+
+test('without better-sqlite3 the tool uses libsql, and a store moves between the two', async () => {
+  const place = new Place();
+  const entry = installCopy(place, 'better-sqlite3');
+  const engine = async (options: { entry?: string }) =>
+    JSON.parse((await place.tool(['doctor', '--json'], options)).stdout).find(
+      ({ check }: { check: string }) => check === 'engine',
+    ).detail;
+  const first = await place.tool(CREATE, { entry });
+  expect(first.exitCode).toBe(0);
+  expect(await engine({ entry })).toContain('(libsql)');
+  expect(await engine({})).toContain('(better-sqlite3)');
+  expect(await place.verdict(first.stdout.trimEnd())).toBe('valid');
+  const second = await place.key('second');
+  const verified = await place.tool(['verify', '--stdin', '-o', 'value'], { entry, input: second });
+  expect(verified.stdout).toBe('valid\n');
+  expect((await place.tool(['disable', 'second'], { entry })).exitCode).toBe(0);
+  expect(await place.verdict(second)).toBe('inactive');
+  expect(await place.health()).toEqual(SOUND);
+});
+
+test('without any SQLite binding the tool says what to do, and --help works', async () => {
+  const place = new Place();
+  const entry = installCopy(place, 'better-sqlite3', 'libsql');
+  expect((await place.tool(['--help'], { entry })).exitCode).toBe(0);
+  const { exitCode, stdout, stderr } = await place.tool(CREATE, { entry });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 8, stdout: '' });
+  expect(stderr).toContain('no SQLite binding is installed');
+  expect(stderr).toContain('hint: reinstall');
+});
+
+test.each<[string, string[], number]>([
+  ['an unknown command', ['crate'], 2],
+  ['an unknown key', ['show', 'nobody'], 3],
+  ['a store that is a directory', ['list', '--store', '.'], 6],
+  ['a file that is no store', ['list', '--store', 'rubbish'], 8],
+])('%s: the error has no path of the sources and no stack', async (_, args, code) => {
+  const place = new Place();
+  await place.key('ci');
+  place.write('rubbish', 'rubbish'.repeat(1000), 0o600);
+  const { exitCode, stdout, stderr } = await place.tool(args);
+  expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: '' });
+  expect(stderr).toMatch(/^error: .*\n(.*\n)?hint: .*\n$/);
+  expect(stderr).not.toContain(ROOT);
+  expect(stderr).not.toMatch(/\n\s+at |node:internal|\.cjs|\.ts/);
+});
+
+test('Node has nothing to warn of', async () => {
+  const place = new Place();
+  const node = ['--trace-warnings', '--pending-deprecation', '--throw-deprecation'];
+  for (const args of [['--version'], [...CREATE, '-q'], ['list'], ['list', '-o', 'csv'], ['doctor', '-q'], ['audit']]) {
+    const { exitCode, stderr } = await place.tool(args, { node });
+    expect({ args, exitCode, stderr: stderr.replace(/^Made a new store: .*\n/, '') }).toEqual({
+      args,
+      exitCode: 0,
+      stderr: '',
+    });
+  }
+});
+
+/** Every file under a directory, as text that keeps each byte. */
+function contents(directory: string): Map<string, string> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map(
+    files.map((entry) => path.join(entry.parentPath, entry.name)).map((file) => [file, readFileSync(file, 'latin1')]),
+  );
+}
+
+test('the secret is in no file but the one that was asked for, in the argv and environment of no child, and in no later output', async () => {
+  const place = new Place();
+  await place.key('first');
+  const copyLog = `require('node:fs').copyFileSync('${place.store}-wal', '${place.file('write-ahead-log')}');`;
+  const clipboard = place.clipboard();
+  const spy = `#!/bin/sh\n{ tr '\\0' ' ' < /proc/$$/cmdline; tr '\\0' ' ' < /proc/$PPID/cmdline; tr '\\0' ' ' < /proc/$PPID/environ; env; } >> '${place.file('children')}'\ncat > '${place.file('clipboard')}'\necho $PPID >> '${place.file('copied-by')}'\n`;
+  place.write('bin/wl-copy', spy, 0o755);
+  const flags = ['--key-file', 'ci.key', '--dotenv', '.env', '--copy', '--debug'];
+  const made = await place.tool([...CREATE, ...flags], {
+    env: clipboard.env,
+    node: atPoint(place, 'after-commit', 1, copyLog),
+  });
+  expect(made.exitCode).toBe(0);
+  const keyString = readFileSync(place.file('ci.key'), 'utf8').trimEnd();
+  expect(keyString).toMatch(new RegExp(`^${KEY_STRING.source}$`));
+  const said = [made.stdout, made.stderr];
+  for (const args of [
+    ['list', '--json'],
+    ['show', 'ci', '--json'],
+    ['audit', '--json'],
+    ['doctor', '--debug'],
+    ['disable', 'ci', '--debug'],
+    ['disable', '--stdin'],
+    ['verify', '--stdin', '--debug'],
+    ['show', keyString, '--debug'],
+  ]) {
+    const { stdout, stderr } = await place.tool(args, { input: keyString });
+    said.push(stdout, stderr);
+  }
+  const secret = keyString.slice(23);
+  const files = contents(place.dir);
+  expect(files.get(place.file('write-ahead-log'))).toContain(keyString.slice(10, 22)); // the key id is there
+  const holders = [...files]
+    .filter(([, text]) => text.includes(secret.slice(0, 16)))
+    .map(([file]) => path.relative(place.dir, file));
+  expect(holders.sort()).toEqual(['.env', 'ci.key', 'clipboard']);
+  expect(readFileSync(place.file('children'), 'utf8')).toContain('WAYLAND_DISPLAY'); // the spy works
+  expect(said.join('\n')).not.toContain(secret.slice(0, 16));
+});

@@ -1,0 +1,15 @@
+import { expect } from 'vitest';
+import { KeysError } from '../../src/domain/errors.js';
+
+/** The error that `read` throws; none, or one that nobody foresaw, is a failure of the test. */
+export function refusal(read: () => unknown): KeysError {
+  try {
+    read();
+  } catch (error) {
+    expect(error).toBeInstanceOf(KeysError);
+    return error as KeysError;
+  }
+  throw new Error('nothing was refused');
+}
+
+export const usage = expect.objectContaining({ code: 'usage' });
