@@ -120,17 +120,22 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     expect(ids(found).sort()).toEqual(ids(all.filter(holds)).sort());
   });
 
-  test.each<[string, Partial<ListQuery>, Partial<ListQuery>]>([
-    ['newest first', {}, { sort: 'created', descending: true }],
-    ['last expired first', { status: 'expired' }, { sort: 'expires', descending: true }],
-    ['soonest to expire first', { expiringBefore: at(10) }, { sort: 'expires', descending: false }],
-    ['longest idle first', { unusedSince: at(-2) }, { sort: 'last-used', descending: false }],
-    ['upwards where only the field is said', { sort: 'name' }, { sort: 'name', descending: false }],
-  ])('the order that is not asked for is %s', async (_, query, order) => {
-    const { store } = await population(binding);
-    const list = async (more: Partial<ListQuery>) => ids((await store.list({ ...query, ...more, now: START })).keys);
-    expect((await list({})).length).toBeGreaterThan(2);
-    expect(await list({})).toEqual(await list(order));
+  test.each<[string, Partial<ListQuery>, string]>([
+    ['newest first', {}, 'utsrqp'],
+    ['last expired first', { status: 'expired' }, 'prq'],
+    ['soonest to expire first', { expiringBefore: at(10) }, 'sut'],
+    ['longest idle first', { unusedSince: at(-5) }, 'prq'],
+    ['upwards where only the field is said', { sort: 'name' }, 'pqrstu'],
+  ])('the order that is not asked for is %s', async (_, query, names) => {
+    const store = await freshStore(binding);
+    const expiry = { p: -1, q: -3, r: -2, s: 1, t: 3, u: 2 };
+    for (const [name, days] of Object.entries(expiry))
+      await store.create([newKey(name, { expiresAt: at(days) })], change(at(-30)));
+    const mark = (await rawDatabase(store.location, binding)).prepare(
+      'update key_usage set last_used_at = ? where key_seq = ?',
+    );
+    for (const [i, days] of [-9, -7, -8, 0, 0, 0].entries()) mark.run(at(days).getTime(), i + 1);
+    expect((await store.list({ ...query, now: START })).keys.map(({ name }) => name).join('')).toBe(names);
   });
 
   test.each(
