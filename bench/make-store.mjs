@@ -45,14 +45,14 @@ export async function makeStore(file, count) {
         description,
         n % 10 < 3 ? 'test' : 'live',
         JSON.stringify(scopes),
-        n % 10 === 7 ? 'inactive' : 'active',
+        (Math.imul(n, 0x85ebca6b) >>> 8) % 10 === 7 ? 'inactive' : 'active',
         expires,
         created,
         created,
         `$2b$10$${'a'.repeat(53)}`,
         `${name}\n${description ?? ''}\n${id(n)}`,
       );
-      if (n % 2 === 0) use.run(now - (n % 200) * DAY, n);
+      if ((Math.imul(n, 0xc2b2ae35) >>> 7) % 2 === 0) use.run(now - (n % 200) * DAY, n);
     }
   })();
   db.close();

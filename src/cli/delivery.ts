@@ -61,7 +61,7 @@ export class Delivery {
       throw new KeysError(
         'usage',
         'stdout is closed or the null device: nobody would get the key string',
-        'nothing was made; leave stdout open, or pass --key-file FILE',
+        'no key was made; leave stdout open, or pass --key-file FILE',
       );
     }
     probeSinks(this.#sinks);

@@ -198,7 +198,10 @@ export class SqliteKeyStore implements KeyStore {
 
   async list(query: ListQuery): Promise<KeyPage> {
     const { statements, order } = listStatements(query);
-    const rows = (await this.#db.read(statements)).flat();
+    const rows: Rows[number][] = [];
+    for (const page of statements) {
+      if (query.limit === undefined || rows.length <= query.limit) rows.push(...(await this.#rows(page)));
+    }
     const shown = query.limit === undefined ? rows : rows.slice(0, query.limit);
     const last = shown.at(-1);
     const next =
