@@ -55,15 +55,18 @@ export class Delivery {
     return ctx.ci === null || declared ? null : `a sink           ${SINKS}`;
   }
 
+  /** Throws `usage` when what goes to stdout would be thrown away; asked before anything is opened. */
+  refuseNullDevice(): void {
+    if (!this.#toStdout || !this.#session.ctx.stdout.isNull) return;
+    throw new KeysError(
+      'usage',
+      'stdout is closed or the null device: nobody would get the key string',
+      'nothing was made; leave stdout open, or pass --key-file FILE',
+    );
+  }
+
   /** Throws before a key is made when a sink cannot take it. */
   probe(): void {
-    if (this.#toStdout && this.#session.ctx.stdout.isNull) {
-      throw new KeysError(
-        'usage',
-        'stdout is closed or the null device: nobody would get the key string',
-        'no key was made; leave stdout open, or pass --key-file FILE',
-      );
-    }
     probeSinks(this.#sinks);
   }
 

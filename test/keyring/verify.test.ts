@@ -79,6 +79,14 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
     await expect(keyring.verify(keyString)).rejects.toMatchObject({ name: 'KeysError', code: 'store_unavailable' });
   });
 
+  test('a store that was closed throws, too', async () => {
+    const keyring = await freshKeyring(binding);
+    const { keyString } = await make(keyring, 'a');
+    await keyring.close();
+    await keyring.close();
+    await expect(keyring.verify(keyString)).rejects.toMatchObject({ name: 'KeysError', code: 'store_unavailable' });
+  });
+
   /** The parts of a sound key, to be stored with one of them wrong. */
   async function parts() {
     const minted = mintKeyString('test');

@@ -129,4 +129,17 @@ describe.each(BINDINGS)('what somebody with the file and its triggers dropped ca
     expect(finding?.detail).toContain('audit_events_update');
     expect(finding?.detail).toContain('not ours: helper');
   });
+
+  test('a log of several thousand rows is replayed to its end', async () => {
+    const store = await freshStore(binding);
+    const keyring = keyringOver(store);
+    await store.create(
+      Array.from({ length: 4500 }, (_, i) => newKey(`key ${i}`)),
+      change(),
+    );
+    expect(await keyring.auditVerify()).toMatchObject({ sound: true, events: 4501 });
+    const db = await rawDatabase(store.location, binding);
+    db.exec(`${DROP} update api_keys set status = 'inactive' where name in ('key 1999', 'key 4400')`);
+    expect((await keyring.auditVerify()).problems).toHaveLength(2);
+  });
 });

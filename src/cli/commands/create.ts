@@ -89,6 +89,7 @@ async function create(session: Session, flags: CreateFlags, args: string[]): Pro
     expiresAt: flags.expires === undefined ? null : parseExpiry(flags.expires, session.now),
   };
   if (!session.interactive) refuseMissing(session, flags, draft, delivery);
+  if (!session.dryRun) delivery.refuseNullDevice();
   const keyring = await session.keyring({ create: flags.like === undefined && !session.dryRun });
   const settled = flags.like === undefined ? draft : likeTemplate(draft, flags, await keyring.show(flags.like));
   const asked = session.interactive && (await askMissing(session, keyring, settled));

@@ -110,6 +110,7 @@ export class LocalDatabase implements Database {
   readonly #db: Sqlite.Database;
   readonly #binding: Binding;
   #wrote = false;
+  #closed = false;
   readonly #statements = new Map<string, Sqlite.Statement>();
   readonly #identity: FileIdentity;
   readonly #options: LocalOptions;
@@ -231,6 +232,7 @@ export class LocalDatabase implements Database {
   }
 
   #prepared(sql: string): Sqlite.Statement {
+    if (this.#closed) throw new KeysError('store_unavailable', 'the store was closed', 'open it again');
     let found = this.#statements.get(sql);
     if (!found) {
       found = this.#db.prepare(sql);
@@ -355,6 +357,8 @@ export class LocalDatabase implements Database {
    * stay readable in the file until then. Another reader may be in the way; its own close will do it.
    */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#statements.clear();
     if (this.#wrote) {
       try {
