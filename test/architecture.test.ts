@@ -72,7 +72,7 @@ test.each([
   [
     'a type of better-sqlite3 and its driver',
     'better-sqlite3',
-    ['store/local/binding.ts', 'store/local/local-database.ts'],
+    ['store/local/binding.ts', 'store/local/connection.ts', 'store/local/local-database.ts'],
   ],
   ['@inquirer/prompts', '@inquirer/prompts', ['cli/prompts.ts']],
   ['cli-table3', 'cli-table3', ['cli/output/table.ts']],
@@ -89,6 +89,11 @@ test('commands touch no process, console, clock or randomness of their own', () 
     const text = readFileSync(path.join(root, 'src', file), 'utf8');
     expect(text, file).not.toMatch(/\bprocess\.|\bconsole\.(log|error|warn)\(|\bDate\.now\(|Math\.random\(/);
   }
+});
+
+test('nothing anywhere draws from Math.random', () => {
+  for (const file of sources())
+    expect(readFileSync(path.join(root, 'src', file), 'utf8'), file).not.toMatch(/Math\.random\(/);
 });
 
 test('no source builds SQL from strings of its own', () => {

@@ -28,91 +28,24 @@ import type { CatalogueScope } from '../domain/scopes.js';
 import { credentialDigest } from '../domain/secret-hash.js';
 import { quoted, safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
-import { and, asc, desc, eq, gt, gte, lt, or, sql } from './drizzle.js';
-import { KEY_FIELD_COUNT, KEY_FIELDS, keyFromNew, keyFromRow, searchText } from './key-row.js';
+import { and, desc, eq, gte, or } from './drizzle.js';
+import { KEY_FIELD_COUNT, keyFromNew, keyFromRow, searchText } from './key-row.js';
 import { encodeCursor, listStatements } from './list-query.js';
-import { prepared, qb, statement, touching } from './query.js';
-import { apiKeys, auditEvents, keyUsage, scopes } from './schema.js';
-
-const keys = () => qb.select(KEY_FIELDS).from(apiKeys).innerJoin(keyUsage, eq(keyUsage.keySeq, apiKeys.seq));
-const secrets = () =>
-  qb
-    .select({ ...KEY_FIELDS, hash: apiKeys.hash, guard: apiKeys.guard })
-    .from(apiKeys)
-    .innerJoin(keyUsage, eq(keyUsage.keySeq, apiKeys.seq));
-const $ = sql.placeholder;
-
-const keyByName = prepared<{ nameKey: string }>(() => keys().where(eq(apiKeys.nameKey, $('nameKey'))));
-const keyByIdOrName = prepared<{ id: string; nameKey: string }>(() =>
-  keys().where(or(eq(apiKeys.id, $('id')), eq(apiKeys.nameKey, $('nameKey')))),
-);
-const keysByIdRange = prepared<{ from: string; to: string; limit: number }>(() =>
-  keys()
-    .where(and(gte(apiKeys.id, $('from')), lt(apiKeys.id, $('to'))))
-    .orderBy(asc(apiKeys.id))
-    .limit($('limit')),
-);
-const credentialById = prepared<{ id: string }>(() => secrets().where(eq(apiKeys.id, $('id'))));
-const credentialsAfter = prepared<{ seq: number; limit: number }>(() =>
-  secrets()
-    .where(gt(apiKeys.seq, $('seq')))
-    .orderBy(asc(apiKeys.seq))
-    .limit($('limit')),
-);
-const head = prepared(() =>
-  qb.select({ seq: auditEvents.seq, hash: auditEvents.hash }).from(auditEvents).orderBy(desc(auditEvents.seq)).limit(1),
-);
-const rowsAfter = prepared<{ seq: number; limit: number }>(() =>
-  qb
-    .select({
-      seq: auditEvents.seq,
-      op: auditEvents.op,
-      body: auditEvents.body,
-      prev: auditEvents.prev,
-      hash: auditEvents.hash,
-    })
-    .from(auditEvents)
-    .where(gt(auditEvents.seq, $('seq')))
-    .orderBy(asc(auditEvents.seq))
-    .limit($('limit')),
-);
-const allScopes = prepared(() =>
-  qb
-    .select({
-      scope: scopes.scope,
-      category: scopes.category,
-      label: scopes.categoryLabel,
-      action: scopes.action,
-      retired: scopes.retired,
-      position: scopes.position,
-    })
-    .from(scopes)
-    .orderBy(asc(scopes.position)),
-);
-
-const insertKey = prepared<Record<string, unknown>>(() =>
-  qb.insert(apiKeys).values({
-    id: $('id'),
-    name: $('name'),
-    nameKey: $('nameKey'),
-    description: $('description'),
-    mode: $('mode'),
-    scopes: $('scopes'),
-    status: 'active',
-    rateLimit: $('rateLimit'),
-    rateWindowSeconds: $('rateWindowSeconds'),
-    expiresAt: $('expiresAt'),
-    createdAt: $('at'),
-    updatedAt: $('at'),
-    hash: $('hash'),
-    guard: $('guard'),
-    searchText: $('searchText'),
-  }),
-);
-const insertAudit = prepared<Record<keyof AuditRow, unknown>>(() =>
-  qb.insert(auditEvents).values({ seq: $('seq'), op: $('op'), body: $('body'), prev: $('prev'), hash: $('hash') }),
-);
-const deleteKey = prepared<{ id: string }>(() => qb.delete(apiKeys).where(eq(apiKeys.id, $('id'))));
+import { qb, statement, touching } from './query.js';
+import { apiKeys, auditEvents, scopes } from './schema.js';
+import {
+  allScopes,
+  credentialById,
+  credentialsAfter,
+  deleteKey,
+  head,
+  insertAudit,
+  insertKey,
+  keyByIdOrName,
+  keyByName,
+  keysByIdRange,
+  rowsAfter,
+} from './statements.js';
 
 /** The part of an audit row that a change supplies; the rest comes from its {@link Change}. */
 type Draft = Pick<AuditBody, 'action' | 'keyId' | 'keyName' | 'before' | 'after'>;

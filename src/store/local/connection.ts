@@ -1,0 +1,75 @@
+import type Sqlite from 'better-sqlite3';
+import { KeysError } from '../../domain/errors.js';
+import { isBusy } from '../errors.js';
+
+/** Marks a file as ours in its header ("UKEY"), so that another program's SQLite file is never written to. */
+export const APPLICATION_ID = 0x554b4559;
+
+/**
+ * Settings of every connection, each read back. better-sqlite3 is compiled so that WAL alone means synchronous=NORMAL, which may
+ * lose a printed key at a power cut; recursive_triggers makes REPLACE ask the delete triggers; secure_delete wipes deleted hashes.
+ */
+const SETTINGS: readonly (readonly [name: string, value: string, reads: number | string])[] = [
+  ['synchronous', 'FULL', 2],
+  ['foreign_keys', 'ON', 1],
+  ['trusted_schema', 'OFF', 0],
+  ['recursive_triggers', 'ON', 1],
+  ['secure_delete', 'ON', 1],
+  ['cell_size_check', 'ON', 1],
+];
+
+export function pragma(db: Sqlite.Database, text: string): unknown {
+  const rows = db.prepare(`PRAGMA ${text}`).raw().all() as unknown[][];
+  return rows[0]?.[0];
+}
+
+/** Blocks this thread; only ever between two attempts at a lock that another process holds. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** SQLite's busy timeout does not cover the switch to WAL, so the attempts are repeated here until `timeoutMs` is over. */
+export function whileBusy<T>(timeoutMs: number, attempt: () => T): T {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error;
+      pause(10);
+    }
+  }
+}
+
+export function configure(db: Sqlite.Database): void {
+  for (const [name, value, reads] of SETTINGS) {
+    db.exec(`PRAGMA ${name} = ${value}`);
+    if (pragma(db, name) !== reads)
+      throw new KeysError(
+        'store_unavailable',
+        `SQLite refused ${name}=${value}`,
+        'reinstall unlockos-keys, or report this',
+      );
+  }
+  if (process.platform === 'darwin') db.exec('PRAGMA fullfsync = ON');
+}
+
+export function schemaVersion(db: Sqlite.Database): number {
+  const table = db
+    .prepare("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'")
+    .raw()
+    .get() as number[];
+  if (table[0] === 0) return 0;
+  return ((db.prepare('SELECT max(version) FROM schema_migrations').raw().get() as (number | null)[])[0] ??
+    0) as number;
+}
+
+/**
+ * Ours, nobody's yet, or another program's: found out before anything is written. The objects are looked at before the mark: another
+ * first run may commit both between the two reads.
+ */
+export function identify(db: Sqlite.Database): 'ours' | 'empty' | 'foreign' {
+  const objects = db.prepare('SELECT count(*) FROM sqlite_master').raw().get() as number[];
+  if (pragma(db, 'application_id') === APPLICATION_ID) return 'ours';
+  return objects[0] === 0 && pragma(db, 'user_version') === 0 ? 'empty' : 'foreign';
+}
