@@ -1,5 +1,5 @@
 // Loads a file of the bundle with V8's compiled form of it (`scripts/warm-up.cjs` makes those), which lies beside it under the name of
-// the one Node that it is for. V8's own check is not enough: Node 20.17 and 20.20 both take the other's, and crash in it. With any
+// the one Node that it is for. V8's own check is not enough: Node 20.17 takes what 20.20 wrote, and crashes in it. With any
 // other Node the file is compiled as usual. It is code, so it lies in the package and nowhere else.
 'use strict';
 const { readFileSync } = require('node:fs');
