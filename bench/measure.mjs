@@ -10,12 +10,19 @@ export function median(values) {
 }
 
 /** NODE_EXTRA_CA_CERTS makes Node 20 read a bundle of certificates at every start, which would hide what we add to it. */
-const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+function environment() {
+  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+  return env;
+}
 
 /** One run of a whole process, its output read through a pipe: milliseconds. */
 function timeProcess(args) {
   const start = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    env: environment(),
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`);
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
@@ -24,7 +31,11 @@ function timeProcess(args) {
 export function peakMemory(args) {
   const preload = fileURLToPath(new URL('./peak-memory.cjs', import.meta.url));
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe'];
-  const { output } = spawnSync(process.execPath, ['-r', preload, ...args], { env, encoding: 'utf8', stdio });
+  const { output } = spawnSync(process.execPath, ['-r', preload, ...args], {
+    env: environment(),
+    encoding: 'utf8',
+    stdio,
+  });
   return Number(/VmHWM:\s+(\d+)/.exec(output[3])?.[1]) / 1024;
 }
 

@@ -1,6 +1,9 @@
 -- What the database itself refuses, whoever writes to it: changed identities, a rewritten audit log.
 -- The messages are this tool's own (`unlk:…`); store/errors.ts reads them.
-CREATE TRIGGER `api_keys_immutable` BEFORE UPDATE OF `seq`, `id`, `mode`, `scopes`, `created_at`, `guard` ON `api_keys`
+-- No list of columns: `UPDATE … SET rowid = …` names none of them.
+CREATE TRIGGER `api_keys_immutable` BEFORE UPDATE ON `api_keys`
+WHEN NEW.`seq` IS NOT OLD.`seq` OR NEW.`id` IS NOT OLD.`id` OR NEW.`mode` IS NOT OLD.`mode` OR NEW.`scopes` IS NOT OLD.`scopes`
+  OR NEW.`created_at` IS NOT OLD.`created_at` OR NEW.`guard` IS NOT OLD.`guard`
 BEGIN
   SELECT RAISE(ABORT, 'unlk:immutable');
 END;
@@ -36,7 +39,9 @@ BEGIN
   SELECT RAISE(IGNORE);
 END;
 --> statement-breakpoint
-CREATE TRIGGER `scopes_immutable` BEFORE UPDATE OF `position`, `scope`, `category`, `action` ON `scopes`
+CREATE TRIGGER `scopes_immutable` BEFORE UPDATE ON `scopes`
+WHEN NEW.`position` IS NOT OLD.`position` OR NEW.`scope` IS NOT OLD.`scope` OR NEW.`category` IS NOT OLD.`category`
+  OR NEW.`action` IS NOT OLD.`action`
 BEGIN
   SELECT RAISE(ABORT, 'unlk:immutable');
 END;

@@ -23,14 +23,29 @@ copyFileSync('src/hash-worker.js', 'dist/hash-worker.js');
  * its own (`domain`), or there would be two of it, and two `KeysError` classes.
  */
 const CHUNKS = {
-  domain: readdirSync('src/domain').map((file) => `./src/domain/${file}`),
-  engine: ['./src/store/open.ts', './src/store/local/path-safety.ts', './src/keyring/keyring.ts'],
+  domain: [
+    ...readdirSync('src/domain').map((file) => `./src/domain/${file}`),
+    './src/store/local/store-path.ts',
+    './src/store/remote/address.ts',
+  ],
+  engine: [
+    './src/store/open.ts',
+    './src/keyring/keyring.ts',
+    './src/keyring/creation.ts',
+    './src/store/migrations.ts',
+    './src/store/errors.ts',
+    './src/store/findings.ts',
+    './src/store/copy.ts',
+    './src/store/statements.ts',
+  ],
+  remote: ['./src/store/remote/remote-database.ts'],
   drizzle: ['./src/store/drizzle.ts'],
   table: ['./src/cli/output/table.ts'],
   paint: ['./src/cli/output/paint.ts'],
   width: ['string-width'],
   prompts: ['./src/cli/prompts.ts'],
   csv: ['csv-stringify/sync'],
+  config: ['./src/cli/config/parse.ts', './src/cli/config/edit.ts'],
   bcrypt: ['bcryptjs'],
   ci: ['ci-info'],
   'better-sqlite3': ['better-sqlite3'], // its JavaScript; the addon stays where npm built it

@@ -17,58 +17,79 @@ import os from 'node:os';
 import type { Authorship } from './domain/audit.js';
 import type { Mode } from './domain/key-string.js';
 import { Keyring } from './keyring/keyring.js';
-import { readStorePath } from './store/local/path-safety.js';
+import { readStorePath } from './store/local/store-path.js';
 import { openStore } from './store/open.js';
+import { isStoreUrl } from './store/remote/address.js';
 import { type Verifier, verifierOver } from './verifier.js';
 import { VERSION } from './version.js';
 
 export type { ApiKey, DisplayStatus, Status } from './domain/api-key.js';
 export type { AuditAction, AuditHead } from './domain/audit.js';
 export { type ErrorCode, KeysError } from './domain/errors.js';
-export type { AuditEvent, AuditQuery, Changed, Finding, KeyPage, ListQuery } from './domain/key-store.js';
+export type { AuditEvent, AuditQuery, Changed, Finding, IfExists, KeyPage, ListQuery } from './domain/key-store.js';
 export { KEY_STRING_IN_TEXT, type Mode, maskKey } from './domain/key-string.js';
 export { parseRateLimit, type RateLimit } from './domain/rate-limit.js';
 export type { CatalogueScope } from './domain/scopes.js';
 export type { Demands, Verdict } from './domain/verdict.js';
 export type { AuditCheck } from './keyring/audit-check.js';
-export type { CreatedKey, CreateInput, EditInput, Identity } from './keyring/keyring.js';
+export type { CopyResult } from './keyring/copy.js';
+export type { CreateInput, CreateOptions, CreatePlan } from './keyring/creation.js';
+export type { ChangeOptions, CreatedKey, EditInput, Identity, KeyRef } from './keyring/keyring.js';
 export type { Keyring, Verifier };
 
-export interface OpenKeyringOptions {
-  /** The path of the store file. */
+/** Where a store is, and how to get in. */
+export interface StoreOptions {
+  /** The path of a store file, or the URL of a libSQL server: `libsql://`, `https://`, `wss://`. */
   readonly store: string;
-  /** Make the store when it is not there (its directory must be). Default: true. */
-  readonly create?: boolean;
-  /** Who asks for the changes, for the audit log; the OS user is recorded besides. */
-  readonly actor?: string;
-  /** How long to wait for another process's lock, in milliseconds. Default: 5000. */
-  readonly timeoutMs?: number;
+  /** The token for a remote store. */
+  readonly authToken?: string | undefined;
+  /** Speak to a remote store unencrypted, beyond this machine. Default: false. */
+  readonly allowHttp?: boolean | undefined;
+  /** How long to wait for another process's lock, or for one answer of a server, in milliseconds. Default: 5000, remote 10000. */
+  readonly timeoutMs?: number | undefined;
 }
 
-export interface CreateVerifierOptions {
-  readonly store: string;
+export interface OpenKeyringOptions extends StoreOptions {
+  /** Make the store when it is not there (its directory, or an empty database, must be). Default: true. */
+  readonly create?: boolean;
+  /** Who asks for the changes, for the audit log; the OS user is recorded besides. */
+  readonly actor?: string | undefined;
+  /** Open it as the target of `storeCopy`. Default: false. */
+  readonly receive?: boolean | undefined;
+  /** Refuse to make or change live keys. Default: false. */
+  readonly testOnly?: boolean | undefined;
+}
+
+export interface CreateVerifierOptions extends StoreOptions {
   /** The server's own environment: keys of the other mode are refused. */
   readonly environment: Mode;
-  readonly timeoutMs?: number;
 }
 
 function author(actor?: string): () => Authorship {
   return () => ({ actor: actor ?? null, osUser: os.userInfo().username, host: os.hostname(), tool: VERSION });
 }
 
-function open(options: { store: string; timeoutMs?: number }, create: boolean, actor?: string) {
-  return openStore(readStorePath(options.store, process.cwd()), {
+function open(options: StoreOptions & { receive?: boolean | undefined }, create: boolean, actor?: string) {
+  const { store, authToken, allowHttp } = options;
+  const remote = isStoreUrl(store);
+  return openStore(remote ? store : readStorePath(store, process.cwd()), {
     create,
     makeParent: false,
-    timeoutMs: options.timeoutMs ?? 5000,
+    receive: options.receive,
+    timeoutMs: options.timeoutMs ?? (remote ? 10_000 : 5000),
+    ...(remote && { token: authToken, allowHttp }),
     by: author(actor),
     now: () => new Date(),
   });
 }
 
-/** Opens a store for making and governing keys. Throws `KeysError` with a `store_…` code, `unsafe_path` or `usage`. */
+/**
+ * Opens a store for making and governing keys. Throws `KeysError` with a `store_…` code, `unauthorized`, `unsafe_path` or `usage`; a
+ * remote store is asked nothing until the first call.
+ */
 export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring> {
-  return new Keyring(await open(options, options.create !== false, options.actor), { by: author(options.actor) });
+  const { actor, testOnly, create } = options;
+  return new Keyring(await open(options, create !== false, actor), { by: author(actor), testOnly });
 }
 
 /**

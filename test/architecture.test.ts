@@ -37,12 +37,12 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
   },
   {
     files: /^index\.ts$/,
-    may: /^(domain\/|keyring\/|store\/(open|local\/path-safety)\.ts|verifier\.ts|version\.ts|node:os$)/,
+    may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\.ts|version\.ts|node:os$)/,
   },
-  { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|node:(fs|path)$)/ },
+  { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|store\/remote\/address\.ts|node:(fs|path)$)/ },
   {
     files: /^cli\//,
-    may: /^(cli\/|domain\/|keyring\/|store\/(open|local\/path-safety)\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$)/,
+    may: /^(cli\/|domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$|yaml$)/,
   },
 ];
 
@@ -77,6 +77,7 @@ test.each([
   ['@inquirer/prompts', '@inquirer/prompts', ['cli/prompts.ts']],
   ['cli-table3', 'cli-table3', ['cli/output/table.ts']],
   ['drizzle-orm', 'drizzle-orm', ['store/drizzle.ts']],
+  ['yaml', 'yaml', ['cli/config/yaml.ts']],
   ['store/open', 'store/open.ts', ['cli/context.ts', 'cli/system-context.ts', 'index.ts']],
 ])('only the module that stands for it imports %s', (_, target, importers) => {
   const imports = sources().flatMap((file) => importsOf(file, readFileSync(path.join(root, 'src', file), 'utf8')));

@@ -105,6 +105,8 @@ test('every decision note says context, choice, consequence, and what would chan
     '0006-bundle',
     '0007-list-indexes',
     '0008-dotenv',
+    '0009-remote-engine',
+    '0010-profiles',
   ]) {
     const note = read(`docs/decisions/${name}.md`);
     for (const part of ['**Context.**', '**Choice.**', '**Consequence.**', '**What would change it.**'])

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
-import { KeysError } from '../domain/errors.js';
+import { isKeysError, KeysError } from '../domain/errors.js';
+import type { AuditEvent } from '../domain/key-store.js';
 import { parseKeyString, redactKeyStrings } from '../domain/key-string.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { nonEmptyLines, readStdin } from './command.js';
@@ -12,17 +13,29 @@ export interface Target {
   readonly ref: string;
   readonly key: ApiKey | null;
   readonly error: unknown;
+  /** An earlier run of this operation deleted it: there is nothing left to do. */
+  readonly deleted?: AuditEvent | undefined;
 }
 
-/** Resolves every argument before anything is done; the same key named twice is one target. */
-export async function resolveAll(keyring: Keyring, refs: readonly string[]): Promise<Target[]> {
+/**
+ * Resolves every argument before anything is done; the same key named twice is one target. `done`: what an earlier run of this
+ * operation did, for a key that it deleted is not found any more.
+ */
+export async function resolveAll(
+  keyring: Keyring,
+  refs: readonly string[],
+  done: readonly AuditEvent[] = [],
+): Promise<Target[]> {
   const targets: Target[] = [];
   for (const ref of refs) {
     try {
       const key = await keyring.show(ref);
       if (!targets.some((target) => target.key?.id === key.id)) targets.push({ ref, key, error: null });
     } catch (error) {
-      targets.push({ ref, key: null, error });
+      const deleted = done.find(
+        ({ action, keyId, keyName }) => action === 'key.delete' && (keyId === ref || keyName === ref),
+      );
+      targets.push({ ref, key: null, error, deleted: isKeysError(error, 'not_found') ? deleted : undefined });
     }
   }
   return targets;
@@ -90,7 +103,9 @@ export async function readTargets(
       'name it by id or name, or pipe a leaked key string in with --stdin',
     );
   const keyring = await session.keyring();
-  return fromStdin ? readLeakedKeys(session, keyring) : resolveAll(keyring, refs);
+  if (fromStdin) return readLeakedKeys(session, keyring);
+  const repeated = session.givenOperationId;
+  return resolveAll(keyring, refs, repeated === undefined ? [] : await keyring.operation(repeated));
 }
 
 /**
@@ -100,15 +115,23 @@ export async function readTargets(
 export async function forEachTarget(
   session: Session,
   targets: readonly Target[],
-  act: (key: ApiKey) => Promise<{ key: ApiKey; changed: boolean; said: string }>,
+  act: (key: ApiKey, operationId: string) => Promise<{ key: ApiKey; changed: boolean; said: string }>,
 ): Promise<ExitCode> {
   const outcomes: Outcome[] = [];
   const failures: unknown[] = [];
   for (const target of targets) {
     const ref = redactKeyStrings(target.ref); // it may be a key string that was pasted as an argument
     try {
+      if (target.deleted) {
+        outcomes.push({ ref, key: null, changed: false, error: null });
+        session.note(`Deleted before, by this operation: ${target.deleted.keyName} (${target.deleted.keyId})`);
+        continue;
+      }
       if (!target.key) throw target.error;
-      const { key, changed, said } = await act(target.key);
+      // One id for the run; where it makes several changes, one for each, which is the same again when the run is repeated.
+      const { operationId } = session;
+      const own = targets.length === 1 ? operationId : `${operationId}:${target.key.id}`;
+      const { key, changed, said } = await act(target.key, own);
       outcomes.push({ ref, key, changed, error: null });
       session.note(said);
     } catch (error) {

@@ -24,7 +24,7 @@ export function runnerFor(ctx: Context, settle: (code: ExitCode) => void): Runne
       const command = commanderArgs.at(-1) as Command;
       refuseStrayWord(command);
       const flags = command.optsWithGlobals<GlobalFlags>();
-      const session = new Session(ctx, flags);
+      const session = await Session.open(ctx, flags, { withProfile: command.parent?.name() !== 'profile' });
       try {
         settle((await run(session, flags as F, ...(commanderArgs.slice(0, -2) as A))) ?? 0);
       } finally {
@@ -53,6 +53,11 @@ function refuseStrayWord(command: Command): void {
 /** For flags that may be repeated: each use adds to the list. */
 export function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];
+}
+
+/** For commands that change something: the id under which it is written, so that a run with an unknown outcome can be repeated. */
+export function operationOption(command: Command): Command {
+  return command.option('--operation-id <id>', 'the id of an earlier run of this command: finish it, do nothing twice');
 }
 
 /** The examples at the end of a command's help. */

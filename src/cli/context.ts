@@ -23,6 +23,8 @@ export interface Output {
 /** The world as a command sees it. Commands touch no `process`, `console` or clock of their own. */
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The token for a remote store, which stands in no environment that a child of ours could inherit. */
+  readonly authToken: string | undefined;
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
   readonly stdin: Input;

@@ -77,14 +77,16 @@ export class Delivery {
   /** Hands the key strings out. When that fails, the keys are disabled at once, and `delivery_failed` says so. */
   async deliver(created: readonly CreatedKey[], keyring: Keyring): Promise<void> {
     try {
-      for (const { keyString } of created) {
+      const keyStrings = created.flatMap(({ keyString }) => (keyString === null ? [] : [keyString]));
+      if (keyStrings.length === 0) this.abandon();
+      for (const keyString of keyStrings) {
         if (this.#toStdout || this.#sinks.length > 0) maskInCi(this.#session.ctx, keyString);
         for (const sink of this.#sinks) sink.deliver(keyString);
       }
       this.#writeStdout(created);
-      if (this.#sinks.length > 0)
+      if (this.#sinks.length > 0 && keyStrings.length > 0)
         this.#session.note(`Written to ${describeSinks(this.#sinks)}. It cannot be shown again.`);
-      if (this.#copy && created[0]) await this.#copyRequired(created[0].keyString);
+      if (this.#copy && keyStrings[0] !== undefined) await this.#copyRequired(keyStrings[0]);
     } catch (error) {
       this.abandon();
       throw await this.#undo(created, keyring, error);
@@ -110,7 +112,10 @@ export class Delivery {
     } else if (this.#toStdout) {
       const labelled = format === 'table' && ctx.stdout.isTTY && created.length > 1;
       ctx.stdout.write(
-        created.map(({ key, keyString }) => (labelled ? `${keyString}  ${key.name}\n` : `${keyString}\n`)).join(''),
+        created
+          .filter(({ keyString }) => keyString !== null)
+          .map(({ key, keyString }) => (labelled ? `${keyString}  ${key.name}\n` : `${keyString}\n`))
+          .join(''),
       );
     }
   }
@@ -140,10 +145,11 @@ export class Delivery {
     return this.#session.interactive && this.#session.ctx.stdout.isTTY && this.#toStdout && !this.#copy;
   }
 
-  async #undo(created: readonly CreatedKey[], keyring: Keyring, cause: unknown): Promise<KeysError> {
+  async #undo(all: readonly CreatedKey[], keyring: Keyring, cause: unknown): Promise<KeysError> {
+    const created = all.filter(({ keyString }) => keyString !== null);
     const left: string[] = [];
     for (const { key } of created) {
-      await keyring.disable(key.id, 'the key string could not be delivered').catch(() => left.push(key.id));
+      await keyring.disable(key, { reason: 'the key string could not be delivered' }).catch(() => left.push(key.id));
     }
     const ids = created.map(({ key }) => key.id).join(', ');
     const why = cause instanceof KeysError ? cause.message : ((cause as NodeJS.ErrnoException).code ?? 'unknown error');

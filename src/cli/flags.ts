@@ -11,6 +11,8 @@ export type Format = (typeof FORMATS)[number];
 /** The flags that every command takes, before or after its name. */
 export interface GlobalFlags {
   readonly store?: string;
+  readonly profile?: string;
+  readonly allowHttp?: boolean;
   readonly output?: string;
   readonly json?: boolean;
   readonly fields?: string;
@@ -31,7 +33,7 @@ export interface Sourced<T> {
 }
 
 /** An empty variable counts as absent: shells and CI systems set it so. */
-function fromEnv(ctx: Context, name: string): string | undefined {
+export function fromEnv(ctx: Context, name: string): string | undefined {
   return ctx.env[name] || undefined;
 }
 
@@ -51,14 +53,8 @@ export function defaultStorePath(ctx: Context): string {
   return path.join(base, 'unlockos-keys', 'keys.db');
 }
 
-/** The store as it was named: flag, then environment, then the default place. Not yet checked. */
-export function storeFlag(ctx: Context, flags: GlobalFlags): Sourced<string> {
-  if (flags.store !== undefined) return { value: flags.store, source: '--store' };
-  const env = fromEnv(ctx, 'UNLOCKOS_KEYS_STORE');
-  return env ? { value: env, source: 'UNLOCKOS_KEYS_STORE' } : { value: defaultStorePath(ctx), source: 'default' };
-}
-
-export function formatFlag(ctx: Context, flags: GlobalFlags): Sourced<Format> {
+/** `fallback`: what the profile says, where neither flag nor environment does. */
+export function formatFlag(ctx: Context, flags: GlobalFlags, fallback: Sourced<string> | null): Sourced<Format> {
   const asked = flags.json
     ? { value: 'json', source: '--json' }
     : flags.output !== undefined
@@ -67,7 +63,8 @@ export function formatFlag(ctx: Context, flags: GlobalFlags): Sourced<Format> {
   if (flags.json && flags.output !== undefined && flags.output !== 'json')
     throw new KeysError('usage', `--json and -o ${quoted(flags.output)} contradict each other`, 'pass one of them');
   const env = fromEnv(ctx, 'UNLOCKOS_KEYS_OUTPUT');
-  const found = asked ?? (env ? { value: env, source: 'UNLOCKOS_KEYS_OUTPUT' } : { value: 'table', source: 'default' });
+  const ambient = env ? { value: env, source: 'UNLOCKOS_KEYS_OUTPUT' } : fallback;
+  const found = asked ?? ambient ?? { value: 'table', source: 'default' };
   if (!FORMATS.includes(found.value as Format))
     throw new KeysError(
       'usage',
@@ -101,19 +98,30 @@ const CI_ACTORS = [
   'BUILD_REQUESTEDFOR',
 ];
 
-export function actorFlag(ctx: Context, flags: GlobalFlags): string | null {
-  const ci = ctx.ci === null ? undefined : CI_ACTORS.map((name) => fromEnv(ctx, name)).find(Boolean);
-  const actor = flags.actor ?? fromEnv(ctx, 'UNLOCKOS_KEYS_ACTOR') ?? ci ?? null;
-  if (actor !== null && redactKeyStrings(actor) !== actor)
+/** Who asked for a change, where anybody said so. Throws `usage`. */
+export function actorFlag(ctx: Context, flags: GlobalFlags): Sourced<string> | null {
+  const found = claimedActor(ctx, flags);
+  if (found !== null) assertActor(found.value);
+  return found;
+}
+
+function claimedActor(ctx: Context, flags: GlobalFlags): Sourced<string> | null {
+  if (flags.actor !== undefined) return { value: flags.actor, source: '--actor' };
+  const names = ['UNLOCKOS_KEYS_ACTOR', ...(ctx.ci === null ? [] : CI_ACTORS)];
+  const source = names.find((name) => fromEnv(ctx, name));
+  return source === undefined ? null : { value: fromEnv(ctx, source) ?? '', source };
+}
+
+function assertActor(actor: string): void {
+  if (redactKeyStrings(actor) !== actor)
     throw new KeysError('usage', '--actor contains a key string', 'the audit log keeps it for good: pass a name');
-  if (actor !== null && (actor.trim() === '' || actor.length > 128 || hasUnsafeText(actor))) {
+  if (actor.trim() === '' || actor.length > 128 || hasUnsafeText(actor)) {
     throw new KeysError(
       'usage',
       `--actor ${quoted(actor)} is empty, too long or holds control characters`,
       'up to 128 visible characters, e.g. an e-mail address',
     );
   }
-  return actor;
 }
 
 /** Whether to colour a stream: flag, then NO_COLOR, then the variables that force it, then the terminal itself (https://no-color.org, https://bixense.com/clicolors). */

@@ -1,9 +1,13 @@
 import { formatHead } from '../domain/audit.js';
 import { isKeysError } from '../domain/errors.js';
 import type { Finding } from '../domain/key-store.js';
+import { DEFAULT_RATE_LIMIT, formatRateLimit } from '../domain/rate-limit.js';
+import { safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { reportOf } from './exit-code.js';
+import { actorFlag } from './flags.js';
 import type { Session } from './session.js';
+import { tokenSource } from './token.js';
 
 /** The store's own findings, and the audit chain where the schema is ours and the file sound enough to read. */
 export async function checkStore(keyring: Keyring): Promise<Finding[]> {
@@ -37,10 +41,9 @@ export async function diagnose(session: Session): Promise<Finding[]> {
       hint: null,
     },
   ];
+  findings.push(...settingFindings(session));
   try {
-    const { value, source } = await session.store();
-    findings.push({ check: 'store', status: 'ok', detail: `${value} (${source})`, hint: null });
-    if (await session.storeIsUnborn()) {
+    if (session.storeIsUnborn()) {
       return [
         ...findings,
         {
@@ -59,6 +62,29 @@ export async function diagnose(session: Session): Promise<Finding[]> {
     findings.push({ check: code, status: 'failed', detail: message, hint });
   }
   return [...findings, clipboardFinding(session)];
+}
+
+/** Each value that this run works with, and who said so. */
+function settingFindings({ ctx, flags, settings }: Session): Finding[] {
+  const { config, profile, store, format, timeoutMs, expires, rateLimit, remote } = settings;
+  const guards = [profile?.value.protected ? 'protected' : '', profile?.value.testOnly ? 'test keys only' : ''];
+  const actor = actorFlag(ctx, flags);
+  const token = remote ? (tokenSource(settings, ctx) ?? 'none') : 'not needed for a local store';
+  const lines: [check: string, detail: string][] = [
+    ['config', `${config.file} (${config.profiles.size} profiles)`],
+    ['profile', profile ? [`${profile.value.name} (${profile.source})`, ...guards.filter(Boolean)].join(', ') : 'none'],
+    ['store', `${store.value} (${store.source})`],
+    ['token from', token],
+    ['output', `${format.value} (${format.source})`],
+    ['timeout', `${timeoutMs.value / 1000} s (${timeoutMs.source})`],
+    ['expiry', expires ? `${expires.value} (${expires.source})` : 'never (default)'],
+    [
+      'rate limit',
+      rateLimit ? `${rateLimit.value} (${rateLimit.source})` : `${formatRateLimit(DEFAULT_RATE_LIMIT)} (default)`,
+    ],
+    ['actor', actor === null ? 'none claimed' : `${safeText(actor.value)} (${actor.source})`],
+  ];
+  return lines.map(([check, detail]) => ({ check, status: 'ok', detail, hint: null }));
 }
 
 function clipboardFinding(session: Session): Finding {

@@ -7,7 +7,8 @@ import { EXIT_CODES, type ExitCode, exitCodeOf, isBrokenPipe, renderError } from
 import { FORMATS, isOn, wantsJsonErrors } from './flags.js';
 
 const OUTRO = `
-Environment: UNLOCKOS_KEYS_STORE, UNLOCKOS_KEYS_OUTPUT, UNLOCKOS_KEYS_NO_INPUT, UNLOCKOS_KEYS_ACTOR, UNLOCKOS_KEYS_DEBUG, NO_COLOR
+Environment: UNLOCKOS_KEYS_STORE, UNLOCKOS_KEYS_PROFILE, UNLOCKOS_KEYS_AUTH_TOKEN, UNLOCKOS_KEYS_OUTPUT, UNLOCKOS_KEYS_NO_INPUT,
+  UNLOCKOS_KEYS_ACTOR, UNLOCKOS_KEYS_CONFIG_DIR, UNLOCKOS_KEYS_DEBUG, NO_COLOR
 
 Exit codes:
 ${Object.entries(EXIT_CODES)
@@ -41,7 +42,9 @@ function buildProgram(
       getOutHasColors: () => false, // our help has none; asking would open Node's streams
       getErrHasColors: () => false,
     })
-    .option('--store <path>', 'the store to use (default: in your data directory)')
+    .option('--store <path|url>', 'the store to use (default: in your data directory)')
+    .option('-p, --profile <name>', 'a named store: see profile list')
+    .option('--allow-http', 'speak to a remote store unencrypted')
     .option('-o, --output <format>', FORMATS.join(', '))
     .option('--json', 'the same as -o json')
     .option('--fields <a,b>', 'only these fields')
@@ -52,7 +55,7 @@ function buildProgram(
     .option('--debug', 'details of failures on stderr')
     .option('--color <when>', 'auto, always, never')
     .addOption(new Command().createOption('--no-color').hideHelp())
-    .option('--timeout <time>', 'how long to wait for a busy store (default: 5s)')
+    .option('--timeout <time>', 'how long to wait for the store (default: 5s, remote 10s)')
     .option('--actor <name>', 'who asked for this, for the audit log')
     .addHelpText('after', OUTRO);
   const run = runnerFor(ctx, settle);

@@ -1,27 +1,26 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import type { ApiKey } from '../domain/api-key.js';
 import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
-import { parseTimeout } from '../domain/expiry.js';
 import { redactKeyStrings } from '../domain/key-string.js';
-import { safeText } from '../domain/text.js';
+import { readOperationId } from '../domain/operation.js';
+import { quoted, safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
+import { readConfig } from './config/config-file.js';
 import type { Context } from './context.js';
 import { ANSWER_NO, type ExitCode, isBrokenPipe } from './exit-code.js';
-import {
-  actorFlag,
-  type Format,
-  formatFlag,
-  type GlobalFlags,
-  isOn,
-  type Sourced,
-  storeFlag,
-  wantsColor,
-} from './flags.js';
+import { actorFlag, type Format, type GlobalFlags, isOn, type Sourced, wantsColor } from './flags.js';
 import type { View } from './output/formats.js';
 import type { Paint } from './output/paint.js';
 import type { Prompts } from './prompts.js';
+import { type Settings, settle } from './settings.js';
 
-const LOCAL_TIMEOUT_MS = 5000;
+interface OpenFlags {
+  readonly create?: boolean;
+  readonly inspect?: boolean;
+  readonly receive?: boolean;
+}
 
 /** One run of one command: its context, what its global flags come to, and where its output goes. */
 export class Session {
@@ -32,12 +31,22 @@ export class Session {
   readonly formatIsExplicit: boolean;
   /** Somebody is there to answer: stdin and stderr are terminals, this is no CI run, and neither `--no-input` nor a machine format was asked for. */
   readonly interactive: boolean;
+  readonly settings: Settings;
   #keyring: Keyring | undefined;
+  readonly #others: Keyring[] = [];
+  #operationId: string | undefined;
+  #saidCreated = false;
 
-  constructor(ctx: Context, flags: GlobalFlags) {
+  /** Throws `usage` for settings that contradict each other or name what is not there. */
+  static async open(ctx: Context, flags: GlobalFlags, options: { withProfile: boolean }): Promise<Session> {
+    return new Session(ctx, flags, settle(ctx, flags, await readConfig(ctx), options.withProfile));
+  }
+
+  private constructor(ctx: Context, flags: GlobalFlags, settings: Settings) {
     this.ctx = ctx;
     this.flags = flags;
-    const format = formatFlag(ctx, flags);
+    this.settings = settings;
+    const { format } = settings;
     this.format = format.value;
     this.formatIsExplicit = format.source !== 'default';
     const mayAsk = flags.input !== false && !isOn(ctx.env.UNLOCKOS_KEYS_NO_INPUT);
@@ -96,58 +105,93 @@ export class Session {
 
   by(): Authorship {
     return {
-      actor: actorFlag(this.ctx, this.flags),
+      actor: actorFlag(this.ctx, this.flags)?.value ?? null,
       osUser: this.ctx.osUser,
       host: this.ctx.host,
       tool: this.ctx.version,
     };
   }
 
-  /** The absolute path of the store, and who said so. Throws `usage` for what is no path. */
-  async store(): Promise<Sourced<string>> {
-    const { value, source } = storeFlag(this.ctx, this.flags);
-    const { readStorePath } = await import('../store/local/path-safety.js');
-    return { value: readStorePath(value, this.ctx.cwd), source };
+  /** The absolute path or the URL of the store, and who said so. */
+  get store(): Sourced<string> {
+    return this.settings.store;
   }
 
-  /**
-   * Opens the store, once. `create`: make it when it is not there. A list of a default store that was never made is simply empty, so
-   * `ifPresent` gives null for it; a store that was named must exist.
-   */
-  async keyring(options: { create?: boolean; inspect?: boolean } = {}): Promise<Keyring> {
+  /** Opens the store, once. `create`: make it when it is not there. */
+  async keyring(options: OpenFlags = {}): Promise<Keyring> {
     if (this.#keyring) return this.#keyring;
-    const { value: location, source } = await this.store();
-    const timeoutMs = this.flags.timeout === undefined ? LOCAL_TIMEOUT_MS : parseTimeout(this.flags.timeout);
-    this.debug(`store ${location} (${source})`);
-    const store = await this.ctx.openStore(location, {
+    this.#keyring = await this.#open(this.settings, options);
+    this.#sayCreated();
+    return this.#keyring;
+  }
+
+  /** Opens another store than this session's, for copying; closed with the session. */
+  async other(settings: Settings, options: OpenFlags): Promise<Keyring> {
+    const keyring = await this.#open(settings, options);
+    this.#others.push(keyring);
+    return keyring;
+  }
+
+  async #open(settings: Settings, options: OpenFlags): Promise<Keyring> {
+    const { store, remote, allowHttp, timeoutMs, profile } = settings;
+    this.debug(`store ${store.value} (${store.source})`);
+    const opened = await this.ctx.openStore(store.value, {
       create: options.create === true,
-      makeParent: source === 'default',
-      timeoutMs,
+      makeParent: store.source === 'default',
+      timeoutMs: timeoutMs.value,
       by: () => this.by(),
       now: this.ctx.now,
       inspect: options.inspect,
+      receive: options.receive,
+      ...(remote && { token: await this.#token(settings), allowHttp }),
     });
     const { Keyring } = await import('../keyring/keyring.js');
-    this.#keyring = new Keyring(store, {
+    return new Keyring(opened, {
       by: () => this.by(),
       now: this.ctx.now,
       random: this.ctx.random,
       hashCost: this.ctx.hashCost,
+      testOnly: profile?.value.testOnly === true,
     });
-    if (store.created) this.remark(`Made a new store: ${location} (${source})`);
-    return this.#keyring;
+  }
+
+  async #token(settings: Settings): Promise<string | undefined> {
+    const { readToken } = await import('./token.js');
+    const token = readToken(settings, this.ctx);
+    this.debug(token === null ? 'no token' : `token from ${token.source}`);
+    return token?.value;
+  }
+
+  /** A remote store is made by the first question that it is asked, which may be after it was opened. */
+  #sayCreated(): void {
+    if (this.#saidCreated || this.#keyring?.store.created !== true) return;
+    this.#saidCreated = true;
+    this.remark(`Made a new store: ${this.store.value} (${this.store.source})`);
   }
 
   /** True when no store was named and the default one was never made: there are no keys yet, and nothing to open. */
-  async storeIsUnborn(): Promise<boolean> {
-    const { value, source } = await this.store();
-    return source === 'default' && !existsSync(value);
+  storeIsUnborn(): boolean {
+    return this.store.source === 'default' && !existsSync(this.store.value);
   }
 
-  /** Says where a change goes, on stderr. */
-  async target(): Promise<void> {
-    const { value, source } = await this.store();
-    this.note(`Store: ${value} (${source})`);
+  /** Stands for this run in the audit log; the one that was given, or one made up now. Throws `usage` for what is none. */
+  get operationId(): string {
+    this.#operationId ??= this.givenOperationId ?? randomUUID();
+    return this.#operationId;
+  }
+
+  /** The operation id that was passed: this run may repeat an earlier one. */
+  get givenOperationId(): string | undefined {
+    const given = (this.flags as { operationId?: string }).operationId;
+    return given === undefined ? undefined : readOperationId(given);
+  }
+
+  /** Says where a change goes, on stderr, and to a server under which operation id: a reply that is lost leaves that as the only trace. */
+  target(): void {
+    this.#sayCreated();
+    this.note(`Store: ${this.store.value} (${this.store.source})`);
+    if (this.settings.remote && this.givenOperationId === undefined)
+      this.note(`Operation: ${this.operationId} (if this is cut off, run it again with --operation-id)`);
   }
 
   /**
@@ -215,8 +259,31 @@ export class Session {
     if (!agreed) throw new KeysError('confirmation_required', 'not confirmed; nothing was changed');
   }
 
+  /**
+   * In a protected profile, whatever else was confirmed: each key's name must be typed, or passed as `--confirm NAME`. Throws
+   * `confirmation_required`.
+   */
+  async confirmProtected(keys: readonly ApiKey[], verb: string, confirmed: readonly string[] = []): Promise<void> {
+    const { profile } = this.settings;
+    if (!profile?.value.protected) return;
+    for (const { name, id } of keys) {
+      if (confirmed.some((each) => each.normalize('NFC') === name)) continue;
+      const what = `This ${verb}s ${quoted(name)} (${id}) in the protected profile ${profile.value.name}`;
+      if (!this.interactive || confirmed.length > 0)
+        throw new KeysError(
+          'confirmation_required',
+          `${what}: its name must be typed`,
+          `scripts pass it: unlockos-keys ${verb} ${id} --confirm ${quoted(name)}; --yes is not enough here`,
+        );
+      this.remark(what);
+      const typed = await (await this.prompts()).text(`Type ${safeText(name)} to go on`);
+      if (typed.normalize('NFC') !== name)
+        throw new KeysError('confirmation_required', 'not confirmed; nothing was changed');
+    }
+  }
+
   async close(): Promise<void> {
-    await this.#keyring?.close();
+    for (const keyring of [this.#keyring, ...this.#others.splice(0)]) await keyring?.close();
     this.#keyring = undefined;
   }
 }

@@ -87,10 +87,18 @@ function osUser(): string {
   }
 }
 
+/** Takes the token out of the environment, so that no child process inherits it. */
+function takeToken(): string | undefined {
+  const token = process.env.UNLOCKOS_KEYS_AUTH_TOKEN || undefined;
+  delete process.env.UNLOCKOS_KEYS_AUTH_TOKEN;
+  return token;
+}
+
 /** The composition root of the command line: the only place that knows the real streams, store, prompts and clipboard. */
 export function systemContext(): Context {
   process.umask(0o077);
   return {
+    authToken: takeToken(),
     env: process.env,
     cwd: process.cwd(),
     platform: process.platform,

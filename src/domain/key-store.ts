@@ -1,5 +1,6 @@
 import type { ApiKey, DisplayStatus } from './api-key.js';
 import type { AuditAction, AuditBody, AuditHead, AuditRow, Authorship, KeyState } from './audit.js';
+import type { CopySide } from './copy.js';
 import type { Mode } from './key-string.js';
 import type { RateLimit } from './rate-limit.js';
 import type { CatalogueScope } from './scopes.js';
@@ -92,6 +93,33 @@ export interface StoredState {
   readonly state: KeyState;
 }
 
+/**
+ * What to do with a name that exists. `fail`: refuse. `skip`: keep the key that has it, if it is of the same mode and scopes. `rotate`:
+ * delete that key and make another in its place, in one write.
+ */
+export const IF_EXISTS = ['fail', 'skip', 'rotate'] as const;
+export type IfExists = (typeof IF_EXISTS)[number];
+
+/** The answer to one name that exists, found under the lock: refuse it, keep the key that has it, or put the new key in its place. */
+export type OnNamesake = (existing: ApiKey, wanted: NewKey) => 'refuse' | 'keep' | 'replace';
+
+/** What became of one of the keys that `create` was asked for. */
+export interface Stored {
+  readonly key: ApiKey;
+  /** False when a key with this name was kept: nothing was made. */
+  readonly created: boolean;
+  /** The key that had the name and was deleted for this one. */
+  readonly replaced: ApiKey | null;
+}
+
+/** What must be known before keys are made, as of one moment. */
+export interface Prospect {
+  readonly catalogue: readonly CatalogueScope[];
+  readonly namesakes: readonly ApiKey[];
+  /** What this operation id has already done. */
+  readonly operation: readonly AuditEvent[];
+}
+
 /** One line of a health report. */
 export interface Finding {
   readonly check: string;
@@ -102,12 +130,13 @@ export interface Finding {
 
 /**
  * What the use cases need of a store. Every change is one atomic write together with its audit row, asserts that it touched exactly
- * one row, and is idempotent where it says so. Failures are `KeysError`s with a `store_…` code, `not_found`, `name_taken` or `conflict`.
+ * one row, and is carried out once per operation id: sent again, it changes nothing and says so. Failures are `KeysError`s with a
+ * `store_…` code, `unauthorized`, `not_found`, `name_taken`, `conflict`, or `outcome_unknown` when the store fell silent.
  */
 export interface KeyStore {
   /** Where it is: a path or a URL, without credentials. */
   readonly location: string;
-  /** True when opening made it. */
+  /** True when this process made it. */
   readonly created: boolean;
 
   /** The keys that `ref` may mean: by exact id, exact name, and prefix of the id (when `idPrefix` is given). At most `limit` of the last. */
@@ -115,8 +144,15 @@ export interface KeyStore {
   credential(id: string): Promise<Credential | null>;
   list(query: ListQuery): Promise<KeyPage>;
 
-  /** All of the keys or none. Throws `name_taken` naming the first name that exists. */
-  create(keys: readonly NewKey[], change: Change): Promise<ApiKey[]>;
+  prospect(names: readonly string[], op: string | null): Promise<Prospect>;
+  /** What was done under an operation id, oldest first; empty when nothing was. */
+  operation(op: string): Promise<AuditEvent[]>;
+
+  /**
+   * All of the keys or none, each read back through a fresh connection. Names that exist are settled by `onNamesake`, under the same
+   * lock; without it, or where it refuses, `name_taken` names the first.
+   */
+  create(keys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]>;
   edit(id: string, patch: KeyPatch, change: Change): Promise<Changed>;
   setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed>;
   delete(id: string, change: Change): Promise<ApiKey>;
@@ -134,10 +170,10 @@ export interface KeyStore {
   /** Keys as the audit log sees them, in pages: rows after `seq`. */
   keyStates(afterSeq: number, limit: number): Promise<StoredState[]>;
 
-  /** Reads the keys back through a fresh connection by location; throws `store_unavailable` unless each is there with its hash. */
-  confirmStored(keys: readonly { id: string; hash: string }[]): Promise<void>;
   /** Integrity of the file or database, its permissions, its triggers: one finding each. */
   check(): Promise<Finding[]>;
+  /** For copying the store, or another into it. */
+  readonly copySide: CopySide;
   /** Writes a complete, consistent copy to a new file. */
   backup(file: string): Promise<void>;
   close(): Promise<void>;

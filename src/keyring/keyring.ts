@@ -12,41 +12,43 @@ import type {
   KeyStore,
   ListQuery,
 } from '../domain/key-store.js';
-import {
-  isKeyId,
-  type Mode,
-  mintKeyString,
-  parseKeyString,
-  type RandomBytes,
-  readTypedId,
-} from '../domain/key-string.js';
-import { DEFAULT_RATE_LIMIT, type RateLimit } from '../domain/rate-limit.js';
-import { assertScopeForm, type CatalogueScope, resolveScopes } from '../domain/scopes.js';
-import { DEFAULT_BCRYPT_COST, guardTag } from '../domain/secret-hash.js';
+import { isKeyId, type Mode, parseKeyString, type RandomBytes, readTypedId } from '../domain/key-string.js';
+import { assertChangeId, readOperationId } from '../domain/operation.js';
+import type { RateLimit } from '../domain/rate-limit.js';
+import { assertScopeForm, type CatalogueScope } from '../domain/scopes.js';
+import { DEFAULT_BCRYPT_COST } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { Demands, Verdict } from '../domain/verdict.js';
-import { hashSecrets } from '../hash-pool.js';
 import { verifyKey } from '../verifier.js';
 import { type AuditCheck, checkAudit } from './audit-check.js';
+import { type CopyResult, copyStore } from './copy.js';
+import {
+  type CreateInput,
+  type CreateOptions,
+  type CreatePlan,
+  mintKeys,
+  namesakeRule,
+  planCreation,
+} from './creation.js';
 import { resolveKey } from './references.js';
-
-export interface CreateInput {
-  readonly name: string;
-  readonly description?: string | null | undefined;
-  readonly mode: Mode;
-  /** At least one; `category:*` stands for the scopes of that category that exist now. */
-  readonly scopes: readonly string[];
-  /** 600 requests per minute when absent. */
-  readonly rateLimit?: RateLimit | undefined;
-  /** Null or absent: never. */
-  readonly expiresAt?: Date | null | undefined;
-}
 
 /** A key that was just made, with the one copy of its key string that will ever exist. */
 export interface CreatedKey {
   readonly key: ApiKey;
-  readonly keyString: string;
+  /** Null when nothing was made, because the name existed (`ifExists: 'skip'`). */
+  readonly keyString: string | null;
+  /** The key of the same name that was deleted for this one. */
+  readonly replaced: ApiKey | null;
 }
+
+/** How a change is to be carried out. */
+export interface ChangeOptions {
+  /** 8 to 64 letters, digits, `-` or `_`: sent again, the change is not made again. Made up when absent. */
+  readonly operationId?: string | undefined;
+}
+
+/** A key id, an exact name, the masked form or a prefix of the id; or a key that was looked up already. */
+export type KeyRef = string | ApiKey;
 
 export interface EditInput {
   readonly name?: string | undefined;
@@ -72,13 +74,15 @@ export interface KeyringOptions {
   readonly random?: RandomBytes | undefined;
   /** bcrypt cost of new keys, 4 to 12. */
   readonly hashCost?: number | undefined;
+  /** Refuse to make or change live keys. */
+  readonly testOnly?: boolean | undefined;
 }
 
 const ID_ATTEMPTS = 3;
 
 /**
  * The use cases: one method a verb of the command line. Every method throws `KeysError`; every change is durable, and in the audit
- * log, when its promise resolves. `ref` is a key id, an exact name, the masked form, or a prefix of the id.
+ * log, when its promise resolves.
  */
 export class Keyring {
   readonly store: KeyStore;
@@ -86,6 +90,7 @@ export class Keyring {
   readonly #now: () => Date;
   readonly #random: RandomBytes | undefined;
   readonly #cost: number;
+  readonly #testOnly: boolean;
 
   constructor(store: KeyStore, options: KeyringOptions) {
     this.store = store;
@@ -93,43 +98,45 @@ export class Keyring {
     this.#now = options.now ?? (() => new Date());
     this.#random = options.random;
     this.#cost = options.hashCost ?? DEFAULT_BCRYPT_COST;
+    this.#testOnly = options.testOnly === true;
   }
 
-  #change(reason?: string | null): Change {
-    return { by: this.#by(), at: this.#now(), op: randomUUID(), reason };
+  #change({ operationId }: ChangeOptions, reason?: string | null): Change {
+    return {
+      by: this.#by(),
+      at: this.#now(),
+      op: operationId === undefined ? randomUUID() : assertChangeId(operationId),
+      reason,
+    };
   }
 
-  /** Checks what `create` would check, hashing and writing nothing: what the keys would look like. */
-  async plan(inputs: readonly CreateInput[]): Promise<CreateInput[]> {
-    const catalogue = await this.store.catalogue();
-    const seen = new Set<string>();
-    const planned = inputs.map((input) => {
-      const name = readName(input.name);
-      if (seen.has(nameKey(name)))
-        throw new KeysError(
-          'usage',
-          `the name ${quoted(name)} is given twice`,
-          'names are unique, whatever their case',
-        );
-      seen.add(nameKey(name));
-      const scopes = resolveScopes(input.scopes, catalogue);
-      if (scopes.length === 0)
-        throw new KeysError(
-          'missing_input',
-          'a key needs at least one scope',
-          'unlockos-keys scopes list shows what there is',
-        );
-      return {
-        ...input,
-        name,
-        scopes,
-        description: readDescription(input.description ?? ''),
-        rateLimit: input.rateLimit ?? DEFAULT_RATE_LIMIT,
-        expiresAt: input.expiresAt ?? null,
-      };
-    });
-    for (const { name } of planned) await this.assertNameFree(name);
-    return planned;
+  /** Throws `guarded` for a live key where only test keys may be touched. */
+  #guard(mode: Mode, what: string): void {
+    if (this.#testOnly && mode === 'live')
+      throw new KeysError(
+        'guarded',
+        `${what} is live, and this profile is for test keys only`,
+        'use another profile: unlockos-keys profile list',
+      );
+  }
+
+  async #find(ref: KeyRef): Promise<ApiKey> {
+    return typeof ref === 'string' ? resolveKey(this.store, ref) : ref;
+  }
+
+  async #findForChange(ref: KeyRef): Promise<ApiKey> {
+    const key = await this.#find(ref);
+    this.#guard(key.mode, `key ${quoted(key.name)} (${key.id})`);
+    return key;
+  }
+
+  /** Works out what {@link create} would do, hashing and writing nothing. */
+  async plan(inputs: readonly CreateInput[], options: CreateOptions = {}): Promise<CreatePlan> {
+    for (const { mode, name } of inputs) this.#guard(mode, `the key ${quoted(name)}`);
+    if (options.operationId !== undefined) readOperationId(options.operationId);
+    const plan = await planCreation(this.store, inputs, options, this.#now());
+    for (const key of plan.replaced) this.#guard(key.mode, `key ${quoted(key.name)} (${key.id})`);
+    return plan;
   }
 
   /** Throws `name_taken` when a key has this name already, whatever its case. */
@@ -146,37 +153,34 @@ export class Keyring {
   }
 
   /**
-   * Makes keys, all or none. When it resolves, they are on disk and were read back through a fresh connection; the key strings exist
-   * in the returned value alone. `progress` hears of each secret hashed.
+   * Makes keys, all or none. When it resolves, they are stored and were read back; the key strings exist in the returned value alone.
+   * With the operation id of a run whose outcome was unknown it finishes that run: what it made without handing it out is replaced.
    */
-  async create(inputs: readonly CreateInput[], progress?: (done: number) => void): Promise<CreatedKey[]> {
-    const planned = await this.plan(inputs);
+  async create(inputs: readonly CreateInput[], options: CreateOptions = {}): Promise<CreatedKey[]> {
+    return this.make(await this.plan(inputs, options), options);
+  }
+
+  /** Carries out a plan. `operationId` is the one to write under when the plan was made without one. */
+  async make(
+    plan: CreatePlan,
+    { operationId, progress }: Pick<CreateOptions, 'operationId' | 'progress'> = {},
+  ): Promise<CreatedKey[]> {
+    const keptNames = new Set(plan.kept.map(({ name }) => nameKey(name)));
+    const wanted = plan.inputs.filter(({ name }) => !keptNames.has(nameKey(name)));
     for (let attempt = 1; ; attempt++) {
-      const minted = planned.map((input) => mintKeyString(input.mode, this.#random));
-      const hashes = await hashSecrets(
-        minted.map(({ secret }) => secret),
-        this.#cost,
-        progress,
-      );
-      const rows = planned.map((input, i) => {
-        const { id, body } = minted[i] as (typeof minted)[number];
-        const { name, mode, scopes, description = null, rateLimit = DEFAULT_RATE_LIMIT, expiresAt = null } = input;
-        return {
-          id,
-          name,
-          description,
-          mode,
-          scopes,
-          rateLimit,
-          expiresAt,
-          hash: hashes[i] as string,
-          guard: guardTag(body),
-        };
-      });
+      const minted = await mintKeys(wanted, { random: this.#random, cost: this.#cost, progress });
       try {
-        const keys = await this.store.create(rows, this.#change());
-        await this.store.confirmStored(rows);
-        return keys.map((key, i) => ({ key, keyString: (minted[i] as (typeof minted)[number]).keyString }));
+        const rows = minted.map(({ row }) => row);
+        const change = this.#change({ operationId: plan.operation ?? operationId });
+        const stored = rows.length === 0 ? [] : await this.store.create(rows, change, namesakeRule(plan));
+        const made = stored.map(({ key, created, replaced }, i) => ({
+          key,
+          keyString: created ? (minted[i]?.keyString ?? null) : null,
+          replaced,
+        }));
+        const kept = plan.kept.map((key) => ({ key, keyString: null, replaced: null }));
+        const all = [...made, ...kept];
+        return plan.inputs.flatMap(({ name }) => all.filter(({ key }) => nameKey(key.name) === nameKey(name)));
       } catch (error) {
         if (!isKeysError(error, 'conflict') || attempt === ID_ATTEMPTS) throw error; // 60-bit ids collide about never; another writer may win a race
       }
@@ -187,13 +191,13 @@ export class Keyring {
     return this.store.list({ ...query, now: this.#now() });
   }
 
-  async show(ref: string): Promise<ApiKey> {
-    return resolveKey(this.store, ref);
+  async show(ref: KeyRef): Promise<ApiKey> {
+    return this.#find(ref);
   }
 
   /** Changes name, description or rate limit. Scopes and mode are fixed at creation. */
-  async edit(ref: string, input: EditInput): Promise<Changed> {
-    const key = await this.show(ref);
+  async edit(ref: KeyRef, input: EditInput, options: ChangeOptions = {}): Promise<Changed> {
+    const key = await this.#findForChange(ref);
     return this.store.edit(
       key.id,
       {
@@ -201,26 +205,32 @@ export class Keyring {
         ...(input.description !== undefined && { description: readDescription(input.description ?? '') }),
         ...(input.rateLimit !== undefined && { rateLimit: input.rateLimit }),
       },
-      this.#change(),
+      this.#change(options),
     );
   }
 
   /** Idempotent: `changed` is false for a key that already was active. */
-  async enable(ref: string): Promise<Changed> {
-    return this.store.setStatus((await this.show(ref)).id, 'active', this.#change());
+  async enable(ref: KeyRef, options: ChangeOptions = {}): Promise<Changed> {
+    return this.store.setStatus((await this.#findForChange(ref)).id, 'active', this.#change(options));
   }
 
   /** Idempotent. A local verifier in any process refuses the key from its next call on. */
-  async disable(ref: string, reason?: string | null): Promise<Changed> {
-    return this.store.setStatus((await this.show(ref)).id, 'inactive', this.#change(readDescription(reason ?? '')));
+  async disable(ref: KeyRef, options: ChangeOptions & { reason?: string | null } = {}): Promise<Changed> {
+    const change = this.#change(options, readDescription(options.reason ?? ''));
+    return this.store.setStatus((await this.#findForChange(ref)).id, 'inactive', change);
   }
 
-  async delete(ref: string): Promise<ApiKey> {
-    return this.store.delete((await this.show(ref)).id, this.#change());
+  async delete(ref: KeyRef, options: ChangeOptions = {}): Promise<ApiKey> {
+    return this.store.delete((await this.#findForChange(ref)).id, this.#change(options));
+  }
+
+  /** What was done under an operation id, oldest first. */
+  async operation(operationId: string): Promise<AuditEvent[]> {
+    return this.store.operation(readOperationId(operationId));
   }
 
   /** The verdict on a key string, as an API server would give it, but without counting as use. */
-  async verify(keyString: string, demands: Demands = {}): Promise<Verdict> {
+  async verify(keyString: unknown, demands: Demands = {}): Promise<Verdict> {
     return verifyKey(this.store, keyString, demands, this.#now());
   }
 
@@ -236,14 +246,15 @@ export class Keyring {
     return this.store.catalogue();
   }
 
-  async addScope(scope: string, categoryLabel?: string): Promise<CatalogueScope> {
+  async addScope(scope: string, categoryLabel?: string, options: ChangeOptions = {}): Promise<CatalogueScope> {
     assertScopeForm(scope);
-    return this.store.addScope(scope, categoryLabel === undefined ? null : readName(categoryLabel), this.#change());
+    const label = categoryLabel === undefined ? null : readName(categoryLabel);
+    return this.store.addScope(scope, label, this.#change(options));
   }
 
   /** Keys that hold the scope keep it; no new key can take it. */
-  async retireScope(scope: string): Promise<{ scope: CatalogueScope; changed: boolean }> {
-    return this.store.retireScope(scope, this.#change());
+  async retireScope(scope: string, options: ChangeOptions = {}): Promise<{ scope: CatalogueScope; changed: boolean }> {
+    return this.store.retireScope(scope, this.#change(options));
   }
 
   async auditList(query: AuditQuery = {}): Promise<AuditEvent[]> {
@@ -271,6 +282,14 @@ export class Keyring {
 
   async storeCheck(): Promise<Finding[]> {
     return this.store.check();
+  }
+
+  /**
+   * Makes the store of `to`, opened with `receive`, the same as this one: keys, catalogue, audit chain and last-used marks; then
+   * verifies both. Resumable, and repeatable as long as the target has no changes of its own.
+   */
+  async storeCopy(to: Keyring, progress?: (done: number, total: number) => void): Promise<CopyResult> {
+    return copyStore(this.store, to.store, progress);
   }
 
   async storeBackup(file: string): Promise<void> {

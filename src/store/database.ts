@@ -13,10 +13,17 @@ export interface Write extends Statement {
 
 export type Rows = readonly (readonly unknown[])[];
 
+/** What must be found again once a write is committed; `check` throws when it is not. */
+export interface ReadBack {
+  readonly statements: readonly Statement[];
+  check(rows: Rows[]): void;
+}
+
 /** What a write came to: statements to run, or none, and the answer to give either way. */
 export interface WritePlan<T> {
   readonly writes: readonly Write[];
   readonly result: T;
+  readonly readBack?: ReadBack | undefined;
 }
 
 /**
@@ -26,21 +33,24 @@ export interface WritePlan<T> {
 export interface Database {
   readonly location: string;
   readonly engine: string;
+  /** True once this process has made the schema. */
   readonly created: boolean;
+  /** True when every read is a round trip, so that asking for more at once is cheaper than asking twice. */
+  readonly distant: boolean;
+  /** How many statements one write may have. */
+  readonly mostWrites: number;
 
-  /** Runs all reads against one snapshot. */
-  read(statements: readonly Statement[]): Promise<Rows[]>;
+  /** Runs all reads against one snapshot. `fresh`: what is committed by now, not what a replica has heard of. */
+  read(statements: readonly Statement[], options?: { fresh?: boolean }): Promise<Rows[]>;
 
   /**
-   * Runs `reads`, gives their rows to `plan`, and applies what it returns, all or nothing, with no other change in between.
-   * `plan` must be pure: an engine without interactive transactions may call it again after a conflict.
+   * Runs `reads`, gives their rows to `plan`, and applies what it returns, all or nothing, with no other change in between; then
+   * reads back what the plan asks for, as another client would. `plan` must be pure: an engine without interactive transactions
+   * calls it again after a conflict, and after a reply that never came.
    */
   write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T>;
 
-  /** The same database through a new connection, found by its location, not by a handle that is already open. */
-  reopen(): Promise<Database>;
-
-  /** Engine-specific health: integrity, permissions, settings. */
+  /** Engine-specific health: integrity, permissions, settings, reachability. */
   check(): Promise<Finding[]>;
   backup(file: string): Promise<void>;
   close(): Promise<void>;

@@ -1,5 +1,13 @@
 import { KeysError } from '../domain/errors.js';
 
+export function unfinishedCopy(store: string): KeysError {
+  return new KeysError(
+    'store_incomplete',
+    `the store ${store} is an unfinished copy of another`,
+    'run the same store copy again: it goes on where it was cut off',
+  );
+}
+
 /** A driver's error, whatever the driver: both local bindings carry SQLite's extended code by name. */
 function sqliteCode(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : '';
@@ -25,6 +33,11 @@ const REFUSALS: Record<string, () => KeysError> = {
   'unlk:audit-moved': () =>
     new KeysError('conflict', 'the audit log moved on during this change', 'run the command again'),
 };
+
+/** What one of our triggers refused, told by its own word in the text; undefined when it was none of them. */
+export function refusalIn(text: string): KeysError | undefined {
+  return REFUSALS[/unlk:[a-z-]+/.exec(text)?.[0] ?? '']?.();
+}
 
 /** Turns whatever a driver threw into a `KeysError`, by error code; errors that are already ours pass through. */
 export function translate(error: unknown, location: string): unknown {
@@ -62,8 +75,7 @@ export function translate(error: unknown, location: string): unknown {
       'its file, the -wal and -shm files beside it, and its directory must be writable by you',
     );
   }
-  if (code === 'SQLITE_CONSTRAINT_TRIGGER')
-    return REFUSALS[/unlk:[a-z-]+/.exec(text)?.[0] ?? '']?.() ?? fail('conflict', 'the store refused the change');
+  if (code === 'SQLITE_CONSTRAINT_TRIGGER') return refusalIn(text) ?? fail('conflict', 'the store refused the change');
   if (code.startsWith('SQLITE_CONSTRAINT'))
     return fail('conflict', 'the store refused the change', 'run the command again');
   if (code.startsWith('SQLITE_'))

@@ -1,7 +1,8 @@
 import type { ApiKey, Status } from '../domain/api-key.js';
 import { nameKey } from '../domain/api-key.js';
-import type { NewKey } from '../domain/key-store.js';
-import type { Mode } from '../domain/key-string.js';
+import { KeysError } from '../domain/errors.js';
+import type { Credential, NewKey } from '../domain/key-store.js';
+import { isKeyId, MODES, type Mode } from '../domain/key-string.js';
 import { apiKeys, keyUsage } from './schema.js';
 
 /** The columns that make an `ApiKey`, in the order in which {@link keyFromRow} reads them. The hash is not among them. */
@@ -39,7 +40,49 @@ type KeyRow = [
   number,
 ];
 
+const isText = (value: unknown) => typeof value === 'string';
+const isNumber = (value: unknown) => typeof value === 'number' && Number.isSafeInteger(value);
+const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value);
+
+/** What each column may hold, in the order of {@link KEY_FIELDS}. A server, or whoever wrote to the file, may answer anything. */
+const COLUMNS: readonly ((value: unknown) => boolean)[] = [
+  (value) => isNumber(value) && (value as number) > 0,
+  (value) => isText(value) && isKeyId(value as string),
+  isText,
+  orNull(isText),
+  (value) => MODES.includes(value as Mode),
+  isScopeList,
+  (value) => value === 'active' || value === 'inactive',
+  isNumber,
+  isNumber,
+  orNull(isNumber),
+  isNumber,
+  isNumber,
+  isNumber,
+];
+
+function isScopeList(value: unknown): boolean {
+  try {
+    const list: unknown = JSON.parse(value as string);
+    return Array.isArray(list) && list.length > 0 && list.every(isText);
+  } catch {
+    return false;
+  }
+}
+
+function assertKeyRow(row: readonly unknown[]): void {
+  const wrong = COLUMNS.findIndex((holds, i) => !holds(row[i]));
+  if (wrong >= 0)
+    throw new KeysError(
+      'store_corrupt',
+      `a row of the store is not a key (its ${Object.keys(KEY_FIELDS)[wrong]})`,
+      'unlockos-keys doctor says more',
+    );
+}
+
+/** Throws `store_corrupt` for a row that is no key. */
 export function keyFromRow(row: readonly unknown[]): ApiKey {
+  assertKeyRow(row);
   const [
     ,
     id,
@@ -68,6 +111,13 @@ export function keyFromRow(row: readonly unknown[]): ApiKey {
     updatedAt: new Date(updatedAt),
     lastUsedAt: lastUsedAt > 0 ? new Date(lastUsedAt) : null,
   };
+}
+
+/** A row of the same columns with the hash and the guard behind them. */
+export function credentialFromRow(row: readonly unknown[]): Credential {
+  const [hash, guard] = row.slice(KEY_FIELD_COUNT);
+  if (!isText(hash) || !isText(guard)) throw new KeysError('store_corrupt', 'a row of the store holds no hash');
+  return { key: keyFromRow(row), hash: hash as string, guard: guard as string };
 }
 
 /** A new key as it will read once stored. */

@@ -1,15 +1,7 @@
 import { type ApiKey, nameKey } from '../domain/api-key.js';
-import {
-  type AuditAction,
-  type AuditBody,
-  type AuditHead,
-  type AuditRow,
-  appendToChain,
-  GENESIS,
-  keyState,
-  stateDifference,
-} from '../domain/audit.js';
-import { KeysError } from '../domain/errors.js';
+import { type AuditAction, type AuditBody, type AuditHead, type AuditRow, appendToChain } from '../domain/audit.js';
+import type { CopySide } from '../domain/copy.js';
+import { isKeysError, KeysError } from '../domain/errors.js';
 import type {
   AuditEvent,
   AuditQuery,
@@ -22,62 +14,71 @@ import type {
   KeyStore,
   ListQuery,
   NewKey,
+  OnNamesake,
+  Prospect,
+  Stored,
   StoredState,
 } from '../domain/key-store.js';
+import { belongsToOperation, endOfOperation } from '../domain/operation.js';
 import type { CatalogueScope } from '../domain/scopes.js';
-import { credentialDigest } from '../domain/secret-hash.js';
-import { quoted, safeText } from '../domain/text.js';
-import type { Database, Rows, Statement, Write } from './database.js';
-import { and, desc, eq, gte, or } from './drizzle.js';
-import { KEY_FIELD_COUNT, keyFromNew, keyFromRow, searchText } from './key-row.js';
+import { safeText } from '../domain/text.js';
+import { eventsBefore } from './audit-query.js';
+import {
+  nameTaken,
+  type Planned,
+  planAddScope,
+  planCreate,
+  planDelete,
+  planRetireScope,
+  planUpdate,
+  stateOf,
+} from './changes.js';
+import { SqliteCopySide } from './copy.js';
+import type { Database, Rows, Statement } from './database.js';
+import { credentialFromRow, KEY_FIELD_COUNT, keyFromRow } from './key-row.js';
 import { encodeCursor, listStatements } from './list-query.js';
-import { qb, statement, touching } from './query.js';
-import { apiKeys, auditEvents, scopes } from './schema.js';
+import { touching } from './query.js';
+import { auditRowFromRow, headFromRows, inOrder, scopeFromRow } from './rows.js';
 import {
   allScopes,
   credentialById,
   credentialsAfter,
-  deleteKey,
+  credentialsByNames,
   head,
   insertAudit,
-  insertKey,
   keyByIdOrName,
-  keyByName,
   keysByIdRange,
+  keysByNames,
+  operationRows,
   rowsAfter,
 } from './statements.js';
 
-/** The part of an audit row that a change supplies; the rest comes from its {@link Change}. */
-type Draft = Pick<AuditBody, 'action' | 'keyId' | 'keyName' | 'before' | 'after'>;
+/** What one request of a distant engine is asked for at most: a server may refuse to send more than some 10 MB. */
+const PAGE = 1000;
 
-interface Planned<T> {
-  readonly writes: readonly Write[];
-  readonly drafts: readonly Draft[];
-  readonly result: T;
-}
-
-function credentialFromRow(row: readonly unknown[]): Credential {
-  const [hash, guard] = row.slice(KEY_FIELD_COUNT) as [string, string];
-  return { key: keyFromRow(row), hash, guard };
-}
-
-function stateOf({ key, hash, guard }: Credential) {
-  return keyState(key, credentialDigest(hash, guard));
-}
-
-function headFromRows(rows: Rows): AuditHead {
-  const [row] = rows as [number, string][];
-  return row ? { seq: row[0], hash: row[1] } : GENESIS;
-}
-
-function scopeFromRow(row: readonly unknown[]): CatalogueScope {
-  const [scope, category, categoryLabel, action, retired] = row as [string, string, string, string, number];
-  return { scope, category, categoryLabel, action, retired: retired !== 0 };
+function eventFromRow([seq, op, body]: readonly unknown[]): AuditEvent {
+  try {
+    if (!Number.isSafeInteger(seq) || typeof op !== 'string') throw new TypeError('not a row');
+    return { ...(JSON.parse(body as string) as AuditBody), seq: seq as number, op };
+  } catch (cause) {
+    throw new KeysError(
+      'store_corrupt',
+      `row ${safeText(String(seq))} of the audit log is no event`,
+      'unlockos-keys audit verify',
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** The first text that sorts after every text beginning with `prefix`. */
 function endOfPrefix(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+}
+
+function namesOf(names: readonly string[]): { names: string } {
+  return { names: JSON.stringify(names.map(nameKey)) };
 }
 
 /** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. */
@@ -97,31 +98,49 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   async #rows(query: Statement): Promise<Rows> {
-    const [rows] = await this.#db.read([query]);
-    return rows ?? [];
+    const [rows = []] = await this.#db.read([query], { fresh: true });
+    return rows;
   }
 
-  /** One atomic write: what `plan` makes of the rows read under the same lock, and its audit rows. No draft, no write. */
-  async #change<T>(change: Change, reads: readonly Statement[], plan: (rows: Rows[]) => Planned<T>): Promise<T> {
-    return this.#db.write([head({}), ...reads], ([headRows = [], ...rows]) => {
-      const { writes, drafts, result } = plan(rows);
-      const bodies = drafts.map((draft) => ({
-        ...change.by,
-        at: change.at.toISOString(),
-        reason: change.reason ?? null,
-        ...draft,
-      }));
-      const audit = appendToChain(headFromRows(headRows), change.op, bodies);
-      return { writes: [...writes, ...audit.map((row) => touching(1, insertAudit({ ...row })))], result };
-    });
+  /**
+   * One atomic write: what `plan` makes of the rows read under the same lock, and its audit rows. No draft, no write. An operation
+   * that was carried out before, by another run, is answered by `repeated`; one that this very call carried out, with a reply that
+   * was lost, by what it came to then.
+   */
+  async #change<T>(
+    change: Change,
+    reads: readonly Statement[],
+    plan: (rows: Rows[]) => Planned<T>,
+    repeated: (done: AuditEvent, rows: Rows[]) => T = (done) => {
+      throw carriedOut(done);
+    },
+  ): Promise<T> {
+    const attempts = new Map<string, T>();
+    const own = operationRows({ from: change.op, to: endOfOperation(change.op) });
+    try {
+      return await this.#db.write([head({}), own, ...reads], ([headRows = [], done = [], ...rows]) => {
+        const [first] = done.filter(([, op]) => op === change.op);
+        const hash = first?.[3] as string | undefined;
+        if (hash !== undefined && attempts.has(hash)) return { writes: [], result: attempts.get(hash) as T };
+        if (first) return { writes: [], result: repeated(eventFromRow(first), rows) };
+        const { writes, drafts, result, readBack } = plan(rows);
+        const { by, at, reason = null } = change;
+        const bodies = drafts.map((draft) => ({ ...by, at: at.toISOString(), reason, ...draft }));
+        const audit = appendToChain(headFromRows(headRows), change.op, bodies);
+        if (audit[0]) attempts.set(audit[0].hash, result);
+        return { writes: [...writes, ...audit.map((row) => touching(1, insertAudit({ ...row })))], result, readBack };
+      });
+    } catch (error) {
+      throw isKeysError(error, 'outcome_unknown') ? unknownOutcome(error, change.op) : error;
+    }
   }
 
   async candidates(ref: { id?: string; name?: string; idPrefix?: string; limit: number }): Promise<ApiKey[]> {
-    const exact = await this.#rows(keyByIdOrName({ id: ref.id ?? '', nameKey: nameKey(ref.name ?? '') }));
-    if (exact.length > 0 || !ref.idPrefix) return exact.map(keyFromRow);
-    return (
-      await this.#rows(keysByIdRange({ from: ref.idPrefix, to: endOfPrefix(ref.idPrefix), limit: ref.limit }))
-    ).map(keyFromRow);
+    const exactly = keyByIdOrName({ id: ref.id ?? '', nameKey: nameKey(ref.name ?? '') });
+    if (!ref.idPrefix) return (await this.#rows(exactly)).map(keyFromRow);
+    const range = keysByIdRange({ from: ref.idPrefix, to: endOfPrefix(ref.idPrefix), limit: ref.limit });
+    const [exact = [], alike = []] = await this.#db.read([exactly, range], { fresh: true });
+    return (exact.length > 0 ? exact : alike).map(keyFromRow);
   }
 
   async credential(id: string): Promise<Credential | null> {
@@ -129,12 +148,19 @@ export class SqliteKeyStore implements KeyStore {
     return row ? credentialFromRow(row) : null;
   }
 
-  async list(query: ListQuery): Promise<KeyPage> {
-    const { statements, order } = listStatements(query);
+  /** The second half of a page is read only when the first did not fill it, except where asking costs more than reading. */
+  async #pageRows(statements: readonly Statement[], limit: number | undefined): Promise<Rows> {
+    if (this.#db.distant) return (await this.#db.read(statements)).flat();
     const rows: Rows[number][] = [];
-    for (const page of statements) {
-      if (query.limit === undefined || rows.length <= query.limit) rows.push(...(await this.#rows(page)));
+    for (const part of statements) {
+      if (limit === undefined || rows.length <= limit) rows.push(...((await this.#db.read([part]))[0] ?? []));
     }
+    return rows;
+  }
+
+  async #page(query: ListQuery): Promise<KeyPage> {
+    const { statements, order } = listStatements(query);
+    const rows = await this.#pageRows(statements, query.limit);
     const shown = query.limit === undefined ? rows : rows.slice(0, query.limit);
     const last = shown.at(-1);
     const next =
@@ -144,38 +170,46 @@ export class SqliteKeyStore implements KeyStore {
     return { keys: shown.map(keyFromRow), next };
   }
 
-  async create(newKeys: readonly NewKey[], change: Change): Promise<ApiKey[]> {
-    const reads = newKeys.map((key) => keyByName({ nameKey: nameKey(key.name) }));
-    return this.#change(change, reads, (rows) => {
-      const taken = newKeys.find((_, i) => (rows[i]?.length ?? 0) > 0);
-      if (taken) throw nameTaken(taken.name);
-      const made = newKeys.map((key) => keyFromNew(key, change.at));
-      return {
-        writes: newKeys.map((key) =>
-          touching(
-            1,
-            insertKey({
-              ...key,
-              nameKey: nameKey(key.name),
-              scopes: [...key.scopes],
-              rateLimit: key.rateLimit.limit,
-              rateWindowSeconds: key.rateLimit.windowSeconds,
-              expiresAt: key.expiresAt?.getTime() ?? null,
-              at: change.at.getTime(),
-              searchText: searchText(key),
-            }),
-          ),
-        ),
-        drafts: made.map((key, i) => ({
-          action: 'key.create',
-          keyId: key.id,
-          keyName: key.name,
-          before: null,
-          after: { ...stateOf({ key, ...credentialPart(newKeys[i] as NewKey) }) },
-        })),
-        result: made,
-      };
-    });
+  async list(query: ListQuery): Promise<KeyPage> {
+    if (query.limit !== undefined || !this.#db.distant) return this.#page(query);
+    const keys: ApiKey[] = [];
+    for (let cursor = query.cursor; ; ) {
+      const page = await this.#page({ ...query, limit: PAGE, cursor });
+      keys.push(...page.keys);
+      if (page.next === null) return { keys, next: null };
+      if (page.next === cursor) throw new KeysError('store_corrupt', 'a page of the store follows itself');
+      cursor = page.next;
+    }
+  }
+
+  async prospect(names: readonly string[], op: string | null): Promise<Prospect> {
+    const most = Math.floor(this.#db.mostWrites / 2); // a key is its row and its audit row
+    if (names.length > most)
+      throw new KeysError(
+        'usage',
+        `${names.length} keys are too many for one change of this store`,
+        `it takes ${most} at once`,
+      );
+    const reads = [allScopes({}), keysByNames(namesOf(names))];
+    if (op !== null) reads.push(operationRows({ from: op, to: endOfOperation(op) }));
+    const [scopes = [], namesakes = [], operation = []] = await this.#db.read(reads, { fresh: true });
+    return {
+      catalogue: scopes.map(scopeFromRow),
+      namesakes: namesakes.map(keyFromRow),
+      operation: operation.map(eventFromRow).filter((event) => belongsToOperation(event.op, op ?? '')),
+    };
+  }
+
+  async operation(op: string): Promise<AuditEvent[]> {
+    const rows = await this.#rows(operationRows({ from: op, to: endOfOperation(op) }));
+    return rows.map(eventFromRow).filter((event) => belongsToOperation(event.op, op));
+  }
+
+  async create(newKeys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]> {
+    const namesakes = credentialsByNames(namesOf(newKeys.map(({ name }) => name)));
+    return this.#change(change, [namesakes], ([rows = []]) =>
+      planCreate(newKeys, rows.map(credentialFromRow), change.at, onNamesake),
+    );
   }
 
   /** Reads one key under the write lock and hands it to `plan`; throws `not_found` when it is gone. */
@@ -184,72 +218,49 @@ export class SqliteKeyStore implements KeyStore {
     change: Change,
     reads: readonly Statement[],
     plan: (found: Credential, rows: Rows[]) => Planned<T>,
+    repeated?: (done: AuditEvent, found: Credential) => T,
   ): Promise<T> {
-    return this.#change(change, [credentialById({ id }), ...reads], ([found = [], ...rows]) => {
-      const [row] = found;
+    const found = ([row]: Rows): Credential => {
       if (!row) throw new KeysError('not_found', `key ${id} no longer exists`, 'unlockos-keys list shows what does');
-      return plan(credentialFromRow(row), rows);
-    });
-  }
-
-  /** Writes the difference between a key and what it shall become; none is no write. */
-  #update(found: Credential, key: ApiKey, action: AuditAction): Planned<Changed> {
-    const { before, after } = stateDifference(stateOf(found), stateOf({ ...found, key }));
-    if (Object.keys(after).length === 0) return { writes: [], drafts: [], result: { key: found.key, changed: false } };
-    const update = qb
-      .update(apiKeys)
-      .set({
-        name: key.name,
-        nameKey: nameKey(key.name),
-        description: key.description,
-        status: key.status,
-        rateLimit: key.rateLimit.limit,
-        rateWindowSeconds: key.rateLimit.windowSeconds,
-        updatedAt: key.updatedAt.getTime(),
-        searchText: searchText(key),
-      })
-      .where(
-        and(
-          eq(apiKeys.id, key.id),
-          eq(apiKeys.status, found.key.status),
-          eq(apiKeys.updatedAt, found.key.updatedAt.getTime()),
-        ),
-      );
-    return {
-      writes: [touching(1, statement(update))],
-      drafts: [{ action, keyId: key.id, keyName: key.name, before, after }],
-      result: { key, changed: true },
+      return credentialFromRow(row);
     };
+    return this.#change(
+      change,
+      [credentialById({ id }), ...reads],
+      ([row = [], ...rows]) => plan(found(row), rows),
+      repeated && ((done, [row = []]) => repeated(done, found(row))),
+    );
   }
 
   async edit(id: string, patch: KeyPatch, change: Change): Promise<Changed> {
-    const reads = patch.name === undefined ? [] : [keyByName({ nameKey: nameKey(patch.name) })];
-    return this.#changeKey(id, change, reads, (found, [namesakes = []]) => {
-      const other = namesakes.map(keyFromRow).find((key) => key.id !== id);
-      if (other) throw nameTaken(other.name);
-      const { name = found.key.name, description = found.key.description, rateLimit = found.key.rateLimit } = patch;
-      return this.#update(found, { ...found.key, name, description, rateLimit, updatedAt: change.at }, 'key.edit');
-    });
+    const reads = patch.name === undefined ? [] : [keysByNames(namesOf([patch.name]))];
+    return this.#changeKey(
+      id,
+      change,
+      reads,
+      (found, [namesakes = []]) => {
+        const other = namesakes.map(keyFromRow).find((key) => key.id !== id);
+        if (other) throw nameTaken(other.name);
+        const { name = found.key.name, description = found.key.description, rateLimit = found.key.rateLimit } = patch;
+        return planUpdate(found, { ...found.key, name, description, rateLimit, updatedAt: change.at }, 'key.edit');
+      },
+      unchanged('key.edit', id),
+    );
   }
 
   async setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed> {
-    return this.#changeKey(id, change, [], (found) =>
-      this.#update(
-        found,
-        { ...found.key, status, updatedAt: change.at },
-        status === 'active' ? 'key.enable' : 'key.disable',
-      ),
+    const action = status === 'active' ? 'key.enable' : 'key.disable';
+    return this.#changeKey(
+      id,
+      change,
+      [],
+      (found) => planUpdate(found, { ...found.key, status, updatedAt: change.at }, action),
+      unchanged(action, id),
     );
   }
 
   async delete(id: string, change: Change): Promise<ApiKey> {
-    return this.#changeKey(id, change, [], (found) => ({
-      writes: [touching(1, deleteKey({ id }))],
-      drafts: [
-        { action: 'key.delete', keyId: id, keyName: found.key.name, before: { ...stateOf(found) }, after: null },
-      ],
-      result: found.key,
-    }));
+    return this.#changeKey(id, change, [], planDelete);
   }
 
   async catalogue(): Promise<CatalogueScope[]> {
@@ -257,85 +268,37 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   async addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope> {
-    const [category = '', action = ''] = scope.split(':');
-    return this.#change(change, [allScopes({})], ([rows = []]) => {
-      const known = rows.map(scopeFromRow);
-      if (known.some((entry) => entry.scope === scope))
-        throw new KeysError(
-          'conflict',
-          `scope ${quoted(scope)} is already in the catalogue`,
-          'unlockos-keys scopes list',
-        );
-      const label = known.find((entry) => entry.category === category)?.categoryLabel ?? categoryLabel ?? category;
-      const added: CatalogueScope = { scope, category, categoryLabel: label, action, retired: false };
-      const position = Math.max(0, ...rows.map((row) => row[5] as number)) + 1;
-      return {
-        writes: [
-          touching(1, statement(qb.insert(scopes).values({ position, scope, category, categoryLabel: label, action }))),
-        ],
-        drafts: [
-          { action: 'scope.add', keyId: null, keyName: null, before: null, after: { scope, categoryLabel: label } },
-        ],
-        result: added,
-      };
-    });
+    return this.#change(
+      change,
+      [allScopes({})],
+      ([rows = []]) => {
+        const lastPosition = Math.max(0, ...rows.map((row) => row[5] as number));
+        return planAddScope(scope, categoryLabel, rows.map(scopeFromRow), lastPosition);
+      },
+      (done, rows) => knownScope('scope.add', scope, done, rows),
+    );
   }
 
   async retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }> {
-    return this.#change<{ scope: CatalogueScope; changed: boolean }>(change, [allScopes({})], ([rows = []]) => {
-      const found = rows.map(scopeFromRow).find((entry) => entry.scope === scope);
-      if (!found)
-        throw new KeysError('not_found', `scope ${quoted(scope)} is not in the catalogue`, 'unlockos-keys scopes list');
-      if (found.retired) return { writes: [], drafts: [], result: { scope: found, changed: false } };
-      return {
-        writes: [
-          touching(
-            1,
-            statement(
-              qb
-                .update(scopes)
-                .set({ retired: true })
-                .where(and(eq(scopes.scope, scope), eq(scopes.retired, false))),
-            ),
-          ),
-        ],
-        drafts: [
-          {
-            action: 'scope.retire',
-            keyId: null,
-            keyName: null,
-            before: { scope, retired: false },
-            after: { scope, retired: true },
-          },
-        ],
-        result: { scope: { ...found, retired: true }, changed: true },
-      };
-    });
+    return this.#change(
+      change,
+      [allScopes({})],
+      ([rows = []]) => planRetireScope(scope, rows.map(scopeFromRow)),
+      (done, rows) => ({ scope: knownScope('scope.retire', scope, done, rows), changed: false }),
+    );
   }
 
   async auditEvents(query: AuditQuery): Promise<AuditEvent[]> {
-    const built = qb
-      .select({ seq: auditEvents.seq, op: auditEvents.op, body: auditEvents.body })
-      .from(auditEvents)
-      .where(
-        and(
-          query.keyId === undefined ? undefined : eq(auditEvents.keyId, query.keyId),
-          query.action === undefined ? undefined : eq(auditEvents.action, query.action),
-          query.actor === undefined
-            ? undefined
-            : or(eq(auditEvents.actor, query.actor), eq(auditEvents.osUser, query.actor)),
-          query.since === undefined ? undefined : gte(auditEvents.at, query.since.toISOString()),
-        ),
-      )
-      .orderBy(desc(auditEvents.seq));
-    const rows = await this.#rows(statement(query.limit === undefined ? built : built.limit(query.limit)));
-    return rows
-      .map(([seq, op, body]) => ({
-        seq: seq as number,
-        op: op as string,
-        ...(JSON.parse(body as string) as AuditBody),
-      }))
-      .reverse();
+    const events: AuditEvent[] = [];
+    for (let before: number | undefined; ; before = events.at(-1)?.seq) {
+      const left = query.limit === undefined ? PAGE : Math.min(PAGE, query.limit - events.length);
+      const [rows = []] = await this.#db.read([eventsBefore(query, before, left)]);
+      const page = rows.map(eventFromRow);
+      if (page.some(({ seq }, i) => seq >= (page[i - 1]?.seq ?? before ?? Number.POSITIVE_INFINITY)))
+        throw new KeysError('store_corrupt', 'the order of the audit rows is none', 'unlockos-keys audit verify');
+      events.push(...page);
+      if (rows.length < left || events.length === query.limit) return events.reverse();
+    }
   }
 
   async auditHead(): Promise<AuditHead> {
@@ -344,37 +307,19 @@ export class SqliteKeyStore implements KeyStore {
 
   async auditRows(afterSeq: number, limit: number): Promise<AuditRow[]> {
     const rows = await this.#rows(rowsAfter({ seq: afterSeq, limit }));
-    return (rows as [number, string, string, string, string][]).map(([seq, op, body, prev, hash]) => ({
-      seq,
-      op,
-      body,
-      prev,
-      hash,
-    }));
+    return inOrder(rows, afterSeq).map(auditRowFromRow);
   }
 
   async keyStates(afterSeq: number, limit: number): Promise<StoredState[]> {
     const rows = await this.#rows(credentialsAfter({ seq: afterSeq, limit }));
-    return rows.map((row) => {
+    return inOrder(rows, afterSeq).map((row) => {
       const credential = credentialFromRow(row);
       return { seq: row[0] as number, id: credential.key.id, state: stateOf(credential) };
     });
   }
 
-  async confirmStored(expected: readonly { id: string; hash: string }[]): Promise<void> {
-    const fresh = await this.#db.reopen();
-    try {
-      const found = await fresh.read(expected.map(({ id }) => credentialById({ id })));
-      const missing = expected.find(({ hash }, i) => found[i]?.[0]?.[KEY_FIELD_COUNT] !== hash);
-      if (missing)
-        throw new KeysError(
-          'store_unavailable',
-          `key ${missing.id} was written but cannot be read back from ${safeText(this.location)}`,
-          'unlockos-keys doctor says more; the key was not handed out',
-        );
-    } finally {
-      await fresh.close();
-    }
+  get copySide(): CopySide {
+    return new SqliteCopySide(this.#db);
   }
 
   async check(): Promise<Finding[]> {
@@ -390,14 +335,36 @@ export class SqliteKeyStore implements KeyStore {
   }
 }
 
-function credentialPart({ hash, guard }: NewKey): { hash: string; guard: string } {
-  return { hash, guard };
+function carriedOut(done: AuditEvent): KeysError {
+  const what = done.keyId === null ? done.action : `${done.action} of ${done.keyId}`;
+  return new KeysError(
+    'conflict',
+    `operation ${done.op} was already carried out: ${what}`,
+    'leave --operation-id out for a new change; unlockos-keys audit list shows what was done',
+  );
 }
 
-function nameTaken(name: string): KeysError {
+/** The answer to a repeated change of one key: it is done, and is not done again; `conflict` when the id stands for another change. */
+function unchanged(action: AuditAction, id: string): (done: AuditEvent, found: Credential) => Changed {
+  return (done, { key }) => {
+    if (done.action !== action || done.keyId !== id) throw carriedOut(done);
+    return { key, changed: false };
+  };
+}
+
+function knownScope(action: AuditAction, scope: string, done: AuditEvent, [rows = []]: Rows[]): CatalogueScope {
+  const found = rows.map(scopeFromRow).find((entry) => entry.scope === scope);
+  if (done.action !== action || (done.after as { scope?: string } | null)?.scope !== scope || !found)
+    throw carriedOut(done);
+  return found;
+}
+
+function unknownOutcome(error: KeysError, op: string): KeysError {
+  const [operation = op] = op.split(':');
   return new KeysError(
-    'name_taken',
-    `a key named ${quoted(name)} exists`,
-    `choose another name, or see it: unlockos-keys show ${/^[\w.-]+$/.test(name) ? name : quoted(name)}`,
+    'outcome_unknown',
+    `${error.message}; the change may or may not have been made (operation ${operation})`,
+    `run the same command again with --operation-id ${operation}: it finishes what is unfinished, and repeats nothing`,
+    { cause: error.cause },
   );
 }

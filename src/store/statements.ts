@@ -14,7 +14,25 @@ const secrets = () =>
     .innerJoin(keyUsage, eq(keyUsage.keySeq, apiKeys.seq));
 const $ = sql.placeholder;
 
-export const keyByName = prepared<{ nameKey: string }>(() => keys().where(eq(apiKeys.nameKey, $('nameKey'))));
+const among = (names: ReturnType<typeof $>) => sql`${apiKeys.nameKey} in (select value from json_each(${names}))`;
+
+const withIds = (ids: ReturnType<typeof $>) => sql`${apiKeys.id} in (select value from json_each(${ids}))`;
+
+/** Which keys have one of these ids or name keys, JSON arrays both. */
+export const namesHeld = prepared<{ ids: string; names: string }>(() =>
+  qb
+    .select({ id: apiKeys.id, nameKey: apiKeys.nameKey })
+    .from(apiKeys)
+    .where(or(withIds($('ids')), among($('names')))),
+);
+export const credentialsByIds = prepared<{ ids: string }>(() =>
+  secrets()
+    .where(withIds($('ids')))
+    .orderBy(asc(apiKeys.seq)),
+);
+/** `names` is a JSON array of name keys. */
+export const keysByNames = prepared<{ names: string }>(() => keys().where(among($('names'))));
+export const credentialsByNames = prepared<{ names: string }>(() => secrets().where(among($('names'))));
 export const keyByIdOrName = prepared<{ id: string; nameKey: string }>(() =>
   keys().where(or(eq(apiKeys.id, $('id')), eq(apiKeys.nameKey, $('nameKey')))),
 );
@@ -33,6 +51,14 @@ export const credentialsAfter = prepared<{ seq: number; limit: number }>(() =>
 );
 export const head = prepared(() =>
   qb.select({ seq: auditEvents.seq, hash: auditEvents.hash }).from(auditEvents).orderBy(desc(auditEvents.seq)).limit(1),
+);
+/** What was written under an operation id and those derived from it (domain/operation.ts). */
+export const operationRows = prepared<{ from: string; to: string }>(() =>
+  qb
+    .select({ seq: auditEvents.seq, op: auditEvents.op, body: auditEvents.body, hash: auditEvents.hash })
+    .from(auditEvents)
+    .where(and(gte(auditEvents.op, $('from')), lt(auditEvents.op, $('to'))))
+    .orderBy(asc(auditEvents.seq)),
 );
 export const rowsAfter = prepared<{ seq: number; limit: number }>(() =>
   qb

@@ -131,7 +131,7 @@ describe('create of several keys', () => {
     const names = Array.from({ length: 20 }, (_, i) => `key-${i}`);
     const cli = testCli().atTerminal();
     const { stdout, stderr } = await cli.run('create', ...names, '--test', '-s', 'plan:read');
-    expect(stderr).toContain('\r20/20\n');
+    expect(stderr).toContain(`\r[${'#'.repeat(30)}] 20/20\n`);
     expect(stderr).toContain('20 TEST keys: "key-0", "key-1", "key-2", "key-3" and 16 more');
     cli.tty.stdin = false;
     for (const line of stdout.trimEnd().split('\n').slice(0, 3)) {

@@ -16,6 +16,7 @@ describe('exit codes', () => {
       scopes_fixed: 5,
       conflict: 5,
       confirmation_required: 6,
+      guarded: 6,
       unsafe_path: 6,
       store_missing: 8,
       store_busy: 8,
@@ -24,7 +25,9 @@ describe('exit codes', () => {
       store_corrupt: 8,
       store_foreign: 8,
       store_newer: 8,
+      store_incomplete: 8,
       store_unavailable: 8,
+      outcome_unknown: 10,
       delivery_failed: 1,
       partial: 9,
       cancelled: 130,
@@ -98,7 +101,7 @@ describe('help and version', () => {
       const { exitCode, stdout, stderr } = await cli.run(...argv);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
       expect(stdout).toMatch(/Examples:|Commands:/);
-      expect(stdout).toContain('--store <path>');
+      expect(stdout).toContain('--store <path|url>');
     }
   });
 

@@ -74,7 +74,15 @@ describe('store check and doctor', () => {
     const findings: Finding[] = await cli.json('doctor');
     expect(findings.map(({ check, status }) => `${check}: ${status}`)).toEqual([
       'tool: ok',
+      'config: ok',
+      'profile: ok',
       'store: ok',
+      'token from: ok',
+      'output: ok',
+      'timeout: ok',
+      'expiry: ok',
+      'rate limit: ok',
+      'actor: ok',
       'engine: ok',
       'schema: ok',
       'file mode: ok',
@@ -88,7 +96,7 @@ describe('store check and doctor', () => {
     ]);
     expect(findings[0]?.detail).toBe('unlockos-keys 9.8.7 on Node v20.0.0, linux');
     const checked = await cli.json('store', 'check');
-    expect(checked.map(({ check }: Finding) => check)).toEqual(findings.slice(2, -1).map(({ check }) => check));
+    expect(checked.map(({ check }: Finding) => check)).toEqual(findings.slice(10, -1).map(({ check }) => check));
   });
 
   test('warn of a store that others can read, and say what to do', async () => {

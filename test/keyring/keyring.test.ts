@@ -4,11 +4,11 @@ import { mintKeyString } from '../../src/domain/key-string.js';
 import { checkAudit } from '../../src/keyring/audit-check.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, make } from '../support/keyrings.js';
-import { BINDINGS, BY, change, freshStore, newKey, START } from '../support/stores.js';
+import { BY, change, ENGINES, freshStore, newKey, START } from '../support/stores.js';
 
-describe.each(BINDINGS)('a keyring, on %s', (binding) => {
+describe.each(ENGINES)('a keyring, on %s', (engine) => {
   test('identify reads what a key string says, and looks up its id', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { keyString, key } = await make(keyring, 'a');
     const stranger = mintKeyString('live');
     expect(await keyring.identify(keyString)).toEqual({
@@ -33,7 +33,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('a retired scope cannot be taken, and stays with those that hold it', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.addScope('plan:purge');
     const { keyString } = await make(keyring, 'a', { scopes: ['plan:*'] });
     await keyring.retireScope('plan:purge');
@@ -44,7 +44,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('the log of a deleted key is found by its id', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { key } = await make(keyring, 'a');
     await keyring.delete(key.id);
     expect(await keyring.auditKeyId(key.id.toUpperCase())).toBe(key.id);
@@ -53,7 +53,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
 
   test('edit changes what is given, as it reads, and nothing else; the same again is no change', async () => {
     const clock = { now: START };
-    const keyring = await freshKeyring(binding, clock);
+    const keyring = await freshKeyring(engine, clock);
     const { key } = await make(keyring, 'a', { description: 'kiosk' });
     clock.now = new Date(START.getTime() + 1);
     const renamed = { changed: true, key: { ...key, name: 'Caf\u00e9', updatedAt: clock.now } };
@@ -78,7 +78,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
     ['a bad description', { description: 'a\nb' }, 'usage'],
     ['a good and a bad field', { description: 'good', name: ' ' }, 'usage'],
   ])('an edit with %s changes nothing', async (_, change, code) => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { key } = await make(keyring, 'a');
     await make(keyring, 'other');
     const head = await keyring.auditHead();
@@ -87,15 +87,15 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('enable and disable may be said again; a reason is kept in the log as it reads', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { key, keyString } = await make(keyring, 'a');
-    await expect(keyring.disable('a', `leaked: ${keyString}`)).rejects.toMatchObject({ code: 'usage' });
+    await expect(keyring.disable('a', { reason: `leaked: ${keyString}` })).rejects.toMatchObject({ code: 'usage' });
     expect(await keyring.enable('a')).toEqual({ changed: false, key });
-    expect(await keyring.disable('a', ' leaked Cafe\u0301 ')).toMatchObject({
+    expect(await keyring.disable('a', { reason: ' leaked Cafe\u0301 ' })).toMatchObject({
       changed: true,
       key: { status: 'inactive' },
     });
-    expect(await keyring.disable('a', 'again')).toMatchObject({ changed: false });
+    expect(await keyring.disable('a', { reason: 'again' })).toMatchObject({ changed: false });
     expect((await keyring.auditList({ keyId: key.id })).map(({ action, reason }) => [action, reason])).toEqual([
       ['key.create', null],
       ['key.disable', 'leaked Caf\u00e9'],
@@ -103,7 +103,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('a name is free again once its key is deleted, and the new key is another', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const old = await make(keyring, 'a');
     expect(await keyring.delete('A')).toEqual(old.key);
     await expect(keyring.delete('a')).rejects.toMatchObject({ code: 'not_found' });
@@ -114,7 +114,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('who changes something is asked for each change', async () => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     let actor = 'alice';
     const keyring = new Keyring(store, { by: () => ({ ...BY, actor }), now: () => START, hashCost: 4 });
     await make(keyring, 'a');
@@ -128,7 +128,7 @@ describe.each(BINDINGS)('a keyring, on %s', (binding) => {
   });
 
   test('a log that grows while it is checked is checked again, and one that never rests is busy', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     let growths = 0;
     /** The store, in which another process makes a key each time that the head is asked for. */
     const growing = (times: number): KeyStore =>

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { freshKeyring } from '../support/keyrings.js';
-import { BINDINGS, change, newKey } from '../support/stores.js';
+import { change, ENGINES, newKey } from '../support/stores.js';
 
-describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
+describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
   test('is an id, a name, the mask or a prefix, as people type them', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create(
       [newKey('Partner Check-in', { id: '01abcdefghjk' }), newKey('other', { id: '01zzzzzzzzzz' })],
       change(),
@@ -39,13 +39,13 @@ describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
     ['zzzzzzzzzzzz', 'not_found'],
     ['x'.repeat(100_000), 'not_found'],
   ])('%j is %s', async (ref, code) => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create([newKey('a', { id: '01zzzzzzzzz1' }), newKey('b', { id: '01zzzzzzzzz2' })], change());
     await expect(keyring.show(ref)).rejects.toMatchObject({ code });
   });
 
   test('an ambiguous one lists the candidates; a near miss is guessed', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create(
       [newKey('partner', { id: '01zzzzzzzzz1' }), newKey('other', { id: '01zzzzzzzzz2' })],
       change(),
@@ -55,14 +55,14 @@ describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
   });
 
   test("a name that is another key's id is never followed silently", async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create([newKey('real', { id: '01zzzzzzzzz1' }), newKey('01zzzzzzzzz1')], change());
     await expect(keyring.show('01zzzzzzzzz1')).rejects.toMatchObject({ code: 'ambiguous' });
     expect((await keyring.show('real')).name).toBe('real');
   });
 
   test('more than five candidates are counted, not listed', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create(
       Array.from({ length: 7 }, (_, i) => newKey(`key ${i}`, { id: `01zzzzzzzzz${i}` })),
       change(),
@@ -73,7 +73,7 @@ describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
   });
 
   test('five are listed, all of them', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create(
       Array.from({ length: 5 }, (_, i) => newKey(`key ${i}`, { id: `01zzzzzzzzz${i}` })),
       change(),
@@ -82,14 +82,14 @@ describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
   });
 
   test('an exact name goes before a prefix that reads the same', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create([newKey('01zz', { id: '0aaaaaaaaaaa' }), newKey('x', { id: '01zzzzzzzzz2' })], change());
     expect((await keyring.show('01zz')).id).toBe('0aaaaaaaaaaa');
     expect((await keyring.show('01zzz')).id).toBe('01zzzzzzzzz2');
   });
 
   test('a name in two Unicode forms is one name', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     await keyring.store.create([newKey('Caf\u00e9'), newKey('施設連携')], change());
     for (const ref of ['Cafe\u0301', 'CAFE\u0301', 'caf\u00e9'])
       expect((await keyring.show(ref)).name).toBe('Caf\u00e9');
@@ -103,7 +103,7 @@ describe.each(BINDINGS)('a KEY argument, on %s', (binding) => {
     ['grown', (keyString) => `${keyString}0`],
     ['in upper case', (keyString) => keyString.toUpperCase()],
   ])('a key string, %s, is refused, and only its id repeated', async (_, typed) => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { keyString, secret, id } = mintKeyString('live');
     const error: unknown = await keyring.show(typed(keyString)).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(KeysError);

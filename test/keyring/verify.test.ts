@@ -5,11 +5,11 @@ import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { verifierOver } from '../../src/verifier.js';
 import { another, freshKeyring, make } from '../support/keyrings.js';
 import { refusal, usage } from '../support/refusal.js';
-import { BINDINGS, change, newKey, rawDatabase, START } from '../support/stores.js';
+import { change, ENGINES, newKey, rawDatabase, START } from '../support/stores.js';
 
-describe.each(BINDINGS)('verify, on %s', (binding) => {
+describe.each(ENGINES)('verify, on %s', (engine) => {
   test('every change of one character, and every look-alike, is invalid', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const [a, b] = [await make(keyring, 'a'), await make(keyring, 'b', { mode: 'live' })];
     const changed = Array.from(
       a.keyString,
@@ -35,17 +35,16 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
     '$2b$10$'.padEnd(1_000_000, 'a'),
     '$hmac-sha256$v=1,k=x$abc',
   ])('a stored hash like %.12s… is invalid, at once', async (hash) => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { keyString, key } = await make(keyring, 'a');
-    (await rawDatabase(keyring.store.location, binding))
-      .prepare('update api_keys set hash = ? where id = ?')
-      .run(hash, key.id);
+    const db = await rawDatabase(keyring.store.location, engine);
+    await db.rows('update api_keys set hash = ? where id = ?', hash, key.id);
     expect((await keyring.verify(keyString)).verdict).toBe('invalid');
   });
 
   test('what one process did to a key, another sees at its next call', async () => {
-    const here = await freshKeyring(binding);
-    const there = await another(here, binding);
+    const here = await freshKeyring(engine);
+    const there = await another(here, engine);
     const { keyString, key } = await make(here, 'a');
     const seen = async () => (await there.verify(keyString)).verdict;
     const story = [await seen()];
@@ -63,7 +62,7 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
 
   test('a key ends at its instant', async () => {
     const clock = { now: START };
-    const keyring = await freshKeyring(binding, clock);
+    const keyring = await freshKeyring(engine, clock);
     const expiresAt = new Date(START.getTime() + 1000);
     const { keyString } = await make(keyring, 'a', { expiresAt });
     clock.now = new Date(expiresAt.getTime() - 1);
@@ -73,14 +72,14 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
   });
 
   test('a store that cannot answer throws: it says neither valid nor invalid', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { keyString } = await make(keyring, 'a');
-    (await rawDatabase(keyring.store.location, binding)).exec('drop table key_usage');
+    await (await rawDatabase(keyring.store.location, engine)).exec('drop table key_usage');
     await expect(keyring.verify(keyString)).rejects.toMatchObject({ name: 'KeysError', code: 'store_unavailable' });
   });
 
   test('a store that was closed throws, too', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const { keyString } = await make(keyring, 'a');
     await keyring.close();
     await keyring.close();
@@ -102,7 +101,7 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
     ['guard and hash', 'invalid', (_, { guard, hash }) => ({ guard, hash })],
     ['the id', 'invalid', (_, { id }) => ({ id })],
   ])('each part is proven by itself: with %s of another key in the row it is %s', async (_, verdict, wrong) => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     const [mine, other] = [await parts(), await parts()];
     const { id, guard, hash } = mine;
     await keyring.store.create([newKey('a', { id, guard, hash, ...wrong(mine, other) })], change());
@@ -110,7 +109,7 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
   });
 
   test('test and live never meet, whatever the text, the row and the server say', async () => {
-    const keyring = await freshKeyring(binding);
+    const keyring = await freshKeyring(engine);
     for (const mode of ['live', 'test'] as const) {
       const { keyString } = await make(keyring, `a ${mode}`, { mode });
       const other = mode === 'live' ? 'test' : 'live';
@@ -125,10 +124,10 @@ describe.each(BINDINGS)('verify, on %s', (binding) => {
   });
 });
 
-describe.each(BINDINGS)("a server's verifier, on %s", (binding) => {
+describe.each(ENGINES)("a server's verifier, on %s", (engine) => {
   test('it refuses the other mode, tells missing scopes, and reads the clock and the row at each call', async () => {
     const clock = { now: START };
-    const keyring = await freshKeyring(binding, clock);
+    const keyring = await freshKeyring(engine, clock);
     const expiresAt = new Date(START.getTime() + 1000);
     const [mine, foreign] = [await make(keyring, 'a', { expiresAt }), await make(keyring, 'b', { mode: 'live' })];
     const verifier = verifierOver(keyring.store, 'test', () => clock.now);
@@ -148,12 +147,12 @@ describe.each(BINDINGS)("a server's verifier, on %s", (binding) => {
   });
 
   test.each([undefined, null, '', 61, [], {}, ['key'], { toString: () => 'key' }])('%j is invalid', async (header) => {
-    const verifier = verifierOver((await freshKeyring(binding)).store, 'test');
+    const verifier = verifierOver((await freshKeyring(engine)).store, 'test');
     expect(await verifier.verify(header)).toEqual({ verdict: 'invalid' });
   });
 
   test.each(['staging', '', 'LIVE', undefined])('an environment of %j is refused', async (environment) => {
-    const { store } = await freshKeyring(binding);
+    const { store } = await freshKeyring(engine);
     expect(refusal(() => verifierOver(store, environment as 'live'))).toEqual(usage);
   });
 });

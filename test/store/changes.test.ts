@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/domain/key-store.js';
-import { BINDINGS, change, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
+import { change, ENGINES, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
 
 const LATER = new Date('2026-11-24T10:00:00.000Z');
 const taken = expect.objectContaining({ code: 'name_taken' });
 
-describe.each(BINDINGS)('changes, on %s', (binding) => {
+describe.each(ENGINES)('changes, on %s', (engine) => {
   const lastEvents = (events: AuditEvent[]) =>
     events.map(({ action, keyId, before, after, reason }) => ({ action, keyId, before, after, reason }));
 
   test('a new store begins with its own birth, the catalogue, and no key', async () => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     expect(store.created).toBe(true);
     expect((await store.catalogue()).map(({ scope }) => scope)).toEqual([
       'checkin:read',
@@ -26,7 +26,7 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('create stores every field, with an audit row that holds no hash', async () => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     const row = newKey('施設連携', {
       description: 'kiosk',
       mode: 'live',
@@ -34,7 +34,7 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
       rateLimit: { limit: 5, windowSeconds: 1 },
       expiresAt: LATER,
     });
-    const [made] = await store.create([row], change());
+    const [{ key: made } = {}] = await store.create([row], change());
     const { hash, guard, ...fields } = row;
     expect(made).toEqual({ ...fields, status: 'active', createdAt: START, updatedAt: START, lastUsedAt: null });
     expect(await store.credential(row.id)).toEqual({ key: made, hash, guard });
@@ -51,8 +51,8 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('edit writes the difference, and nothing when there is none', async () => {
-    const store = await freshStore(binding);
-    const [key] = await store.create([newKey('old', { description: 'x' })], change());
+    const store = await freshStore(engine);
+    const [{ key } = {}] = await store.create([newKey('old', { description: 'x' })], change());
     const id = key?.id ?? '';
     const edited = await store.edit(id, { name: 'new', description: null }, change(LATER));
     expect(edited).toEqual({ changed: true, key: { ...key, name: 'new', description: null, updatedAt: LATER } });
@@ -75,16 +75,16 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('a name cannot be taken by an edit, nor one freed for long', async () => {
-    const store = await freshStore(binding);
-    const [a] = await store.create([newKey('a'), newKey('b')], change());
+    const store = await freshStore(engine);
+    const [{ key: a } = {}] = await store.create([newKey('a'), newKey('b')], change());
     await expect(store.edit(a?.id ?? '', { name: 'B' }, change())).rejects.toEqual(taken);
     await store.edit(a?.id ?? '', { name: 'c' }, change());
     await store.create([newKey('a')], change());
   });
 
   test('status is idempotent, keeps its reason in the log, and goes back and forth', async () => {
-    const store = await freshStore(binding);
-    const [key] = await store.create([newKey('a')], change());
+    const store = await freshStore(engine);
+    const [{ key } = {}] = await store.create([newKey('a')], change());
     const id = key?.id ?? '';
     expect(await store.setStatus(id, 'inactive', { ...change(LATER), reason: 'leaked' })).toMatchObject({
       changed: true,
@@ -105,12 +105,12 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('delete takes the key, its usage and its scopes, and leaves what it was in the log', async () => {
-    const store = await freshStore(binding);
-    const [key] = await store.create([newKey('a'), newKey('b')], change());
+    const store = await freshStore(engine);
+    const [{ key } = {}] = await store.create([newKey('a'), newKey('b')], change());
     await store.delete(key?.id ?? '', change());
-    const db = await rawDatabase(store.location, binding);
+    const db = await rawDatabase(store.location, engine);
     for (const table of ['api_keys', 'key_usage', 'key_scopes'])
-      expect(db.prepare(`select count(*) from ${table}`).raw().get()).toEqual([1]);
+      expect(await db.rows(`select count(*) from ${table}`)).toEqual([[1]]);
     expect((await store.auditEvents({ keyId: key?.id ?? '' })).at(-1)).toMatchObject({
       action: 'key.delete',
       keyName: 'a',
@@ -127,7 +127,7 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('the catalogue grows and retires, each once', async () => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     expect(await store.addScope('plan:purge', 'ignored', change())).toMatchObject({
       scope: 'plan:purge',
       categoryLabel: 'Plan',
@@ -146,9 +146,9 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('the log is filtered by key, actor or user, action and time, and cut to the latest', async () => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     const by = (actor: string | null, osUser: string) => ({ by: { actor, osUser, host: 'h', tool: 't' } });
-    const [a] = await store.create([newKey('a')], { ...change(), ...by('alice', 'root') });
+    const [{ key: a } = {}] = await store.create([newKey('a')], { ...change(), ...by('alice', 'root') });
     await store.create([newKey('b')], { ...change(LATER), ...by(null, 'alice') });
     await store.setStatus(a?.id ?? '', 'inactive', { ...change(LATER), ...by('bob', 'root') });
     const names = async (query: Parameters<typeof store.auditEvents>[0]) =>
@@ -162,10 +162,10 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
   });
 
   test('hostile names and descriptions come back byte for byte, and change no table', async () => {
-    const store = await freshStore(binding);
-    const db = await rawDatabase(store.location, binding);
-    const schema = () => db.prepare('select sql from sqlite_master order by name').all();
-    const before = schema();
+    const store = await freshStore(engine);
+    const db = await rawDatabase(store.location, engine);
+    const schema = () => db.rows('select sql from sqlite_master order by name');
+    const before = await schema();
     const hostile = [
       "'; DROP TABLE api_keys;--",
       '%s%n',
@@ -189,6 +189,6 @@ describe.each(BINDINGS)('changes, on %s', (binding) => {
     expect((await store.list({ sort: 'created', now: START })).keys.map(({ name }) => name)).toEqual(hostile);
     for (const name of hostile)
       expect((await store.candidates({ name, limit: 1 })).map((key) => key.name)).toEqual([name]);
-    expect(schema()).toEqual(before);
+    expect(await schema()).toEqual(before);
   });
 });

@@ -127,7 +127,7 @@ describe.each(BINDINGS)('damage, copies and the check, on %s', (binding) => {
     const store = await freshStore(binding, path.join(folder, 'keys.db'));
     chmodSync(folder, 0o770);
     const db = await rawDatabase(store.location, binding);
-    db.exec('pragma foreign_keys = off; insert into key_usage (key_seq) values (99)');
+    await db.exec('pragma foreign_keys = off', 'insert into key_usage (key_seq) values (99)');
     const found = (await store.check()).filter(({ status }) => status !== 'ok');
     expect(found.map(({ check, status }) => [check, status])).toEqual([
       ['directory mode', 'warning'],

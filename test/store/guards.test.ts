@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
-  BINDINGS,
-  type BindingName,
   change,
+  ENGINES,
+  type EngineName,
   freshStore,
   newKey,
   rawDatabase,
@@ -10,10 +10,10 @@ import {
   snapshot,
 } from '../support/stores.js';
 
-async function twoKeys(binding: BindingName) {
-  const store = await freshStore(binding);
-  const [a, b] = await store.create([newKey('a'), newKey('b')], change());
-  const db = await rawDatabase(store.location, binding);
+async function twoKeys(engine: EngineName) {
+  const store = await freshStore(engine);
+  const [a, b] = (await store.create([newKey('a'), newKey('b')], change())).map(({ key }) => key);
+  const db = await rawDatabase(store.location, engine);
   return { store, db, a: a?.id ?? '', b: b?.id ?? '' };
 }
 
@@ -25,7 +25,7 @@ const AUDIT = '(seq, op, body, prev, hash)';
 const event = (seq: string, op = 'x') => `(${seq}, '${op}', '{}', '${'0'.repeat(64)}', '${'0'.repeat(64)}')`;
 const ID = 'zzzzzzzzzzzz';
 
-describe.each(BINDINGS)('what the database itself refuses, on %s', (binding) => {
+describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
   test.each([
     ['another id', `update api_keys set id = '${ID}' where name = 'a'`],
     ['another mode', "update api_keys set mode = 'live'"],
@@ -34,6 +34,7 @@ describe.each(BINDINGS)('what the database itself refuses, on %s', (binding) => 
     ['another guard', "update api_keys set guard = 'x'"],
     ['another row id', 'update api_keys set seq = 99 where seq = 1'],
     ['another row id by its alias', 'update api_keys set rowid = 99 where rowid = 1'],
+    ['another row id of a scope, by its alias', 'update scopes set rowid = 99 where rowid = 1'],
     ['scopes, ignoring conflicts', `update or ignore api_keys set scopes = '["plan:create"]'`],
     ['scopes, replacing conflicts', `update or replace api_keys set scopes = '["plan:create"]'`],
     ['a name that another has, replacing it', "update or replace api_keys set name_key = 'b' where name_key = 'a'"],
@@ -76,35 +77,34 @@ describe.each(BINDINGS)('what the database itself refuses, on %s', (binding) => 
     ['a row without a number', `insert into audit_events ${AUDIT} values ${event('null')}`],
     ['a row that follows nothing', `insert into audit_events ${AUDIT} values ${event('4')}`],
   ])('%s', async (_, attack) => {
-    const { db } = await twoKeys(binding);
-    const before = snapshot(db);
-    expect(() => db.exec(attack)).toThrow();
-    expect(snapshot(db)).toEqual(before);
+    const { db } = await twoKeys(engine);
+    const before = await snapshot(db);
+    await expect(db.exec(attack)).rejects.toThrow(/unlk:[a-z-]+|CHECK constraint failed/);
+    expect(await snapshot(db)).toEqual(before);
   });
 
   test('an audit row that follows the last one must still bring a new operation', async () => {
-    const { store, db } = await twoKeys(binding);
+    const { store, db } = await twoKeys(engine);
     const { seq, hash } = await store.auditHead();
-    const op = db.prepare('select op from audit_events where seq = 2').raw().get() as string[];
-    const append = db.prepare(`insert into audit_events ${AUDIT} values (?, ?, '{}', ?, ?)`);
-    expect(() => append.run(seq + 1, op[0], hash, 'f'.repeat(64))).toThrow('unlk:op-taken');
+    const [op = []] = await db.rows('select op from audit_events where seq = 2');
+    const append = `insert into audit_events ${AUDIT} values (?, ?, '{}', ?, ?)`;
+    await expect(db.rows(append, seq + 1, op[0], hash, 'f'.repeat(64))).rejects.toThrow('unlk:op-taken');
   });
 
   test('the id of a deleted key is never used again', async () => {
-    const { store, db, a, b } = await twoKeys(binding);
+    const { store, db, a, b } = await twoKeys(engine);
     await expect(store.create([newKey('twin', { id: b })], change())).rejects.toMatchObject({ code: 'conflict' });
-    expect(() => db.exec(`insert or ignore into api_keys ${COLUMNS} values ${row('null', b, 'c')}`)).toThrow(
-      'unlk:id-taken',
-    );
+    const put = (how: string, id: string) => db.exec(`${how} into api_keys ${COLUMNS} values ${row('null', id, 'c')}`);
+    await expect(put('insert or ignore', b)).rejects.toThrow('unlk:id-taken');
     await store.delete(a, change());
     await expect(store.create([newKey('again', { id: a })], change())).rejects.toMatchObject({ code: 'conflict' });
-    expect(() => db.exec(`insert into api_keys ${COLUMNS} values ${row('null', a, 'c')}`)).toThrow('unlk:id-taken');
+    await expect(put('insert', a)).rejects.toThrow('unlk:id-taken');
   });
 
   test('last-used marks only move forward', async () => {
-    const { store, db } = await twoKeys(binding);
-    db.exec('update key_usage set last_used_at = 2000 where key_seq = 1');
-    db.exec('update key_usage set last_used_at = 1000 where key_seq = 1');
+    const { store, db } = await twoKeys(engine);
+    await db.exec('update key_usage set last_used_at = 2000 where key_seq = 1');
+    await db.exec('update key_usage set last_used_at = 1000 where key_seq = 1');
     expect(
       (await store.list({ now: START, sort: 'created' })).keys.map((key) => key.lastUsedAt?.getTime() ?? null),
     ).toEqual([2000, null]);

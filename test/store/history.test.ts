@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isKeysError } from '../../src/domain/errors.js';
-import { BINDINGS, change, freshStore, keyringOver, newKey, START } from '../support/stores.js';
+import { change, ENGINES, freshStore, keyringOver, newKey, START } from '../support/stores.js';
 
 type Step = readonly ['create' | 'delete' | 'enable' | 'disable' | 'rename', number];
 
@@ -11,11 +11,11 @@ const steps = fc.array(
   { minLength: 5, maxLength: 25 },
 );
 
-describe.each(BINDINGS)('random histories, on %s', (binding) => {
+describe.each(ENGINES)('random histories, on %s', (engine) => {
   test('the store holds what a map would, refuses what a map would, and its log replays to it', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (history) => {
-        const store = await freshStore(binding);
+        const store = await freshStore(engine);
         const model = new Map<string, { id: string; status: string }>();
         for (const [verb, n] of history) {
           const name = NAMES[n] ?? '';
@@ -23,7 +23,7 @@ describe.each(BINDINGS)('random histories, on %s', (binding) => {
           const next = NAMES[(n + 1) % NAMES.length] ?? '';
           try {
             if (verb === 'create') {
-              const [key] = await store.create([newKey(name)], change());
+              const [{ key } = {}] = await store.create([newKey(name)], change());
               expect(known).toBeUndefined();
               model.set(name, { id: key?.id ?? '', status: 'active' });
             } else if (known && verb === 'delete') {

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, statusAt } from '../../src/domain/api-key.js';
 import { type KeyStore, type ListQuery, SORT_FIELDS } from '../../src/domain/key-store.js';
-import { BINDINGS, type BindingName, change, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
+import { change, ENGINES, type EngineName, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
 
 const DAY = 86_400_000;
 const at = (days: number) => new Date(START.getTime() + days * DAY);
 
 /** 24 keys that differ in all that can be filtered and sorted by. */
-async function population(binding: BindingName): Promise<{ store: KeyStore; all: ApiKey[] }> {
-  const store = await freshStore(binding);
+async function population(engine: EngineName): Promise<{ store: KeyStore; all: ApiKey[] }> {
+  const store = await freshStore(engine);
   const sets = [['checkin:read'], ['plan:read', 'plan:create'], ['checkin:read', 'plan:read'], ['facility:read']];
   const rows = Array.from({ length: 24 }, (_, i) =>
     newKey(`${'zayb'[i % 4]}${i} ${i % 5 === 0 ? '施設' : 'Café'}`, {
@@ -20,13 +20,9 @@ async function population(binding: BindingName): Promise<{ store: KeyStore; all:
   );
   for (const [i, row] of rows.entries()) await store.create([row], change(at(-30 + i)));
   for (const row of rows.filter((_, i) => i % 6 === 2)) await store.setStatus(row.id, 'inactive', change());
-  const db = await rawDatabase(store.location, binding);
-  rows.forEach((row, i) => {
-    const mark = db.prepare(
-      'update key_usage set last_used_at = ? where key_seq = (select seq from api_keys where id = ?)',
-    );
-    if (i % 2 === 0) mark.run(at(-(i % 9)).getTime(), row.id); // several the same
-  });
+  const db = await rawDatabase(store.location, engine);
+  const mark = 'update key_usage set last_used_at = ? where key_seq = (select seq from api_keys where id = ?)';
+  for (const [i, row] of rows.entries()) if (i % 2 === 0) await db.rows(mark, at(-(i % 9)).getTime(), row.id); // several the same
   return { store, all: [...(await store.list({ now: START, sort: 'created' })).keys] };
 }
 
@@ -89,11 +85,11 @@ async function pages(
 
 const ids = (keys: readonly ApiKey[]) => keys.map(({ id }) => id);
 
-describe.each(BINDINGS)('lists, on %s', (binding) => {
+describe.each(ENGINES)('lists, on %s', (engine) => {
   test.each(
     FILTERS,
   )('filtered by %s, every order and page size gives the same keys in the right order', async (_, filter, holds) => {
-    const { store, all } = await population(binding);
+    const { store, all } = await population(engine);
     for (const sort of SORT_FIELDS) {
       const rank = RANK[sort];
       const expected = all
@@ -115,7 +111,7 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
   test.each(
     FILTERS,
   )('filtered by %s, the order that is not asked for holds the same keys', async (_, filter, holds) => {
-    const { store, all } = await population(binding);
+    const { store, all } = await population(engine);
     const found = await pages(store, filter, 4);
     expect(ids(found).sort()).toEqual(ids(all.filter(holds)).sort());
   });
@@ -127,14 +123,13 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     ['longest idle first', { unusedSince: at(-5) }, 'prq'],
     ['upwards where only the field is said', { sort: 'name' }, 'pqrstu'],
   ])('the order that is not asked for is %s', async (_, query, names) => {
-    const store = await freshStore(binding);
+    const store = await freshStore(engine);
     const expiry = { p: -1, q: -3, r: -2, s: 1, t: 3, u: 2 };
     for (const [name, days] of Object.entries(expiry))
       await store.create([newKey(name, { expiresAt: at(days) })], change(at(-30)));
-    const mark = (await rawDatabase(store.location, binding)).prepare(
-      'update key_usage set last_used_at = ? where key_seq = ?',
-    );
-    for (const [i, days] of [-9, -7, -8, 0, 0, 0].entries()) mark.run(at(days).getTime(), i + 1);
+    const db = await rawDatabase(store.location, engine);
+    const mark = 'update key_usage set last_used_at = ? where key_seq = ?';
+    for (const [i, days] of [-9, -7, -8, 0, 0, 0].entries()) await db.rows(mark, at(days).getTime(), i + 1);
     expect((await store.list({ ...query, now: START })).keys.map(({ name }) => name).join('')).toBe(names);
   });
 
@@ -142,7 +137,7 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     SORT_FIELDS,
   )('by %s, keys made and deleted between pages neither repeat nor hide the others', async (sort) => {
     for (const descending of [false, true]) {
-      const { store, all } = await population(binding);
+      const { store, all } = await population(engine);
       const whole = ids((await store.list({ sort, descending, now: START })).keys);
       const [seen, ahead] = [whole[7] ?? '', whole[20] ?? '']; // deleted after page 2: one that was on it, one to come
       const found = await pages(store, { sort, descending }, 5, async (page) => {
@@ -167,12 +162,12 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
     ['z0 ', 1],
     ['no such text', 0],
   ])('a search for %s finds %i', async (search, count) => {
-    const { store } = await population(binding);
+    const { store } = await population(engine);
     expect((await store.list({ search, now: START })).keys).toHaveLength(count);
   });
 
   test('a search finds a piece of the id, and follows a rename', async () => {
-    const { store, all } = await population(binding);
+    const { store, all } = await population(engine);
     const key = all[3] as ApiKey;
     expect(ids((await store.list({ search: key.id.slice(2, 9), now: START })).keys)).toEqual([key.id]);
     await store.edit(key.id, { name: 'elsewhere' }, change());
@@ -180,7 +175,7 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
   });
 
   test('a cursor that was not printed, or was for another order, is refused', async () => {
-    const { store } = await population(binding);
+    const { store } = await population(engine);
     const { next } = await store.list({ sort: 'name', limit: 2, now: START });
     const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const hostile = [
@@ -211,9 +206,9 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
   });
 
   test('no page sorts or scans: each walks an index in the order of the page', async () => {
-    const { store } = await population(binding);
+    const { store } = await population(engine);
     const { listStatements } = await import('../../src/store/list-query.js');
-    const db = await rawDatabase(store.location, binding);
+    const db = await rawDatabase(store.location, engine);
     const filters: Partial<ListQuery>[] = [
       {},
       { status: 'inactive' },
@@ -226,34 +221,27 @@ describe.each(BINDINGS)('lists, on %s', (binding) => {
         const { next } = await store.list({ ...filter, sort, limit: 1, now: START });
         const first = listStatements({ ...filter, sort, limit: 20, now: START }).statements;
         const later = listStatements({ ...filter, sort, limit: 20, now: START, cursor: next ?? '' }).statements;
-        const planOf = (page: (typeof first)[number]) =>
-          (
-            db
-              .prepare(`explain query plan ${page.sql}`)
-              .raw()
-              .all(...(page.params as string[])) as unknown[][]
-          ).map((step) => String(step[3]));
+        const planOf = async (page: (typeof first)[number]) =>
+          (await db.rows(`explain query plan ${page.sql}`, ...page.params)).map((step) => String(step[3]));
         for (const page of [...first, ...later]) {
-          expect(planOf(page).join('\n'), `${sort} ${JSON.stringify(filter)}`).not.toContain('TEMP B-TREE');
+          expect((await planOf(page)).join('\n'), `${sort} ${JSON.stringify(filter)}`).not.toContain('TEMP B-TREE');
         }
         // Behind a cursor the walk starts at its place: a SCAN would start at the beginning.
-        for (const page of later) expect(planOf(page)[0], `${sort} ${JSON.stringify(filter)}`).toMatch(/^SEARCH/);
-        if (sort === 'last-used' || sort === 'expires') expect(later.map((page) => planOf(page)[0])).toHaveLength(2);
+        for (const page of later)
+          expect((await planOf(page))[0], `${sort} ${JSON.stringify(filter)}`).toMatch(/^SEARCH/);
+        if (sort === 'last-used' || sort === 'expires') expect(later).toHaveLength(2);
       }
     }
   });
 
   test('among many keys of the same value the walk starts behind the cursor, not at the first of them', async () => {
-    const { store } = await population(binding);
+    const { store } = await population(engine);
     const { listStatements } = await import('../../src/store/list-query.js');
-    const db = await rawDatabase(store.location, binding);
+    const db = await rawDatabase(store.location, engine);
     for (const sort of ['last-used', 'expires'] as const) {
       const { next } = await store.list({ sort, limit: 15, now: START });
       const [ties] = listStatements({ sort, limit: 20, now: START, cursor: next ?? '' }).statements;
-      const plan = db
-        .prepare(`explain query plan ${ties?.sql}`)
-        .raw()
-        .all(...((ties?.params ?? []) as string[])) as unknown[][];
+      const plan = await db.rows(`explain query plan ${ties?.sql}`, ...(ties?.params ?? []));
       expect(plan[0]?.[3]).toMatch(/=\? AND \w+>\?\)/);
     }
   });

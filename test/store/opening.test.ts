@@ -1,16 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { KeysError } from '../../src/domain/errors.js';
 import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { readMigrations, SCHEMA_VERSION } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
 import {
   BINDINGS,
   change,
+  ENGINES,
+  freshLocation,
   freshStore,
   keyringOver,
   newKey,
+  openDatabase,
   options,
   rawDatabase,
   realKey,
@@ -25,7 +29,7 @@ test('the schema version is the number of shipped migrations', () => {
   );
 });
 
-describe.each(BINDINGS)('opening, on %s', (binding) => {
+describe.each(BINDINGS)('opening a file, on %s', (binding) => {
   const open = (file: string, more: Parameters<typeof options>[1] = {}) => openStore(file, options(binding, more));
 
   test('every connection has its settings, whatever the binding was compiled with', async () => {
@@ -41,9 +45,10 @@ describe.each(BINDINGS)('opening, on %s', (binding) => {
       cell_size_check: 1,
       application_id: 0x554b4559,
     };
-    for (const database of [local, await local.reopen()]) {
+    const again = await LocalDatabase.open(local.location, options(binding, { timeoutMs: 1234, create: false }));
+    for (const database of [local, again]) {
       const rows = await database.read(Object.keys(settings).map((name) => ({ sql: `pragma ${name}`, params: [] })));
-      expect(rows.map(([row]) => row?.[0])).toEqual(Object.values(settings));
+      expect(rows.map(([first]) => first?.[0])).toEqual(Object.values(settings));
       await database.close();
     }
   });
@@ -58,24 +63,11 @@ describe.each(BINDINGS)('opening, on %s', (binding) => {
         renameSync(`${file}.copy`, file);
       },
     ],
-  ])('a store that was %s while it was open confirms nothing', async (_, happen) => {
+  ])('a store that was %s while it was open hands out no key', async (_, happen) => {
     const store = await freshStore(binding);
-    const row = newKey('a');
-    await store.create([row], change());
-    await store.confirmStored([row]);
+    await store.create([newKey('a')], change());
     happen(store.location);
-    await expect(store.confirmStored([row])).rejects.toMatchObject({ code: 'store_unavailable' });
-  });
-
-  test('a key that is not there, or has another hash, is not confirmed', async () => {
-    const store = await freshStore(binding);
-    const row = newKey('a');
-    await store.create([row], change());
-    for (const wrong of [
-      { id: '000000000000', hash: row.hash },
-      { id: row.id, hash: 'x' },
-    ])
-      await expect(store.confirmStored([row, wrong])).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(store.create([newKey('b')], change())).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 
   test('a deleted hash is not left in the file', async () => {
@@ -93,90 +85,120 @@ describe.each(BINDINGS)('opening, on %s', (binding) => {
     const store = await freshStore(binding);
     const impatient = await open(store.location, { timeoutMs: 50 });
     const other = await rawDatabase(store.location, binding);
-    other.exec('begin immediate');
+    await other.exec('begin immediate');
     await expect(impatient.create([newKey('a')], change())).rejects.toMatchObject({ code: 'store_busy' });
-    other.exec('rollback');
+    await other.exec('rollback');
     expect((await impatient.list({ now: START })).keys).toEqual([]);
     await impatient.create([newKey('a')], change());
     await impatient.close();
   });
 
-  describe('versions', () => {
-    test('a newer store is opened for looking only', async () => {
-      const store = await freshStore(binding);
-      (await rawDatabase(store.location, binding)).exec("insert into schema_migrations values (99, 'future', 'x', 0)");
-      await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
-      const looking = await open(store.location, { inspect: true, create: false });
-      expect((await looking.check()).find(({ check }) => check === 'schema')).toMatchObject({ status: 'failed' });
-      await looking.close();
-    });
+  test('an older store is copied (0600) before it is brought up to date', async () => {
+    const store = await freshStore(binding);
+    await store.create([newKey('kept')], change());
+    await store.close();
+    const next = [
+      ...readMigrations(),
+      { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements: ['create table later (x)'] },
+    ];
+    const upgraded = await open(store.location, { migrations: next });
+    expect((await upgraded.list({ now: START })).keys.map(({ name }) => name)).toEqual(['kept']);
+    await upgraded.close();
+    const [copy, ...others] = execFileSync('ls', [path.dirname(store.location)], { encoding: 'utf8' })
+      .split('\n')
+      .filter((name) => name.includes('before-v'));
+    expect(others).toEqual([]);
+    const copied = path.join(path.dirname(store.location), copy ?? '');
+    expect(statSync(copied).mode & 0o777).toBe(0o600);
+    await (await open(copied)).close(); // still the older schema
+    await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
+  });
+});
 
-    test('a migration that fails in its middle leaves nothing, and the next attempt completes', async () => {
-      const file = path.join(scratch(), 'keys.db');
-      const migrations = readMigrations();
-      const broken = migrations.map((each, i) =>
-        i === 1 ? { ...each, statements: [...each.statements.slice(0, 3), 'create nonsense'] } : each,
-      );
-      await expect(open(file, { migrations: broken })).rejects.toThrow();
-      expect((await rawDatabase(file, binding)).prepare('select count(*) from sqlite_master').raw().get()).toEqual([0]);
-      const store = await open(file);
-      expect(store.created).toBe(true);
-      expect((await keyringOver(store).auditVerify()).problems).toEqual([]);
-      await store.close();
-    });
+describe.each(ENGINES)('the database below a store, on %s', (engine) => {
+  const notThere = new KeysError('store_unavailable', 'not there');
 
-    test('an older store is copied (0600) before it is brought up to date', async () => {
-      const store = await freshStore(binding);
-      await store.create([newKey('kept')], change());
-      await store.close();
-      const next = [
-        ...readMigrations(),
-        { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements: ['create table later (x)'] },
-      ];
-      const upgraded = await open(store.location, { migrations: next });
-      expect((await upgraded.list({ now: START })).keys.map(({ name }) => name)).toEqual(['kept']);
-      await upgraded.close();
-      const [copy, ...others] = execFileSync('ls', [path.dirname(store.location)], { encoding: 'utf8' })
-        .split('\n')
-        .filter((name) => name.includes('before-v'));
-      expect(others).toEqual([]);
-      const copied = path.join(path.dirname(store.location), copy ?? '');
-      expect(statSync(copied).mode & 0o777).toBe(0o600);
-      await (await open(copied)).close(); // still the older schema
-      await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
+  test('what was written is read back as committed, and where that fails, so does the write', async () => {
+    const { location } = await freshStore(engine);
+    const database = await openDatabase(location, engine);
+    const writes = [{ sql: "update scopes set category_label = 'x' where position = ?", params: [1], rows: 1 }];
+    const statements = [{ sql: 'select category_label from scopes where position = ?', params: [1] }];
+    const found: unknown[] = [];
+    const writing = (check: (rows: unknown[]) => void) =>
+      database.write([], () => ({ writes, result: 'done', readBack: { statements, check } }));
+    expect(await writing((rows) => found.push(...rows))).toBe('done');
+    expect(found).toEqual([[['x']]]);
+    const refused = writing(() => {
+      throw notThere;
     });
+    await expect(refused).rejects.toBe(notThere);
+  });
+});
 
-    test('a store made by other migrations is reported', async () => {
-      const store = await freshStore(binding);
-      (await rawDatabase(store.location, binding)).exec(
-        "update schema_migrations set checksum = 'x' where version = 1",
-      );
-      expect((await store.check()).find(({ check }) => check === 'schema')).toMatchObject({
-        status: 'failed',
-        detail: expect.stringContaining('0000_tables'),
-      });
-    });
+describe.each(ENGINES)('versions, on %s', (engine) => {
+  /** Opened and asked something: a remote store is only looked at then. */
+  async function open(location: string, more: Parameters<typeof options>[1] = {}) {
+    const store = await openStore(location, options(engine, more));
+    onTestFinished(() => store.close().catch(() => {}));
+    if (!more.inspect) await store.auditHead();
+    return store;
+  }
 
-    test('an upgrade that fails in its middle leaves the older store as it was, and the next attempt completes', async () => {
-      const store = await freshStore(binding);
-      await store.create([newKey('kept')], change());
-      await store.close();
-      const step = (statements: string[]) => [
-        ...readMigrations(),
-        { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements },
-      ];
-      const db = await rawDatabase(store.location, binding);
-      const schema = () => db.prepare('select type, name, sql from sqlite_master order by name').all();
-      const [held, before] = [snapshot(db), schema()];
-      const broken = step(['create table later (x)', "delete from key_scopes where 'half done'", 'create nonsense']);
-      await expect(open(store.location, { migrations: broken })).rejects.toThrow();
-      expect([snapshot(db), schema()]).toEqual([held, before]);
-      const upgraded = await open(store.location, { migrations: step(['create table later (x)']) });
-      expect((await upgraded.check()).find(({ check }) => check === 'schema')).toMatchObject({
-        status: 'ok',
-        detail: `version ${SCHEMA_VERSION + 1}`,
-      });
-      await upgraded.close();
+  test('a newer store is opened for looking only', async () => {
+    const store = await freshStore(engine);
+    await (await rawDatabase(store.location, engine)).exec(
+      "insert into schema_migrations values (99, 'future', 'x', 0)",
+    );
+    await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
+    const looking = await open(store.location, { inspect: true, create: false });
+    expect((await looking.check()).find(({ check }) => check === 'schema')).toMatchObject({ status: 'failed' });
+    await looking.close();
+  });
+
+  test('a migration that fails in its middle leaves nothing, and the next attempt completes', async () => {
+    const file = await freshLocation(engine);
+    const migrations = readMigrations();
+    const broken = migrations.map((each, i) =>
+      i === 1 ? { ...each, statements: [...each.statements.slice(0, 3), 'create nonsense'] } : each,
+    );
+    await expect(open(file, { migrations: broken })).rejects.toThrow();
+    expect(await (await rawDatabase(file, engine)).rows('select count(*) from sqlite_master')).toEqual([[0]]);
+    const store = await open(file);
+    expect(store.created).toBe(true);
+    expect((await keyringOver(store).auditVerify()).problems).toEqual([]);
+    await store.close();
+  });
+
+  test('a store made by other migrations is reported', async () => {
+    const store = await freshStore(engine);
+    await (await rawDatabase(store.location, engine)).exec(
+      "update schema_migrations set checksum = 'x' where version = 1",
+    );
+    expect((await store.check()).find(({ check }) => check === 'schema')).toMatchObject({
+      status: 'failed',
+      detail: expect.stringContaining('0000_tables'),
     });
+  });
+
+  test('an upgrade that fails in its middle leaves the older store as it was, and the next attempt completes', async () => {
+    const store = await freshStore(engine);
+    await store.create([newKey('kept')], change());
+    await store.close();
+    const step = (statements: string[]) => [
+      ...readMigrations(),
+      { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements },
+    ];
+    const db = await rawDatabase(store.location, engine);
+    const schema = () => db.rows('select type, name, sql from sqlite_master order by name');
+    const [held, before] = [await snapshot(db), await schema()];
+    const broken = step(['create table later (x)', "delete from key_scopes where 'half done'", 'create nonsense']);
+    await expect(open(store.location, { migrations: broken })).rejects.toThrow();
+    expect([await snapshot(db), await schema()]).toEqual([held, before]);
+    const upgraded = await open(store.location, { migrations: step(['create table later (x)']) });
+    expect((await upgraded.check()).find(({ check }) => check === 'schema')).toMatchObject({
+      status: 'ok',
+      detail: `version ${SCHEMA_VERSION + 1}`,
+    });
+    await upgraded.close();
   });
 });

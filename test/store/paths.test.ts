@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readStorePath } from '../../src/store/local/path-safety.js';
+import { readStorePath } from '../../src/store/local/store-path.js';
 import { openStore } from '../../src/store/open.js';
 import { BINDINGS, change, newKey, options, rawDatabase, scratch } from '../support/stores.js';
 
@@ -131,7 +131,7 @@ describe.each(BINDINGS)('where a store may be, on %s', (binding) => {
     ['that is empty but for its own version', 'pragma user_version = 7'],
   ])("another program's database %s is refused, byte for byte unchanged, for looking, too", async (_, sql) => {
     const file = path.join(scratch(), 'keys.db');
-    (await rawDatabase(file, binding)).exec(sql);
+    await (await rawDatabase(file, binding)).exec(sql);
     chmodSync(file, 0o600);
     const before = readFileSync(file);
     for (const more of [{}, { create: false }, { inspect: true }])

@@ -1,7 +1,9 @@
 import { onTestFinished } from 'vitest';
-import type { CreatedKey, CreateInput, Keyring } from '../../src/keyring/keyring.js';
+import type { ApiKey } from '../../src/domain/api-key.js';
+import type { CreateInput } from '../../src/keyring/creation.js';
+import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
-import { type BindingName, type Clock, freshStore, keyringOver, options, START } from './stores.js';
+import { type Clock, type EngineName, freshLocation, freshStore, keyringOver, options, START } from './stores.js';
 
 export const input = (name: string, more: Partial<CreateInput> = {}): CreateInput => ({
   name,
@@ -10,19 +12,34 @@ export const input = (name: string, more: Partial<CreateInput> = {}): CreateInpu
   ...more,
 });
 
-export async function freshKeyring(binding: BindingName, clock: Clock = { now: START }): Promise<Keyring> {
-  return keyringOver(await freshStore(binding), clock);
+export async function freshKeyring(engine: EngineName, clock: Clock = { now: START }): Promise<Keyring> {
+  return keyringOver(await freshStore(engine), clock);
 }
 
-export async function make(keyring: Keyring, name: string, more: Partial<CreateInput> = {}): Promise<CreatedKey> {
+/** A new key that must come out well. */
+export async function make(
+  keyring: Keyring,
+  name: string,
+  more: Partial<CreateInput> = {},
+): Promise<{ key: ApiKey; keyString: string }> {
   const [made] = await keyring.create([input(name, more)]);
-  if (!made) throw new Error('nothing was made');
-  return made;
+  if (made?.keyString == null) throw new Error('nothing was made');
+  return { key: made.key, keyString: made.keyString };
 }
 
 /** The same store through another connection, as another process would have it. */
-export async function another(keyring: Keyring, binding: BindingName, clock?: Clock): Promise<Keyring> {
-  const store = await openStore(keyring.store.location, options(binding, { create: false }));
+export async function another(keyring: Keyring, engine: EngineName, clock?: Clock): Promise<Keyring> {
+  const store = await openStore(keyring.store.location, options(engine, { create: false }));
   onTestFinished(() => store.close().catch(() => {}));
   return keyringOver(store, clock);
+}
+
+/** A store to copy into, in a place of its own or at `location`; with `receive` false, the same place as any other tool opens it. */
+export async function receiver(engine: EngineName, location?: string, receive = true): Promise<Keyring> {
+  const store = await openStore(
+    location ?? (await freshLocation(engine)),
+    options(engine, receive ? { receive } : { create: false }),
+  );
+  onTestFinished(() => store.close().catch(() => {}));
+  return keyringOver(store);
 }

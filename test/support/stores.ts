@@ -1,16 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type Sqlite from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import type { Change, KeyStore, NewKey } from '../../src/domain/key-store.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Keyring } from '../../src/keyring/keyring.js';
-import { BINDINGS, type BindingName, loadBinding } from '../../src/store/local/binding.js';
+import type { Database } from '../../src/store/database.js';
+import { BINDINGS, type BindingName } from '../../src/store/local/binding.js';
+import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { type OpenOptions, openStore } from '../../src/store/open.js';
+import { RemoteDatabase } from '../../src/store/remote/remote-database.js';
+import { localDatabase, type RawDatabase, remoteDatabase } from './raw-database.js';
+import { startSqld, TOKENS } from './sqld.js';
 
 export { BINDINGS, type BindingName };
+
+/** Everything that a store may stand on: both local bindings, and a real server. */
+export const ENGINES = [...BINDINGS, 'sqld'] as const;
+export type EngineName = (typeof ENGINES)[number];
 
 export const BY = { actor: null, osUser: 'ops', host: 'host', tool: 'test' };
 export const START = new Date('2026-11-23T10:00:00.000Z');
@@ -22,15 +30,36 @@ export function scratch(): string {
   return folder;
 }
 
-export function options(binding: BindingName, change: Partial<OpenOptions> = {}): OpenOptions {
-  return { create: true, makeParent: false, timeoutMs: 5000, binding, by: () => BY, now: () => START, ...change };
+/** One token opens every server of this test process. */
+export function options(engine: EngineName, change: Partial<OpenOptions> = {}): OpenOptions {
+  const access = engine === 'sqld' ? { token: TOKENS.full } : { binding: engine };
+  return { create: true, makeParent: false, timeoutMs: 5000, by: () => BY, now: () => START, ...access, ...change };
 }
 
-/** A store in a directory of its own, closed when the test ends. */
-export async function freshStore(binding: BindingName, file = path.join(scratch(), 'keys.db')): Promise<KeyStore> {
-  const store = await openStore(file, options(binding));
+/** Where no store is yet: a path in a directory of this test's own, or the address of a server of its own with an empty database. */
+export async function freshLocation(engine: EngineName): Promise<string> {
+  return engine === 'sqld' ? (await startSqld()).url : path.join(scratch(), 'keys.db');
+}
+
+/** An empty store, closed when the test ends. It is asked something, because a remote one is only made by its first question. */
+export async function freshStore(engine: EngineName, location?: string): Promise<KeyStore> {
+  const store = await openStore(location ?? (await freshLocation(engine)), options(engine));
   onTestFinished(() => store.close().catch(() => {}));
+  await store.auditHead();
   return store;
+}
+
+/** What a store stands on, without the store, for what only the seam below it can show. */
+export async function openDatabase(
+  location: string,
+  engine: EngineName,
+  change: Partial<OpenOptions> = {},
+): Promise<Database> {
+  const settled = options(engine, change);
+  const database =
+    engine === 'sqld' ? RemoteDatabase.open(location, settled) : await LocalDatabase.open(location, settled);
+  onTestFinished(() => database.close().catch(() => {}));
+  return database;
 }
 
 export interface Clock {
@@ -41,20 +70,15 @@ export function keyringOver(store: KeyStore, clock: Clock = { now: START }): Key
   return new Keyring(store, { by: () => BY, now: () => clock.now, hashCost: 4 });
 }
 
-/** A connection that knows none of our rules, for attacks and for looking. */
-export async function rawDatabase(file: string, binding: BindingName): Promise<Sqlite.Database> {
-  const db = (await loadBinding(binding)).open(file);
-  onTestFinished(() => {
-    db.close();
-  });
-  return db;
+/** A connection to a store that knows none of our rules. */
+export async function rawDatabase(location: string, engine: EngineName): Promise<RawDatabase> {
+  return engine === 'sqld' ? remoteDatabase(location) : localDatabase(location, engine);
 }
 
 /** Everything that a store holds, to compare before and after. */
-export function snapshot(db: Sqlite.Database): unknown {
-  return ['api_keys', 'audit_events', 'scopes', 'key_scopes', 'key_usage'].map((table) =>
-    db.prepare(`select * from ${table} order by 1, 2`).all(),
-  );
+export async function snapshot(db: RawDatabase): Promise<unknown> {
+  const tables = ['api_keys', 'audit_events', 'scopes', 'key_scopes', 'key_usage'];
+  return Promise.all(tables.map((table) => db.all(`select * from ${table} order by 1, 2`)));
 }
 
 let operations = 0;

@@ -50,14 +50,15 @@ async function act(session: Session, key: ApiKey, action: Action): Promise<void>
     case 'edit':
       return editByPrompt(session, key);
     case 'disable':
-      await keyring.disable(key.id);
+      await session.confirmProtected([key], 'disable');
+      await keyring.disable(key);
       return session.note(`Disabled ${key.name} (${key.id})`);
     case 'enable':
-      await keyring.enable(key.id);
+      await keyring.enable(key);
       return session.note(`Enabled ${key.name} (${key.id})`);
     case 'delete':
       await confirmDeletion(session, [key]);
-      await keyring.delete(key.id);
+      await keyring.delete(key);
       return session.note(`Deleted ${key.name} (${key.id})`);
     case 'back':
       return undefined;

@@ -1,14 +1,17 @@
 import { type ApiKey, mixedScripts, readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseExpiry } from '../../domain/expiry.js';
+import { IF_EXISTS, type IfExists } from '../../domain/key-store.js';
 import type { Mode } from '../../domain/key-string.js';
 import { DEFAULT_RATE_LIMIT, describeRateLimit, parseRateLimit, type RateLimit } from '../../domain/rate-limit.js';
 import { type CatalogueScope, splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
-import type { CreatedKey, CreateInput, Keyring } from '../../keyring/keyring.js';
-import { collect, examples, nonEmptyLines, type Register, readStdin } from '../command.js';
+import type { CreateInput, CreatePlan } from '../../keyring/creation.js';
+import type { CreatedKey, Keyring } from '../../keyring/keyring.js';
+import { collect, examples, nonEmptyLines, operationOption, type Register, readStdin } from '../command.js';
 import { Delivery, type DeliveryFlags } from '../delivery.js';
 import type { ExitCode } from '../exit-code.js';
+import { progressOf } from '../progress.js';
 import type { Session } from '../session.js';
 
 interface CreateFlags extends DeliveryFlags {
@@ -21,6 +24,8 @@ interface CreateFlags extends DeliveryFlags {
   readonly rateLimit?: string;
   readonly expires?: string;
   readonly like?: string;
+  readonly ifExists?: string;
+  readonly confirm?: string[];
 }
 
 /** What is settled so far; the rest is asked, or named as missing. */
@@ -34,8 +39,7 @@ interface Draft {
 }
 
 export const registerCreate: Register = (program, run) => {
-  program
-    .command('create')
+  operationOption(program.command('create'))
     .summary('make a key; its key string is shown once')
     .description('Make a key. Its key string is shown once and cannot be shown again; scopes and mode never change.')
     .argument('[name...]', 'name of the key; several names make several keys alike, - reads names from stdin')
@@ -52,6 +56,8 @@ export const registerCreate: Register = (program, run) => {
     .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
     .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
     .option('--like <key>', 'take scopes, mode, description and rate limit from another key; flags override')
+    .option('--if-exists <what>', 'when the name exists: fail (the default), skip it, or rotate (replace that key)')
+    .option('--confirm <name>', 'in a protected profile: the name of the key that rotate replaces', collect)
     .optionsGroup('Where the key string goes (under CI one is required):')
     .option('--key-file <file>', 'a new file, mode 0600')
     .option('--dotenv <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
@@ -67,6 +73,7 @@ export const registerCreate: Register = (program, run) => {
         'create partner --live -s "checkin:*" --rate-limit 100/m --expires 90d --key-file partner.key',
         'create ci --test -s plan:read -o value   # the key string alone: KEY=$(…)',
         'create partner-2 --like partner -s plan:read',
+        'create ci --test -s plan:read --if-exists rotate -o value',
       ),
     )
     .action(run((session, flags: CreateFlags, names: string[]) => create(session, flags, names)));
@@ -76,6 +83,8 @@ async function create(session: Session, flags: CreateFlags, args: string[]): Pro
   const testMode = flags.testMode || flags.test;
   if (testMode && flags.live)
     throw new KeysError('usage', '--test-mode and --live contradict each other', 'pass one of them');
+  const ifExists = readIfExists(flags.ifExists);
+  const { profile, rateLimit, expires } = session.settings;
   const names = args.includes('-')
     ? args.flatMap((name) => (name === '-' ? nonEmptyLines(readStdin(session, 'names')) : [name]))
     : args;
@@ -83,38 +92,60 @@ async function create(session: Session, flags: CreateFlags, args: string[]): Pro
   const draft: Draft = {
     names: names.map(readName),
     description: flags.description,
-    mode: testMode ? 'test' : flags.live ? 'live' : undefined,
+    mode: testMode || (profile?.value.testOnly && !flags.live) ? 'test' : flags.live ? 'live' : undefined,
     scopes: splitList([...(flags.scope ?? []), ...(flags.scopes ?? [])]),
-    rateLimit: flags.rateLimit === undefined ? DEFAULT_RATE_LIMIT : parseRateLimit(flags.rateLimit),
-    expiresAt: flags.expires === undefined ? null : parseExpiry(flags.expires, session.now),
+    rateLimit: readRateLimit(flags.rateLimit ?? rateLimit?.value),
+    expiresAt: readExpiry(flags.expires ?? expires?.value, session.now),
   };
   if (!session.interactive) refuseMissing(session, flags, draft, delivery);
   if (!session.dryRun) delivery.refuseNullDevice();
   const keyring = await session.keyring({ create: flags.like === undefined && !session.dryRun });
   const settled = flags.like === undefined ? draft : likeTemplate(draft, flags, await keyring.show(flags.like));
-  const asked = session.interactive && (await askMissing(session, keyring, settled));
-  const inputs = await keyring.plan(toInputs(settled));
+  const asked = session.interactive && (await askMissing(session, keyring, settled, ifExists));
+  const plan = await keyring.plan(toInputs(settled), { ifExists, operationId: session.givenOperationId });
+  const { inputs } = plan;
   warnOfLookalikes(session, inputs);
-  if (asked || session.dryRun) await summarise(session, inputs);
+  if (asked || session.dryRun) summarise(session, plan);
   if (session.dryRun) {
     session.remark('Dry run: nothing was made.');
     return undefined;
   }
   if (asked && !(await (await session.prompts()).yesNo('Create this key?', true)))
     throw new KeysError('confirmation_required', 'not confirmed; nothing was made');
-  await session.target();
+  await session.confirmProtected(plan.replaced, 'delete', flags.confirm);
+  session.target();
   delivery.probe();
+  const progress = progressOf(session, 20);
   let created: CreatedKey[];
   try {
-    created = await keyring.create(inputs, progress(session, inputs.length));
+    created = await keyring.make(plan, {
+      operationId: session.operationId,
+      progress: (done) => progress(done, inputs.length),
+    });
   } catch (error) {
     delivery.abandon();
     throw error;
   }
   announce(session, created);
   await delivery.deliver(created, keyring);
-  session.note(['', 'Keep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.']);
+  if (created.some(({ keyString }) => keyString !== null))
+    session.note(['', 'Keep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.']);
   return offerCopy(session, delivery, created);
+}
+
+function readIfExists(text: string | undefined): IfExists {
+  const found = IF_EXISTS.find((each) => each === (text ?? 'fail'));
+  if (!found)
+    throw new KeysError('usage', `--if-exists ${quoted(text ?? '')} is unknown`, `one of: ${IF_EXISTS.join(', ')}`);
+  return found;
+}
+
+function readRateLimit(text: string | undefined): RateLimit {
+  return text === undefined ? DEFAULT_RATE_LIMIT : parseRateLimit(text);
+}
+
+function readExpiry(text: string | undefined, now: Date): Date | null {
+  return text === undefined ? null : parseExpiry(text, now);
 }
 
 function toInputs(draft: Draft): CreateInput[] {
@@ -156,12 +187,12 @@ function likeTemplate(draft: Draft, flags: CreateFlags, template: ApiKey): Draft
 }
 
 /** Asks for what is missing; true when it asked anything. A description is asked for only along with something else. */
-async function askMissing(session: Session, keyring: Keyring, draft: Draft): Promise<boolean> {
+async function askMissing(session: Session, keyring: Keyring, draft: Draft, ifExists: IfExists): Promise<boolean> {
   if (draft.names.length > 0 && draft.mode !== undefined && draft.scopes.length > 0) return false;
   const prompts = await session.prompts();
   if (draft.names.length === 0) {
     draft.names.push(readName(await prompts.text('Name', { check: (text) => checkName(keyring, text) })));
-  } else {
+  } else if (ifExists === 'fail') {
     for (const name of draft.names) await keyring.assertNameFree(name);
   }
   draft.description ??= await prompts.text('Description (optional)');
@@ -219,20 +250,27 @@ function listed(names: readonly string[]): string {
     : `${names.slice(0, 4).map(quoted).join(', ')} and ${names.length - 4} more`;
 }
 
-async function summarise(session: Session, inputs: readonly CreateInput[]): Promise<void> {
+function summarise(session: Session, { inputs, replaced, kept }: CreatePlan): void {
   const [first] = inputs;
   if (!first) return;
-  const { value } = await session.store();
+  const { value } = session.store;
   session.remark([
     `  Name        ${listed(inputs.map(({ name }) => name))}`,
     `  Description ${first.description ?? '—'}`,
     `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
     ...details(first),
     `  Store       ${value}`,
+    ...replaced.map(({ name, id }) => `  Replaces    ${quoted(name)} (${id})`),
+    ...kept.map(({ name, id }) => `  Exists      ${quoted(name)} (${id}), which is kept`),
   ]);
 }
 
-function announce(session: Session, created: readonly CreatedKey[]): void {
+function announce(session: Session, all: readonly CreatedKey[]): void {
+  for (const { key, keyString } of all)
+    if (keyString === null) session.note(`Kept key ${quoted(key.name)} (${key.id}), which exists: nothing was made`);
+  for (const { replaced } of all)
+    if (replaced) session.note(`Deleted key ${quoted(replaced.name)} (${replaced.id}), which this one replaces`);
+  const created = all.filter(({ keyString }) => keyString !== null);
   const [first] = created;
   if (!first) return;
   const mode = first.key.mode === 'live' ? 'LIVE' : 'TEST';
@@ -243,23 +281,6 @@ function announce(session: Session, created: readonly CreatedKey[]): void {
   session.note([`Created ${what}`, ...details(first.key), '']);
 }
 
-/** Hashing many keys takes a while: say so on a terminal, once per hundred elsewhere. */
-function progress(session: Session, total: number): (done: number) => void {
-  const { stderr } = session.ctx;
-  if (total < 20 || session.flags.quiet) return () => {};
-  return (done) => {
-    if (!stderr.isTTY) {
-      if (done % 100 === 0) session.note(`${done}/${total}`);
-      return;
-    }
-    try {
-      stderr.write(`\r${done}/${total}${done === total ? '\n' : ''}`);
-    } catch {
-      // as with every remark: the terminal is gone, the keys are not
-    }
-  };
-}
-
 /** The key is made and shown by now, so even Ctrl-C here loses nothing, and says so. */
 async function offerCopy(
   session: Session,
@@ -267,7 +288,7 @@ async function offerCopy(
   created: readonly CreatedKey[],
 ): Promise<ExitCode | undefined> {
   const [only] = created;
-  if (!delivery.offersCopy || created.length !== 1 || !only) return undefined;
+  if (!delivery.offersCopy || created.length !== 1 || !only?.keyString) return undefined;
   try {
     const { clipboard } = session.ctx;
     const offer =

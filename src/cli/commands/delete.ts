@@ -2,7 +2,7 @@ import type { ApiKey } from '../../domain/api-key.js';
 import { maskKey } from '../../domain/key-string.js';
 import { quoted } from '../../domain/text.js';
 import { forEachTarget, readTargets } from '../batch.js';
-import { examples, type Register } from '../command.js';
+import { collect, examples, operationOption, type Register } from '../command.js';
 import { relativeTime } from '../output/time.js';
 import type { Session } from '../session.js';
 
@@ -10,8 +10,7 @@ import type { Session } from '../session.js';
 const LATELY_MS = 7 * 86_400_000;
 
 export const registerDelete: Register = (program, run) => {
-  program
-    .command('delete')
+  operationOption(program.command('delete'))
     .alias('rm')
     .summary('remove keys for good; asks first')
     .description(
@@ -19,28 +18,37 @@ export const registerDelete: Register = (program, run) => {
     )
     .argument('[key...]', 'key id, exact name, or the beginning of the id')
     .option('--stdin', 'read whole leaked key strings from stdin, one a line (with --yes)')
+    .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead; repeat for several', collect)
     .addHelpText(
       'after',
       examples('delete old-importer', 'delete 7k2m 9xw4 --yes', 'delete --stdin --yes < leaked.txt'),
     )
     .action(
-      run(async (session, flags: { stdin?: boolean }, refs: string[]) => {
+      run(async (session, flags: { stdin?: boolean; confirm?: string[] }, refs: string[]) => {
         const targets = await readTargets(session, refs, flags.stdin);
-        await session.target();
+        session.target();
         const keys = targets.flatMap(({ key }) => (key ? [key] : []));
-        if (!session.dryRun) await confirmDeletion(session, keys);
-        return forEachTarget(session, targets, async (key) => {
+        if (!session.dryRun) await confirmDeletion(session, keys, flags.confirm);
+        return forEachTarget(session, targets, async (key, operationId) => {
           if (session.dryRun) return { key, changed: false, said: `Dry run: would delete ${key.name} (${key.id})` };
-          await (await session.keyring()).delete(key.id);
+          await (await session.keyring()).delete(key, { operationId });
           return { key, changed: true, said: `Deleted ${key.name} (${key.id})` };
         });
       }),
     );
 };
 
-/** Asks once for all test keys, and for each live key by its name. Throws `confirmation_required` unless all is confirmed. */
-export async function confirmDeletion(session: Session, keys: readonly ApiKey[]): Promise<void> {
+/**
+ * Asks once for all test keys, and for each live key by its name; in a protected profile for every key by its name. Throws
+ * `confirmation_required` unless all is confirmed.
+ */
+export async function confirmDeletion(
+  session: Session,
+  keys: readonly ApiKey[],
+  confirmed?: readonly string[],
+): Promise<void> {
   if (keys.length === 0) return;
+  if (session.settings.profile?.value.protected) return session.confirmProtected(keys, 'delete', confirmed);
   const command = `unlockos-keys delete ${keys.map((key) => key.id).join(' ')} --yes`;
   for (const key of keys.filter(({ mode }) => mode === 'live')) {
     await session.confirm(

@@ -1,20 +1,21 @@
 import { readDescription } from '../../domain/api-key.js';
 import { forEachTarget, readTargets } from '../batch.js';
-import { examples, type Register } from '../command.js';
+import { collect, examples, operationOption, type Register } from '../command.js';
 
 interface DisableFlags {
   readonly reason?: string;
   readonly stdin?: boolean;
+  readonly confirm?: string[];
 }
 
 export const registerDisable: Register = (program, run) => {
-  program
-    .command('disable')
+  operationOption(program.command('disable'))
     .summary('stop keys from verifying, at once; can be undone')
     .description('Stop keys from verifying, from the next call on. The record stays, and enable undoes it.')
     .argument('[key...]', 'key id, exact name, or the beginning of the id')
     .option('--reason <text>', 'why, for the audit log')
     .option('--stdin', 'read whole leaked key strings from stdin, one a line')
+    .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead; repeat for several', collect)
     .addHelpText(
       'after',
       examples(
@@ -27,10 +28,12 @@ export const registerDisable: Register = (program, run) => {
       run(async (session, flags: DisableFlags, refs: string[]) => {
         const reason = readDescription(flags.reason ?? '');
         const targets = await readTargets(session, refs, flags.stdin);
-        await session.target();
-        return forEachTarget(session, targets, async (key) => {
+        session.target();
+        const keys = targets.flatMap(({ key }) => (key?.status === 'active' ? [key] : []));
+        if (!session.dryRun) await session.confirmProtected(keys, 'disable', flags.confirm);
+        return forEachTarget(session, targets, async (key, operationId) => {
           if (session.dryRun) return { key, changed: false, said: `Dry run: would disable ${key.name} (${key.id})` };
-          const result = await (await session.keyring()).disable(key.id, reason);
+          const result = await (await session.keyring()).disable(key, { operationId, reason });
           return { ...result, said: `${result.changed ? 'Disabled' : 'Already inactive:'} ${key.name} (${key.id})` };
         });
       }),

@@ -3,8 +3,8 @@ import { readDescription, readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { formatRateLimit, parseRateLimit } from '../../domain/rate-limit.js';
 import { splitList } from '../../domain/scopes.js';
-import type { EditInput } from '../../keyring/keyring.js';
-import { collect, examples, type Register } from '../command.js';
+import type { ChangeOptions, EditInput } from '../../keyring/keyring.js';
+import { collect, examples, operationOption, type Register } from '../command.js';
 import { keyView } from '../output/views.js';
 import type { Session } from '../session.js';
 
@@ -21,8 +21,7 @@ interface EditFlags {
 
 export const registerEdit: Register = (program, run) => {
   const fixed = (flags: string) => program.createOption(flags).hideHelp();
-  program
-    .command('edit')
+  operationOption(program.command('edit'))
     .summary('change name, description or rate limit')
     .description(
       'Change the name, the description or the rate limit of a key. Its scopes and mode never change: make another with create --like.',
@@ -57,10 +56,10 @@ async function edit(session: Session, flags: EditFlags, ref: string): Promise<vo
     ...(flags.rateLimit !== undefined && { rateLimit: parseRateLimit(flags.rateLimit) }),
   };
   if (Object.keys(input).length === 0) {
-    if (session.interactive) return editByPrompt(session, key);
+    if (session.interactive) return editByPrompt(session, key, { operationId: session.operationId });
     throw new KeysError('missing_input', 'nothing to change was given', 'pass --name, --description or --rate-limit');
   }
-  await apply(session, key, input);
+  await apply(session, key, input, { operationId: session.operationId });
 }
 
 /** Scopes and mode are part of what a key is; the way to other ones is another key. */
@@ -87,22 +86,22 @@ function refuseFixed(flags: EditFlags, key: ApiKey): void {
   );
 }
 
-async function apply(session: Session, key: ApiKey, input: EditInput): Promise<void> {
+async function apply(session: Session, key: ApiKey, input: EditInput, options: ChangeOptions): Promise<void> {
   const keyring = await session.keyring();
-  await session.target();
+  session.target();
   if (session.dryRun) {
     if (input.name !== undefined && input.name.toLowerCase() !== key.name.toLowerCase())
       await keyring.assertNameFree(input.name);
     session.remark('Dry run: nothing was changed.');
     return session.print([{ ...key, ...input }], keyView(session.now), { single: true });
   }
-  const { key: edited, changed } = await keyring.edit(key.id, input);
+  const { key: edited, changed } = await keyring.edit(key, input, options);
   session.note(changed ? `Changed ${edited.name} (${edited.id})` : `${edited.name} (${edited.id}) already was so`);
   if (session.format !== 'table') await session.print([edited], keyView(session.now), { single: true });
 }
 
 /** Asks for each field with its present value filled in. */
-export async function editByPrompt(session: Session, key: ApiKey): Promise<void> {
+export async function editByPrompt(session: Session, key: ApiKey, options: ChangeOptions = {}): Promise<void> {
   const prompts = await session.prompts();
   const checked = (read: (text: string) => unknown) => (text: string) => {
     try {
@@ -120,5 +119,5 @@ export async function editByPrompt(session: Session, key: ApiKey): Promise<void>
   const rateLimit = parseRateLimit(
     await prompts.text('Rate limit', { initial: formatRateLimit(key.rateLimit), check: checked(parseRateLimit) }),
   );
-  await apply(session, key, { name, description, rateLimit });
+  await apply(session, key, { name, description, rateLimit }, options);
 }

@@ -1,10 +1,9 @@
 import { statusAt } from '../../domain/api-key.js';
 import { forEachTarget, readTargets } from '../batch.js';
-import { examples, type Register } from '../command.js';
+import { examples, operationOption, type Register } from '../command.js';
 
 export const registerEnable: Register = (program, run) => {
-  program
-    .command('enable')
+  operationOption(program.command('enable'))
     .summary('let disabled keys verify again')
     .description('Let disabled keys verify again. An expired key stays expired.')
     .argument('<key...>', 'key id, exact name, or the beginning of the id')
@@ -12,10 +11,10 @@ export const registerEnable: Register = (program, run) => {
     .action(
       run(async (session, _flags: object, refs: string[]) => {
         const targets = await readTargets(session, refs, false);
-        await session.target();
-        return forEachTarget(session, targets, async (key) => {
+        session.target();
+        return forEachTarget(session, targets, async (key, operationId) => {
           if (session.dryRun) return { key, changed: false, said: `Dry run: would enable ${key.name} (${key.id})` };
-          const result = await (await session.keyring()).enable(key.id);
+          const result = await (await session.keyring()).enable(key, { operationId });
           const expired = statusAt(result.key, session.now) === 'expired' ? ', but it has expired' : '';
           return {
             ...result,

@@ -46,7 +46,7 @@ export const registerIdentify: Register = (program, run) => {
 async function identify(session: Session, text: string): Promise<Identity> {
   const { identifyOffline } = await import('../../keyring/keyring.js');
   const offline = identifyOffline(text);
-  if (!offline.recognised || (await session.storeIsUnborn())) return offline;
+  if (!offline.recognised || session.storeIsUnborn()) return offline;
   try {
     return await (await session.keyring()).identify(text);
   } catch (error) {

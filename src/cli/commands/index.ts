@@ -8,6 +8,7 @@ import { registerEdit } from './edit.js';
 import { registerEnable } from './enable.js';
 import { registerIdentify } from './identify.js';
 import { registerList } from './list.js';
+import { registerProfile } from './profile.js';
 import { registerScopes } from './scopes.js';
 import { registerShow } from './show.js';
 import { registerStore } from './store.js';
@@ -43,6 +44,7 @@ export const COMMANDS: readonly (readonly [
       [['scopes'], registerScopes],
       [['audit'], registerAudit],
       [['store'], registerStore],
+      [['profile'], registerProfile],
       [['doctor'], registerDoctor],
     ],
   ],

@@ -104,7 +104,7 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
       'without one, use list and then show, disable or delete',
     );
   let page: { keys: readonly ApiKey[]; next: string | null } = { keys: [], next: null };
-  if (!(await session.storeIsUnborn())) page = await (await session.keyring()).list(query);
+  if (!session.storeIsUnborn()) page = await (await session.keyring()).list(query);
   if (flags.interactive && page.keys.length > 0) return browse(session, query);
   await session.print(page.keys, keyView(session.now), { empty });
   if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0) session.note(summary(page.keys));

@@ -1,5 +1,5 @@
 import { assertScopeForm } from '../../domain/scopes.js';
-import { examples, type Register } from '../command.js';
+import { examples, operationOption, type Register } from '../command.js';
 import { scopeView } from '../output/views.js';
 
 export const registerScopes: Register = (program, run) => {
@@ -16,7 +16,7 @@ export const registerScopes: Register = (program, run) => {
     .addHelpText('after', examples('scopes list', 'scopes list -o value'))
     .action(
       run(async (session, _flags: object) => {
-        const { source } = await session.store(); // a store that was named must be there; the default one is made on first use
+        const { source } = session.store; // a store that was named must be there; the default one is made on first use
         const catalogue = await (await session.keyring({ create: source === 'default' })).scopes();
         const categories = [...new Set(catalogue.map((entry) => entry.category))];
         await session.print(
@@ -26,8 +26,7 @@ export const registerScopes: Register = (program, run) => {
       }),
     );
 
-  scopes
-    .command('add')
+  operationOption(scopes.command('add'))
     .summary('add a scope to the catalogue')
     .description('Add a scope to the catalogue. Keys that exist do not get it.')
     .argument('<scope>', 'category:action, e.g. plan:delete')
@@ -37,16 +36,15 @@ export const registerScopes: Register = (program, run) => {
       run(async (session, flags: { categoryLabel?: string }, scope: string) => {
         assertScopeForm(scope);
         const keyring = await session.keyring({ create: !session.dryRun });
-        await session.target();
+        session.target();
         if (session.dryRun) return session.remark(`Dry run: would add ${scope}`);
-        const added = await keyring.addScope(scope, flags.categoryLabel);
+        const added = await keyring.addScope(scope, flags.categoryLabel, { operationId: session.operationId });
         session.note(`Added ${added.scope} to ${added.categoryLabel}`);
         if (session.format !== 'table') await session.print([added], scopeView, { single: true });
       }),
     );
 
-  scopes
-    .command('retire')
+  operationOption(scopes.command('retire'))
     .summary('no new key can take this scope; keys that hold it keep it')
     .description('Retire a scope: no new key can take it, keys that hold it keep it. Cannot be undone.')
     .argument('<scope>', 'a scope of the catalogue')
@@ -55,9 +53,9 @@ export const registerScopes: Register = (program, run) => {
       run(async (session, _flags: object, scope: string) => {
         assertScopeForm(scope);
         const keyring = await session.keyring();
-        await session.target();
+        session.target();
         if (session.dryRun) return session.remark(`Dry run: would retire ${scope}`);
-        const { scope: retired, changed } = await keyring.retireScope(scope);
+        const { scope: retired, changed } = await keyring.retireScope(scope, { operationId: session.operationId });
         session.note(changed ? `Retired ${scope}` : `${scope} already was retired`);
         if (session.format !== 'table') await session.print([retired], scopeView, { single: true });
       }),

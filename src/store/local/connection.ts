@@ -1,5 +1,6 @@
 import type Sqlite from 'better-sqlite3';
 import { KeysError } from '../../domain/errors.js';
+import { COPY_MARK } from '../copy.js';
 import { isBusy } from '../errors.js';
 
 /** Marks a file as ours in its header ("UKEY"), so that another program's SQLite file is never written to. */
@@ -54,14 +55,18 @@ export function configure(db: Sqlite.Database): void {
   if (process.platform === 'darwin') db.exec('PRAGMA fullfsync = ON');
 }
 
-export function schemaVersion(db: Sqlite.Database): number {
+/** The highest migration that a store has seen, and whether it is marked as an unfinished copy (`store/copy.ts`). */
+export function schemaVersion(db: Sqlite.Database): { version: number; marked: boolean } {
   const table = db
     .prepare("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'")
     .raw()
     .get() as number[];
-  if (table[0] === 0) return 0;
-  return ((db.prepare('SELECT max(version) FROM schema_migrations').raw().get() as (number | null)[])[0] ??
-    0) as number;
+  if (table[0] === 0) return { version: 0, marked: false };
+  const [max, min] = db.prepare('SELECT max(version), min(version) FROM schema_migrations').raw().get() as (
+    | number
+    | null
+  )[];
+  return { version: max ?? 0, marked: min === COPY_MARK };
 }
 
 /**

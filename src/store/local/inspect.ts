@@ -2,19 +2,10 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
+import { ASK, finding, integrityFindings, NOT_YET, schemaFinding, triggerFinding } from '../findings.js';
 import type { Migration } from '../migrations.js';
 
 type Query = (sql: string) => unknown[][];
-
-function finding(
-  check: string,
-  ok: boolean,
-  detail: string,
-  hint: string | null = null,
-  severity: 'warning' | 'failed' = 'failed',
-): Finding {
-  return { check, status: ok ? 'ok' : severity, detail, hint: ok ? null : hint };
-}
 
 function writable(file: string): boolean {
   try {
@@ -67,101 +58,19 @@ function permissions(file: string): Finding[] {
   ];
 }
 
-function integrity(query: Query): Finding[] {
-  const problems = query('PRAGMA integrity_check(20)').map(([text]) => safeText(String(text)));
-  const sound = problems.length === 1 && problems[0] === 'ok';
-  const orphans = sound ? query('PRAGMA foreign_key_check').length : 0;
-  return [
-    finding(
-      'integrity',
-      sound,
-      sound ? 'every page and index is sound' : problems.join('; '),
-      'restore a copy made by: unlockos-keys store backup FILE',
-    ),
-    finding(
-      'references',
-      orphans === 0,
-      orphans === 0 ? 'no row refers to a missing row' : `${orphans} rows refer to missing rows`,
-      'restore a copy made by: unlockos-keys store backup FILE',
-    ),
-  ];
-}
-
-/** The triggers must be there word for word: a dropped or altered one means that somebody could have rewritten what they guard. */
-function triggers(query: Query, migrations: readonly Migration[]): Finding {
-  const expected = new Map<string, string>();
-  for (const text of migrations.flatMap((migration) => migration.statements)) {
-    const match = /CREATE TRIGGER `(\w+)`[\s\S]*/.exec(text);
-    if (match?.[1]) expected.set(match[1], match[0].replace(/;\s*$/, ''));
-  }
-  const actual = new Map(
-    query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").map(([name, sql]) => [
-      String(name),
-      String(sql),
-    ]),
-  );
-  const wrong = [...expected].filter(([name, sql]) => actual.get(name) !== sql).map(([name]) => name);
-  const foreign = [...actual.keys()].filter((name) => !expected.has(name)).map(safeText);
-  const detail = [
-    wrong.length > 0 ? `missing or altered: ${wrong.join(', ')}` : '',
-    foreign.length > 0 ? `not ours: ${foreign.join(', ')}` : '',
-  ]
-    .filter(Boolean)
-    .join('; ');
-  return finding(
-    'triggers',
-    detail === '',
-    detail || `${expected.size} guards in place`,
-    'the store was tampered with: restore a copy, and compare audit heads',
-  );
-}
-
-function schema(query: Query, migrations: readonly Migration[]): Finding {
-  const applied = query('SELECT version, tag, checksum FROM schema_migrations ORDER BY version');
-  const latest = applied.length;
-  if (latest > migrations.length)
-    return finding(
-      'schema',
-      false,
-      `version ${latest} is newer than this tool (${migrations.length})`,
-      'upgrade unlockos-keys',
-    );
-  if (latest < migrations.length)
-    return finding(
-      'schema',
-      false,
-      `version ${latest}, this tool knows ${migrations.length}`,
-      'any command but doctor brings it up to date',
-      'warning',
-    );
-  const altered = migrations
-    .filter((migration, i) => applied[i]?.[2] !== migration.checksum)
-    .map((migration) => migration.tag);
-  return finding(
-    'schema',
-    altered.length === 0,
-    altered.length === 0 ? `version ${latest}` : `made by other migrations: ${altered.join(', ')}`,
-    'this store was made by a changed copy of unlockos-keys',
-  );
-}
+const RESTORE = 'restore a copy made by: unlockos-keys store backup FILE';
 
 /** What `doctor` and `store check` say of a local file. A newer schema is reported, and what only this tool's schema has is left out. */
 export function inspectLocal(file: string, engine: string, query: Query, migrations: readonly Migration[]): Finding[] {
-  const version =
-    query("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'")[0]?.[0] === 1
-      ? schema(query, migrations)
-      : finding('schema', false, 'not a store yet', 'unlockos-keys create makes one');
+  const version = query(ASK.tables)[0]?.[0] === 1 ? schemaFinding(query(ASK.applied), migrations) : NOT_YET;
+  const problems = query(ASK.integrity);
+  const orphans = problems[0]?.[0] === 'ok' ? query(ASK.references) : [];
   const findings: Finding[] = [
-    {
-      check: 'engine',
-      status: 'ok',
-      detail: `SQLite ${String(query('SELECT sqlite_version()')[0]?.[0])} (${engine})`,
-      hint: null,
-    },
+    finding('engine', true, `SQLite ${String(query(ASK.version)[0]?.[0])} (${engine})`),
     version,
     ...permissions(file),
-    ...integrity(query),
+    ...integrityFindings(problems, orphans, RESTORE),
   ];
-  if (version.status === 'ok') findings.push(triggers(query, migrations));
+  if (version.status === 'ok') findings.push(triggerFinding(query(ASK.triggers), migrations));
   return findings;
 }

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import type Sqlite from 'better-sqlite3';
-import { type Authorship, appendToChain, GENESIS } from '../../domain/audit.js';
+import type { Authorship } from '../../domain/audit.js';
 import { KeysError } from '../../domain/errors.js';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
-import type { Database, Rows, Statement, WritePlan } from '../database.js';
-import { isBusy, translate } from '../errors.js';
-import { type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
+import { markUnfinished } from '../copy.js';
+import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
+import { isBusy, translate, unfinishedCopy } from '../errors.js';
+import { birthRow, type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
 import { type Binding, type BindingName, loadBinding } from './binding.js';
 import { APPLICATION_ID, configure, identify, pragma, schemaVersion, whileBusy } from './connection.js';
 import { inspectLocal } from './inspect.js';
@@ -29,6 +30,8 @@ export interface LocalOptions {
   readonly now: () => Date;
   /** For `doctor`: open whatever version is there and change nothing. */
   readonly inspect?: boolean | undefined;
+  /** To be filled with a copy of another store: a new one gets no history of its own, and an unfinished one is taken. */
+  readonly receive?: boolean | undefined;
   /** Another folder of migrations, for testing upgrades. */
   readonly migrations?: readonly Migration[] | undefined;
 }
@@ -45,6 +48,8 @@ export class LocalDatabase implements Database {
   readonly #options: LocalOptions;
   readonly location: string;
   readonly created: boolean;
+  readonly distant = false;
+  readonly mostWrites = Number.POSITIVE_INFINITY;
 
   private constructor(file: string, binding: Binding, options: LocalOptions) {
     const { identity, created } = secureFile(file, options);
@@ -100,7 +105,8 @@ export class LocalDatabase implements Database {
         );
     }
     configure(this.#db);
-    const version = kind === 'empty' ? 0 : schemaVersion(this.#db);
+    const { version, marked } = kind === 'empty' ? { version: 0, marked: false } : schemaVersion(this.#db);
+    if (marked && !this.#options.receive) throw unfinishedCopy(name);
     if (version === this.#latest()) return false;
     return this.#migrate(version);
   }
@@ -114,8 +120,8 @@ export class LocalDatabase implements Database {
     if (seen > this.#latest()) throw this.#newer(seen);
     const migrations = this.#options.migrations ?? readMigrations();
     if (seen > 0) this.#vacuumInto(`${this.location}.before-v${this.#latest()}-${randomUUID().slice(0, 8)}`);
-    return this.#transaction(() => {
-      const version = schemaVersion(this.#db);
+    return this.#writing(() => {
+      const { version } = schemaVersion(this.#db);
       if (version > this.#latest()) throw this.#newer(version);
       const at = this.#options.now();
       for (const migration of migrations.slice(version)) {
@@ -126,30 +132,19 @@ export class LocalDatabase implements Database {
       }
       if (version > 0) return false;
       this.#db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      this.#recordBirth(at);
+      if (this.#options.receive) {
+        const { sql, params } = markUnfinished();
+        this.#db.prepare(sql).run(...params);
+      } else this.#recordBirth(at);
       return true;
     });
   }
 
-  /** The first row of the audit log: when and by whom the store was made, and the catalogue that it began with. */
   #recordBirth(at: Date): void {
-    const scopes = this.#db.prepare('SELECT scope FROM scopes ORDER BY position').raw().all() as string[][];
-    const [row] = appendToChain(GENESIS, randomUUID(), [
-      {
-        ...this.#options.by(),
-        at: at.toISOString(),
-        action: 'store.create',
-        keyId: null,
-        keyName: null,
-        reason: null,
-        before: null,
-        after: { storeId: randomUUID(), scopes: scopes.map(([scope]) => scope) },
-      },
-    ]);
-    if (row)
-      this.#db
-        .prepare('INSERT INTO audit_events (seq, op, body, prev, hash) VALUES (?, ?, ?, ?, ?)')
-        .run(row.seq, row.op, row.body, row.prev, row.hash);
+    const { seq, op, body, prev, hash } = birthRow(this.#options.by(), at);
+    this.#db
+      .prepare('INSERT INTO audit_events (seq, op, body, prev, hash) VALUES (?, ?, ?, ?, ?)')
+      .run(seq, op, body, prev, hash);
   }
 
   #newer(version: number): KeysError {
@@ -176,16 +171,11 @@ export class LocalDatabase implements Database {
       .all(...params) as unknown[][];
   }
 
-  /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was quicker. */
-  #transaction<T>(body: () => T, begin = 'BEGIN IMMEDIATE'): T {
-    killPoints.publish('before-begin');
+  #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', body: () => T): T {
     this.#db.exec(begin);
     try {
       const result = body();
-      killPoints.publish('before-commit');
       this.#db.exec('COMMIT');
-      this.#wrote ||= begin !== 'BEGIN';
-      killPoints.publish('after-commit');
       return result;
     } catch (error) {
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
@@ -193,11 +183,24 @@ export class LocalDatabase implements Database {
     }
   }
 
+  /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was quicker. */
+  #writing<T>(body: () => T): T {
+    killPoints.publish('before-begin');
+    const result = this.#transaction('BEGIN IMMEDIATE', () => {
+      const done = body();
+      killPoints.publish('before-commit');
+      return done;
+    });
+    this.#wrote = true;
+    killPoints.publish('after-commit');
+    return result;
+  }
+
   async read(statements: readonly Statement[]): Promise<Rows[]> {
     try {
       const [first, ...others] = statements;
       if (first && others.length === 0) return [this.#all(first)];
-      return this.#transaction(() => statements.map((each) => this.#all(each)), 'BEGIN');
+      return this.#transaction('BEGIN', () => statements.map((each) => this.#all(each)));
     } catch (error) {
       throw translate(error, safeText(this.location));
     }
@@ -205,9 +208,9 @@ export class LocalDatabase implements Database {
 
   async write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T> {
     try {
-      return this.#transaction(() => {
-        const { writes, result } = plan(reads.map((each) => this.#all(each)));
-        for (const { sql, params, rows } of writes) {
+      const { result, readBack } = this.#writing(() => {
+        const planned = plan(reads.map((each) => this.#all(each)));
+        for (const { sql, params, rows } of planned.writes) {
           const { changes } = this.#prepared(sql).run(...params);
           if (changes !== rows)
             throw new KeysError(
@@ -216,16 +219,24 @@ export class LocalDatabase implements Database {
               'run the command again',
             );
         }
-        return result;
+        return planned;
       });
+      if (readBack) await this.#readBack(readBack);
+      return result;
     } catch (error) {
       throw translate(error, safeText(this.location));
     }
   }
 
-  async reopen(): Promise<LocalDatabase> {
+  /** Through a new connection, found by path: what an unlinked or replaced file was given would be gone. */
+  async #readBack({ statements, check }: ReadBack): Promise<void> {
     assertSameFile(this.location, this.#identity);
-    return LocalDatabase.open(this.location, { ...this.#options, create: false, makeParent: false });
+    const fresh = await LocalDatabase.open(this.location, { ...this.#options, create: false, makeParent: false });
+    try {
+      check(await fresh.read(statements));
+    } finally {
+      await fresh.close();
+    }
   }
 
   async check(): Promise<Finding[]> {

@@ -1,0 +1,212 @@
+import path from 'node:path';
+import { KeysError } from '../../domain/errors.js';
+import { quoted, safeText } from '../../domain/text.js';
+import { isStoreUrl } from '../../store/remote/address.js';
+import { examples, type Register } from '../command.js';
+import type { Config, Profile } from '../config/config-file.js';
+import type { View } from '../output/formats.js';
+import type { Session } from '../session.js';
+
+interface AddFlags {
+  readonly tokenFile?: string;
+  readonly protected?: boolean;
+  readonly testOnly?: boolean;
+  readonly defaultOutput?: string;
+  readonly defaultExpires?: string;
+  readonly defaultRateLimit?: string;
+  readonly use?: boolean;
+  readonly force?: boolean;
+}
+
+function viewOf({ defaultProfile }: Config): View<Profile> {
+  const token = ({ tokenFile, tokenCommand }: Profile) => tokenFile ?? tokenCommand?.join(' ') ?? '';
+  const guards = (profile: Profile) =>
+    [profile.protected ? 'protected' : '', profile.testOnly ? 'test only' : ''].filter(Boolean).join(', ');
+  return {
+    fields: ['name', 'default', 'store', 'tokenFile', 'tokenCommand', 'protected', 'testOnly', 'allowHttp', 'defaults'],
+    valueField: 'name',
+    json: ({ name, store, tokenFile, tokenCommand, protected: guarded, testOnly, allowHttp, defaults }) => ({
+      name,
+      default: name === defaultProfile,
+      store,
+      tokenFile,
+      tokenCommand,
+      protected: guarded,
+      testOnly,
+      allowHttp,
+      defaults,
+    }),
+    columns: [
+      { header: 'NAME', field: 'name', text: ({ name }) => (name === defaultProfile ? `${name} *` : name) },
+      { header: 'STORE', field: 'store', text: ({ store }) => store },
+      { header: 'TOKEN FROM', field: 'tokenFile', text: token },
+      { header: 'GUARDS', field: 'protected', text: guards },
+    ],
+  };
+}
+
+function find({ config }: Session['settings'], name: string): Profile {
+  const found = config.profiles.get(name);
+  if (found) return found;
+  const names = [...config.profiles.keys()];
+  throw new KeysError(
+    'not_found',
+    `there is no profile ${quoted(name)}`,
+    names.length === 0
+      ? 'none was made yet: unlockos-keys profile add NAME --store URL'
+      : `there are: ${names.join(', ')}`,
+  );
+}
+
+export const registerProfile: Register = (program, run) => {
+  const profile = program
+    .command('profile')
+    .summary('named stores: list, show, add, use, remove')
+    .description(
+      'Named stores, with where their tokens come from, guards and defaults. -p NAME uses one for a command.',
+    );
+
+  profile
+    .command('list', { isDefault: true })
+    .allowExcessArguments()
+    .summary('the profiles; * is the default')
+    .description('List the profiles. The one with * is meant when none is named.')
+    .addHelpText('after', examples('profile list', 'profile list --json'))
+    .action(
+      run(async (session, _flags: object) => {
+        const { config } = session.settings;
+        const empty = 'No profiles yet. Make one: unlockos-keys profile add NAME --store URL';
+        await session.print([...config.profiles.values()], viewOf(config), { empty });
+      }),
+    );
+
+  profile
+    .command('show')
+    .summary('one profile in full; never a token')
+    .description('Show one profile, by default the default one. A token is never shown: only where it comes from.')
+    .argument('[name]', 'a profile')
+    .addHelpText('after', examples('profile show prod', 'profile show --json'))
+    .action(run((session, _flags: object, name?: string) => show(session, name)));
+
+  profile
+    .command('add')
+    .summary('name a store')
+    .description(
+      'Name a store, with --store. Words after -- are the command that prints its token. The file keeps its comments, and may be edited by hand.',
+    )
+    .argument('<name>', 'letters, digits, dot, dash and underscore')
+    .argument('[command...]', 'after --: the command that prints the token')
+    .option('--token-file <file>', 'a file with the token, that only you can read')
+    .option('--protected', "disabling and deleting want the key's name typed")
+    .option('--test-only', 'refuse to make or change live keys')
+    .option('--default-output <format>', 'the output format where -o does not say')
+    .option('--default-expires <when>', 'the expiry where --expires does not say, e.g. 90d')
+    .option('--default-rate-limit <n/unit>', 'the rate limit where --rate-limit does not say')
+    .option('--use', 'make it the default')
+    .option('--force', 'replace a profile of this name')
+    .addHelpText(
+      'after',
+      examples(
+        'profile add prod --store libsql://keys-acme.turso.io --protected -- op read op://ops/unlockos/token',
+        'profile add ci --store https://db.example:8443 --token-file /run/secrets/token --test-only',
+        'profile add here --store ./keys.db --use',
+      ),
+    )
+    .action(run((session, flags: AddFlags, name: string, command: string[]) => add(session, flags, name, command)));
+
+  profile
+    .command('use')
+    .summary('make a profile the default')
+    .description(
+      'Make a profile the default: the one that is meant when neither a flag nor the environment names a store.',
+    )
+    .argument('<name>', 'a profile')
+    .addHelpText('after', examples('profile use staging', 'profile use prod --dry-run'))
+    .action(
+      run(async (session, _flags: object, name: string) => {
+        find(session.settings, name);
+        await edit(session, (document) => document.set('default', name), `${name} is the default profile now`);
+      }),
+    );
+
+  profile
+    .command('remove')
+    .summary('forget a profile; its store stays')
+    .description('Forget a profile. Its store is not touched.')
+    .argument('<name>', 'a profile')
+    .addHelpText('after', examples('profile remove old', 'profile remove old --yes'))
+    .action(
+      run(async (session, _flags: object, name: string) => {
+        const { store } = find(session.settings, name);
+        if (!session.dryRun)
+          await session.confirm(`This forgets profile ${quoted(name)} (${store}); the store stays`, {
+            command: `unlockos-keys profile remove ${name} --yes`,
+          });
+        const change = (document: Editable) => {
+          document.deleteIn(['profiles', name]);
+          if (session.settings.config.defaultProfile === name) document.delete('default');
+        };
+        await edit(session, change, `Forgot profile ${name}`);
+      }),
+    );
+};
+
+interface Editable {
+  set(key: string, value: unknown): void;
+  setIn(path: string[], value: unknown): void;
+  delete(key: string): boolean;
+  deleteIn(path: string[]): boolean;
+  createNode(value: unknown): unknown;
+}
+
+async function edit(session: Session, change: (document: Editable) => void, said: string): Promise<void> {
+  if (session.dryRun) return session.remark(`Dry run: would change ${session.settings.config.file}`);
+  const { editConfig } = await import('../config/edit.js');
+  const file = await editConfig(session.ctx, change);
+  session.note(`${said} (${file})`);
+}
+
+async function show(session: Session, name: string | undefined): Promise<void> {
+  const { config } = session.settings;
+  const wanted = name ?? config.defaultProfile;
+  if (wanted === null)
+    throw new KeysError('missing_input', 'which profile? none is the default', 'unlockos-keys profile show NAME');
+  const profile = find(session.settings, wanted);
+  const view = viewOf(config);
+  const lines = Object.entries(view.json(profile)).map(([key, value]) => {
+    const text = value === null ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+    return `${key.padEnd(14)}${safeText(text)}\n`;
+  });
+  await session.print([profile], view, { single: true, table: async () => lines.join('') });
+}
+
+async function add(session: Session, flags: AddFlags, name: string, command: string[]): Promise<void> {
+  const { store } = session.flags;
+  if (store === undefined)
+    throw new KeysError('missing_input', 'which store?', `unlockos-keys profile add ${name} --store PATH|URL`);
+  if (session.settings.config.profiles.has(name) && !flags.force)
+    throw new KeysError('conflict', `a profile ${quoted(name)} exists`, 'pass --force to replace it, or another name');
+  const { cwd } = session.ctx;
+  const defaults = {
+    ...(flags.defaultOutput !== undefined && { output: flags.defaultOutput }),
+    ...(flags.defaultExpires !== undefined && { expires: flags.defaultExpires }),
+    ...(flags.defaultRateLimit !== undefined && { rateLimit: flags.defaultRateLimit }),
+  };
+  const entry = {
+    store: isStoreUrl(store) ? store : path.resolve(cwd, store),
+    ...(flags.tokenFile !== undefined && { tokenFile: path.resolve(cwd, flags.tokenFile) }),
+    ...(command.length > 0 && { tokenCommand: command }),
+    ...(flags.protected && { protected: true }),
+    ...(flags.testOnly && { testOnly: true }),
+    ...(session.flags.allowHttp && { allowHttp: true }),
+    ...(Object.keys(defaults).length > 0 && { defaults }),
+  };
+  const change = (document: Editable) => {
+    document.setIn(['profiles', name], document.createNode(entry));
+    if (flags.use) document.set('default', name);
+  };
+  await edit(session, change, `Added profile ${name}`);
+  session.note(
+    flags.use ? `It is the default. Check it: unlockos-keys doctor` : `Check it: unlockos-keys doctor -p ${name}`,
+  );
+}
