@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
 import type { Context } from './context.js';
@@ -52,7 +52,7 @@ function fromFile(file: string, platform: NodeJS.Platform): string {
     new KeysError('unauthorized', `the token file ${quoted(file)} ${why}`, hint);
   let descriptor: number;
   try {
-    descriptor = openSync(file, 'r');
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // a pipe would be waited for
   } catch (error) {
     throw refuse(
       `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { KeysError } from '../../domain/errors.js';
+import { parseExpiry } from '../../domain/expiry.js';
+import { didYouMean } from '../../domain/scopes.js';
 import { quoted, safeText } from '../../domain/text.js';
-import { isStoreUrl } from '../../store/remote/address.js';
 import { examples, type Register } from '../command.js';
 import type { Config, Profile } from '../config/config-file.js';
 import type { View } from '../output/formats.js';
@@ -45,13 +46,14 @@ function viewOf({ defaultProfile }: Config): View<Profile> {
   };
 }
 
-function find({ config }: Session['settings'], name: string): Profile {
-  const found = config.profiles.get(name);
+function find({ profiles }: Config, name: string): Profile {
+  const found = profiles.get(name);
   if (found) return found;
-  const names = [...config.profiles.keys()];
+  const names = [...profiles.keys()];
+  const guess = didYouMean(name, names);
   throw new KeysError(
     'not_found',
-    `there is no profile ${quoted(name)}`,
+    `there is no profile ${quoted(name)}${guess ? `, did you mean ${guess}?` : ''}`,
     names.length === 0
       ? 'none was made yet: unlockos-keys profile add NAME --store URL'
       : `there are: ${names.join(', ')}`,
@@ -112,6 +114,7 @@ export const registerProfile: Register = (program, run) => {
         'profile add here --store ./keys.db --use',
       ),
     )
+    .hook('preAction', refuseUndashedWords)
     .action(run((session, flags: AddFlags, name: string, command: string[]) => add(session, flags, name, command)));
 
   profile
@@ -124,8 +127,12 @@ export const registerProfile: Register = (program, run) => {
     .addHelpText('after', examples('profile use staging', 'profile use prod --dry-run'))
     .action(
       run(async (session, _flags: object, name: string) => {
-        find(session.settings, name);
-        await edit(session, (document) => document.set('default', name), `${name} is the default profile now`);
+        const change = (document: Editable, config: Config) => {
+          find(config, name);
+          document.set('default', name);
+        };
+        const config = await edit(session, change, `${name} is the default profile now`);
+        await answer(session, find(config, name), config);
       }),
     );
 
@@ -137,33 +144,62 @@ export const registerProfile: Register = (program, run) => {
     .addHelpText('after', examples('profile remove old', 'profile remove old --yes'))
     .action(
       run(async (session, _flags: object, name: string) => {
-        const { store } = find(session.settings, name);
+        const profile = find(session.settings.config, name);
         if (!session.dryRun)
-          await session.confirm(`This forgets profile ${quoted(name)} (${store}); the store stays`, {
+          await session.confirm(`This forgets profile ${quoted(name)} (${profile.store}); the store stays`, {
             command: `unlockos-keys profile remove ${name} --yes`,
           });
-        const change = (document: Editable) => {
+        const change = (document: Editable, config: Config) => {
+          find(config, name);
           document.deleteIn(['profiles', name]);
-          if (session.settings.config.defaultProfile === name) document.delete('default');
+          if (config.defaultProfile === name) document.delete('default');
         };
-        await edit(session, change, `Forgot profile ${name}`);
+        await answer(session, profile, await edit(session, change, `Forgot profile ${name}`));
       }),
     );
 };
 
+/** What a change needs of the document of the YAML package. */
 interface Editable {
   set(key: string, value: unknown): void;
   setIn(path: string[], value: unknown): void;
   delete(key: string): boolean;
   deleteIn(path: string[]): boolean;
-  createNode(value: unknown): unknown;
+  createNode(value: unknown, options?: { flow: boolean }): unknown;
 }
 
-async function edit(session: Session, change: (document: Editable) => void, said: string): Promise<void> {
-  if (session.dryRun) return session.remark(`Dry run: would change ${session.settings.config.file}`);
+/** What the file says after the change; in a dry run, what it would say. */
+async function edit(
+  session: Session,
+  change: (document: Editable, config: Config) => void,
+  said: string,
+): Promise<Config> {
   const { editConfig } = await import('../config/edit.js');
-  const file = await editConfig(session.ctx, change);
-  session.note(`${said} (${file})`);
+  const config = await editConfig(session.ctx, change, { dryRun: session.dryRun });
+  if (session.dryRun) session.remark(`Dry run: would change ${config.file}`);
+  else session.note(`${said} (${config.file})`);
+  return config;
+}
+
+async function answer(session: Session, profile: Profile, config: Config): Promise<void> {
+  if (session.format !== 'table') await session.print([profile], viewOf(config), { single: true });
+}
+
+/**
+ * A word too many must not become a command that is run later, or a token that was passed by mistake be written down: the words of the
+ * command stand after `--`, which commander takes away.
+ */
+function refuseUndashedWords(command: { args: string[]; parent: unknown }): void {
+  let root = command as { parent: unknown; rawArgs?: string[] };
+  while (root.parent) root = root.parent as typeof root;
+  const words = root.rawArgs ?? [];
+  const dashed = words.includes('--') ? words.length - words.indexOf('--') - 1 : 0;
+  if (command.args.length - 1 > dashed)
+    throw new KeysError(
+      'usage',
+      'profile add takes one name; the words of a token command stand after --',
+      'unlockos-keys profile add NAME --store PATH|URL -- COMMAND ARGUMENTS',
+    );
 }
 
 async function show(session: Session, name: string | undefined): Promise<void> {
@@ -171,7 +207,7 @@ async function show(session: Session, name: string | undefined): Promise<void> {
   const wanted = name ?? config.defaultProfile;
   if (wanted === null)
     throw new KeysError('missing_input', 'which profile? none is the default', 'unlockos-keys profile show NAME');
-  const profile = find(session.settings, wanted);
+  const profile = find(config, wanted);
   const view = viewOf(config);
   const lines = Object.entries(view.json(profile)).map(([key, value]) => {
     const text = value === null ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value);
@@ -181,32 +217,44 @@ async function show(session: Session, name: string | undefined): Promise<void> {
 }
 
 async function add(session: Session, flags: AddFlags, name: string, command: string[]): Promise<void> {
-  const { store } = session.flags;
-  if (store === undefined)
+  if (session.flags.store === undefined)
     throw new KeysError('missing_input', 'which store?', `unlockos-keys profile add ${name} --store PATH|URL`);
-  if (session.settings.config.profiles.has(name) && !flags.force)
-    throw new KeysError('conflict', `a profile ${quoted(name)} exists`, 'pass --force to replace it, or another name');
-  const { cwd } = session.ctx;
+  if (flags.defaultExpires !== undefined) parseExpiry(flags.defaultExpires, session.now);
+  const change = (document: Editable, config: Config) => {
+    if (config.profiles.has(name) && !flags.force)
+      throw new KeysError(
+        'conflict',
+        `a profile ${quoted(name)} exists`,
+        'pass --force to replace it, or another name',
+      );
+    document.setIn(['profiles', name], document.createNode(entryOf(session, flags, command, document)));
+    if (flags.use) document.set('default', name);
+  };
+  const config = await edit(session, change, `Added profile ${name}`);
+  if (!session.dryRun)
+    session.note(
+      config.defaultProfile === name
+        ? 'It is the default. Check it: unlockos-keys doctor'
+        : `Check it: unlockos-keys doctor -p ${name}; make it the default: unlockos-keys profile use ${name}`,
+    );
+  await answer(session, find(config, name), config);
+}
+
+/** The lines of the file that stand for these flags. The session has read the store, and refused what is none. */
+function entryOf(session: Session, flags: AddFlags, command: string[], document: Editable): Record<string, unknown> {
   const defaults = {
     ...(flags.defaultOutput !== undefined && { output: flags.defaultOutput }),
     ...(flags.defaultExpires !== undefined && { expires: flags.defaultExpires }),
     ...(flags.defaultRateLimit !== undefined && { rateLimit: flags.defaultRateLimit }),
   };
-  const entry = {
-    store: isStoreUrl(store) ? store : path.resolve(cwd, store),
-    ...(flags.tokenFile !== undefined && { tokenFile: path.resolve(cwd, flags.tokenFile) }),
-    ...(command.length > 0 && { tokenCommand: command }),
+  const oneLine = (value: unknown) => document.createNode(value, { flow: true });
+  return {
+    store: session.store.value,
+    ...(flags.tokenFile !== undefined && { tokenFile: path.resolve(session.ctx.cwd, flags.tokenFile) }),
+    ...(command.length > 0 && { tokenCommand: oneLine(command) }),
     ...(flags.protected && { protected: true }),
     ...(flags.testOnly && { testOnly: true }),
     ...(session.flags.allowHttp && { allowHttp: true }),
-    ...(Object.keys(defaults).length > 0 && { defaults }),
+    ...(Object.keys(defaults).length > 0 && { defaults: oneLine(defaults) }),
   };
-  const change = (document: Editable) => {
-    document.setIn(['profiles', name], document.createNode(entry));
-    if (flags.use) document.set('default', name);
-  };
-  await edit(session, change, `Added profile ${name}`);
-  session.note(
-    flags.use ? `It is the default. Check it: unlockos-keys doctor` : `Check it: unlockos-keys doctor -p ${name}`,
-  );
 }

@@ -1,7 +1,17 @@
-import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { KeysError } from '../../domain/errors.js';
-import { safeText } from '../../domain/text.js';
+import { quoted, safeText } from '../../domain/text.js';
 import type { Context } from '../context.js';
 import { type Format, fromEnv } from '../flags.js';
 
@@ -65,38 +75,75 @@ function assertOurs(file: string, stats: Stats, platform: NodeJS.Platform): void
     );
 }
 
-function unreadable(file: string, error: unknown): KeysError {
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-  return new KeysError('usage', `cannot read ${safeText(file)} (${code})`, 'make it readable for you');
+/** Throws `unsafe_path` when others can write to the directory that `file` stands in, which must be there. */
+export function assertDirectoryOurs(file: string, platform: NodeJS.Platform): void {
+  const directory = path.dirname(file);
+  assertOurs(directory, statSync(directory), platform);
 }
 
-/** The text of the file, or null when there is none. Throws `unsafe_path` or `usage`. */
-export function readConfigText(file: string, platform: NodeJS.Platform): string | null {
-  let stats: Stats;
-  try {
-    stats = statSync(file);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw unreadable(file, error);
-  }
-  if (!stats.isFile()) throw new KeysError('usage', `${safeText(file)} is not a file`, 'move it out of the way');
-  assertOurs(file, stats, platform);
-  const directory = path.dirname(realpathSync(file));
-  assertOurs(directory, statSync(directory), platform);
-  if (stats.size > MAX_BYTES)
+/** Throws `usage` for more bytes than a configuration has. */
+export function assertSize(file: string, bytes: number): void {
+  if (bytes > MAX_BYTES)
     throw new KeysError('usage', `${safeText(file)} is too large for a configuration`, 'at most 256 KiB');
+}
+
+function unreadable(file: string, error: unknown): KeysError {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  const hint = code === 'ENOENT' ? 'it is a link to what is not there' : 'make it readable for you';
+  return new KeysError('usage', `cannot read ${safeText(file)} (${code})`, hint, { cause: error });
+}
+
+/** True when nothing stands there. A link to nothing is something: guards were named there, and are gone. */
+function isMissing(ctx: Context, file: string): boolean {
   try {
-    return readFileSync(file, 'utf8');
+    return lstatSync(file, { throwIfNoEntry: false }) === undefined; // an error thrown for nothing costs half a millisecond
   } catch (error) {
-    throw unreadable(file, error);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTDIR') throw unreadable(file, error);
+    const own = fromEnv(ctx, 'UNLOCKOS_KEYS_CONFIG_DIR');
+    if (own === undefined) return true; // HOME=/dev/null, as services have it
+    throw new KeysError(
+      'usage',
+      `UNLOCKOS_KEYS_CONFIG_DIR ${quoted(own)} is not a directory`,
+      'it names the directory that config.yaml is in',
+    );
+  }
+}
+
+/** The text of the configuration file, or null when there is none. Throws `unsafe_path` or `usage`. */
+export function readConfigText(ctx: Context): string | null {
+  const file = configFile(ctx);
+  if (isMissing(ctx, file)) return null;
+  let descriptor: number | undefined;
+  try {
+    for (const name of new Set([file, realpathSync(file)])) assertDirectoryOurs(name, ctx.platform);
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // else a named pipe holds us up
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new KeysError('usage', `${safeText(file)} is not a file`, 'move it out of the way');
+    assertOurs(file, stats, ctx.platform);
+    assertSize(file, stats.size);
+    return decoded(file, readFileSync(descriptor));
+  } catch (error) {
+    throw error instanceof KeysError ? error : unreadable(file, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** What is no text is refused rather than read with holes in it. */
+function decoded(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new KeysError('usage', `${safeText(file)} is not UTF-8`, 'save it as UTF-8', { cause: error });
   }
 }
 
 /** What the file says; without a file, nothing. Throws `usage`, with the line, for whatever it does not understand. */
 export async function readConfig(ctx: Context): Promise<Config> {
   const file = configFile(ctx);
-  const text = readConfigText(file, ctx.platform);
+  const text = readConfigText(ctx);
   if (text === null) return { file, defaultProfile: null, profiles: new Map() };
   const { parseConfig } = await import('./parse.js');
-  return parseConfig(text, { file, home: ctx.home, now: ctx.now() });
+  return parseConfig(text, { file, home: ctx.home });
 }

@@ -14,9 +14,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import type { Context } from '../context.js';
-import { configFile, readConfigText } from './config-file.js';
-import { parseConfig } from './parse.js';
-import { type Document, isMap, parseDocument } from './yaml.js';
+import { assertDirectoryOurs, assertSize, type Config, configFile, readConfigText } from './config-file.js';
+import { parseConfig, type Source } from './parse.js';
+import { type Document, isMap, type Node, type Pair, parseDocument, type YAMLMap } from './yaml.js';
 
 /** An edit takes milliseconds: a lock that stands longer was left by somebody who was killed. */
 const LOCK_ATTEMPTS = 100;
@@ -72,42 +72,73 @@ function realFile(file: string): string {
   }
 }
 
-/** Ends with the file as `change` made it, checked as a whole before anything is written. */
-function changedText(
-  text: string,
-  source: Parameters<typeof parseConfig>[1],
-  change: (document: Document) => void,
-): string {
-  parseConfig(text, source);
-  const document = parseDocument(text);
-  if (document.contents === null) document.contents = document.createNode({}) as never;
-  const profiles = document.get('profiles');
-  if (!isMap(profiles) || profiles.items.length === 0) document.set('profiles', document.createNode({})); // not in {}, in lines
-  change(document as Document);
-  const changed = document.toString({ lineWidth: 0 });
-  parseConfig(changed, source);
-  return changed;
+/** The lines `profiles:` and below, made where there are none yet; what was noted beside an empty one is kept. */
+function withProfiles(document: Document): YAMLMap {
+  if (!isMap(document.contents)) document.contents = document.createNode({}) as YAMLMap;
+  const top = document.contents as YAMLMap;
+  const old = top.get('profiles', true) as Node | undefined;
+  if (isMap(old) && old.items.length > 0) return top;
+  const fresh = document.createNode({}) as YAMLMap; // not in {}, in lines
+  fresh.commentBefore = [old?.commentBefore, old?.comment].filter(Boolean).join('\n') || null;
+  top.set('profiles', fresh);
+  return top;
 }
+
+/** Ends with the file as `change` made it, checked as a whole before anything is written. */
+function changed(text: string, source: Source, change: ConfigChange): { text: string; config: Config } {
+  const before = parseConfig(text, source);
+  const document = parseDocument(text) as Document;
+  const top = withProfiles(document);
+  const first = top.items[0] as Pair<Node>;
+  change(document, before);
+  const next = top.items[0] as Pair<Node> | undefined;
+  // What stands above the first line is about the file, and stays when that line goes.
+  if (next && !top.items.includes(first))
+    next.key.commentBefore = [first.key.commentBefore, next.key.commentBefore].filter(Boolean).join('\n') || null;
+  const result = document.toString({ lineWidth: 0 });
+  assertSize(source.file, Buffer.byteLength(result));
+  return { text: result, config: parseConfig(result, { ...source, isDraft: true }) };
+}
+
+/** Changes the document; throws what it will not do. It is handed what the file says at that moment, which nobody else changes meanwhile. */
+export type ConfigChange = (document: Document, config: Config) => void;
 
 /**
  * Changes the configuration file in place, with its comments and its order kept: read, changed, checked, written to a new file (0600)
- * that then takes the old one's place. Throws what reading throws, and `conflict` for a lock that nobody takes away.
+ * that then takes the old one's place. The answer is what it says now, or with `dryRun`, when nothing is written, what it would say.
+ * Throws what reading and `change` throw, and `conflict` for a lock that nobody takes away.
  */
-export async function editConfig(ctx: Context, change: (document: Document) => void): Promise<string> {
+export async function editConfig(
+  ctx: Context,
+  change: ConfigChange,
+  options: { dryRun?: boolean } = {},
+): Promise<Config> {
   const named = configFile(ctx);
+  const apply = () => changed(readConfigText(ctx) ?? HEADER, { file: named, home: ctx.home }, change);
+  if (options.dryRun) return apply().config;
   const file = realFile(named);
+  assertDirectoryOurs(file, ctx.platform);
   const lock = `${file}.lock`;
   const descriptor = await takeLock(lock);
   try {
-    const text = readConfigText(file, ctx.platform) ?? HEADER;
-    writeFileSync(descriptor, changedText(text, { file: named, home: ctx.home, now: ctx.now() }, change));
-    fsyncSync(descriptor);
-    renameSync(lock, file);
-    return named;
+    const { text, config } = apply();
+    replace(descriptor, text, lock, file);
+    return config;
   } catch (error) {
     rmSync(lock, { force: true });
     throw error;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Writes the new file, the lock until now, and puts it in place of the old one. */
+function replace(descriptor: number, text: string, lock: string, file: string): void {
+  try {
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+    renameSync(lock, file);
+  } catch (error) {
+    throw unwritable(file, error);
   }
 }
