@@ -71,7 +71,7 @@ function settingFindings({ ctx, flags, settings }: Session): Finding[] {
   const actor = actorFlag(ctx, flags);
   const token = remote ? (tokenSource(settings, ctx) ?? 'none') : 'not needed for a local store';
   const lines: [check: string, detail: string][] = [
-    ['config', `${config.file} (${config.profiles.size} profiles)`],
+    ['config', `${config.file} (${config.profiles.size === 1 ? '1 profile' : `${config.profiles.size} profiles`})`],
     ['profile', profile ? [`${profile.value.name} (${profile.source})`, ...guards.filter(Boolean)].join(', ') : 'none'],
     ['store', `${store.value} (${store.source})`],
     ['token from', token],

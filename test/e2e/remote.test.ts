@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { KEY_STRING, keyStrings, SOUND } from '../support/built-tool.js';
+import { faultyProxy } from '../support/faulty-proxy.js';
 import { killAt } from '../support/preloads.js';
 import { RemotePlace, remotePlace } from '../support/remote-place.js';
 import { startSqld, TOKENS } from '../support/sqld.js';
@@ -268,4 +269,50 @@ test('a store moves from a file to a server and back, with its chain, and the co
     'made-there\nmoved\n',
   );
   expect((await place.tool(['store', 'copy', backup, backup])).exitCode).toBe(2);
+});
+
+test('a change that gets no answer ends with 10, no key and the operation id, with which the same command finishes it', async () => {
+  const server = await startSqld();
+  const proxy = await faultyProxy(server.url);
+  const place = new RemotePlace(server);
+  await place.key('before');
+  const create = ['create', 'ci', '--test', '-s', 'plan:read', '--timeout', '1s', '-o', 'value'];
+  for (const [fault, there] of [
+    ['swallow', ['before']],
+    ['swallow-reply', ['before', 'ci']],
+  ] as const) {
+    proxy.at(3, fault).at(4, 'swallow'); // what there is, what the change is based on, the change; and the look for it
+    const lost = await place.tool([...create, '--key-file', 'ci.key'], { env: { UNLOCKOS_KEYS_STORE: proxy.url } });
+    expect(lost).toMatchObject({ exitCode: 10, stdout: '' });
+    expect(existsSync(place.file('ci.key'))).toBe(false);
+    const [, operation = ''] = /run the same command again with --operation-id (\S+):/.exec(lost.stderr) ?? [];
+    expect(lost.stderr).toContain(`(operation ${operation})`);
+    expect(await place.names()).toEqual(there);
+    const again = await place.tool([...create, '--operation-id', operation]);
+    expect(again).toMatchObject({ exitCode: 0 });
+    expect(await place.verdict(again.stdout.trim())).toBe('valid');
+    expect(await place.names()).toEqual(['before', 'ci']);
+    await place.tool(['delete', 'ci', '--yes']);
+  }
+  proxy.at(3, 'swallow').at(4, 'swallow');
+  const json = await place.tool([...create.slice(0, -2), '--json'], { env: { UNLOCKOS_KEYS_STORE: proxy.url } });
+  expect(json).toMatchObject({ exitCode: 10, stdout: '' });
+  expect(JSON.parse(json.stderr)).toMatchObject({
+    error: { code: 'outcome_unknown', hint: expect.stringContaining('--operation-id') },
+  });
+  expect(await place.health()).toEqual(SOUND);
+});
+
+test('a server that stands still is given up after --timeout, with 8, and nothing is changed', async () => {
+  const place = await remotePlace();
+  await place.key('a');
+  place.server.freeze();
+  for (const args of [['list'], ['disable', 'a']])
+    expect(await place.tool([...args, '--timeout', '500ms'])).toMatchObject({
+      exitCode: 8,
+      stdout: '',
+      stderr: expect.stringMatching(/no answer within 500 ms/),
+    });
+  place.server.resume();
+  expect((await place.keys()).map(({ status }) => status)).toEqual(['active']);
 });
