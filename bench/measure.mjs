@@ -68,12 +68,13 @@ export async function functionRatios(a, b, pairs = 25) {
 
 const results = [];
 
-/** Prints a line: what, the median and the range, and what is aimed at. */
-export function report(name, values, aim, unit = 'x') {
+/** Prints a line: what, the median and the range, and what is aimed at, at most or at least. */
+export function report(name, values, aim, unit = 'x', wanted = 'most') {
   const [middle, low, high] = [median(values), Math.min(...values), Math.max(...values)];
   results.push({ name, median: middle, min: low, max: high, unit, aim });
   const figure = (value) => value.toFixed(2);
-  const verdict = aim === null ? '' : `aim ${aim}  ${middle <= aim ? 'ok' : 'OVER'}`;
+  const met = wanted === 'most' ? middle <= aim : middle >= aim;
+  const verdict = aim === null ? '' : `aim ${aim}  ${met ? 'ok' : wanted === 'most' ? 'OVER' : 'UNDER'}`;
   console.log(
     `${name.padEnd(58)} ${figure(middle).padStart(8)} ${unit.padEnd(4)} (${figure(low)} to ${figure(high)})  ${verdict}`,
   );

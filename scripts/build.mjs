@@ -16,7 +16,7 @@ process.chdir(root);
 rmSync('dist', { recursive: true, force: true });
 
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-copyFileSync('src/hash-worker.js', 'dist/hash-worker.js');
+for (const worker of ['hash-worker.js', 'prove-worker.js']) copyFileSync(`src/${worker}`, `dist/${worker}`);
 
 /**
  * The cuts between the files: what each holds, by the modules that stand for it. A module that two files import must be in a file of

@@ -15,17 +15,17 @@
  */
 import os from 'node:os';
 import type { Authorship } from './domain/audit.js';
-import type { Mode } from './domain/key-string.js';
 import { Keyring } from './keyring/keyring.js';
 import { readStorePath } from './store/local/store-path.js';
 import { openStore } from './store/open.js';
 import { isStoreUrl } from './store/remote/address.js';
-import { type Verifier, verifierOver } from './verifier.js';
+import { Verifier, type VerifierOptions } from './verifier/verifier.js';
 import { VERSION } from './version.js';
 
 export type { ApiKey, DisplayStatus, Status } from './domain/api-key.js';
 export type { AuditAction, AuditHead } from './domain/audit.js';
 export { type ErrorCode, KeysError } from './domain/errors.js';
+export type { RateDecision, RateState } from './domain/gcra.js';
 export type { AuditEvent, AuditQuery, Changed, Finding, IfExists, KeyPage, ListQuery } from './domain/key-store.js';
 export { KEY_STRING_IN_TEXT, type Mode, maskKey } from './domain/key-string.js';
 export { parseRateLimit, type RateLimit } from './domain/rate-limit.js';
@@ -35,6 +35,8 @@ export type { AuditCheck } from './keyring/audit-check.js';
 export type { CopyResult } from './keyring/copy.js';
 export type { CreateInput, CreateOptions, CreatePlan } from './keyring/creation.js';
 export type { ChangeOptions, CreatedKey, EditInput, Identity, KeyRef } from './keyring/keyring.js';
+export type { RateLimiter } from './verifier/memory-limiter.js';
+export type { Needs, VerifierOptions } from './verifier/verifier.js';
 export type { Keyring, Verifier };
 
 /** Where a store is, and how to get in. */
@@ -60,10 +62,7 @@ export interface OpenKeyringOptions extends StoreOptions {
   readonly testOnly?: boolean | undefined;
 }
 
-export interface CreateVerifierOptions extends StoreOptions {
-  /** The server's own environment: keys of the other mode are refused. */
-  readonly environment: Mode;
-}
+export interface CreateVerifierOptions extends StoreOptions, Omit<VerifierOptions, 'now'> {}
 
 function author(actor?: string): () => Authorship {
   return () => ({ actor: actor ?? null, osUser: os.userInfo().username, host: os.hostname(), tool: VERSION });
@@ -97,5 +96,5 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
  * `KeysError`; so does `verify` when the store cannot answer, and never for a key that is refused.
  */
 export async function createVerifier(options: CreateVerifierOptions): Promise<Verifier> {
-  return verifierOver(await open(options, false), options.environment);
+  return new Verifier(await open(options, false), options);
 }

@@ -32,12 +32,13 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
   { files: /^domain\//, may: /^(domain\/|node:crypto$|node:zlib$|bcryptjs$|leven$)/ },
   { files: /^store\//, may: /^(domain\/|store\/|node:|drizzle-orm|better-sqlite3$|libsql$)/ },
   {
-    files: /^(keyring\/|verifier\.ts|hash-pool\.ts|version\.ts)/,
-    may: /^(domain\/|keyring\/|verifier\.ts|hash-pool\.ts|node:)/,
+    files: /^(keyring\/|verifier\/|hash-pool\.ts|version\.ts)/,
+    may: /^(domain\/|keyring\/|verifier\/|hash-pool\.ts|node:)/,
   },
+  { files: /^adapters\//, may: /^(adapters\/|domain\/|express$|fastify$|hono$|node:http$)/ },
   {
     files: /^index\.ts$/,
-    may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\.ts|version\.ts|node:os$)/,
+    may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\/|version\.ts|node:os$)/,
   },
   { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|store\/remote\/address\.ts|node:(fs|path)$)/ },
   {

@@ -107,6 +107,7 @@ test('every decision note says context, choice, consequence, and what would chan
     '0008-dotenv',
     '0009-remote-engine',
     '0010-profiles',
+    '0011-verifier',
   ]) {
     const note = read(`docs/decisions/${name}.md`);
     for (const part of ['**Context.**', '**Choice.**', '**Consequence.**', '**What would change it.**'])

@@ -162,6 +162,14 @@ export interface KeyStore {
   /** Idempotent: `changed` is false when it was retired before. */
   retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }>;
 
+  /**
+   * A number that is another one once anybody has changed the store, last-used marks by this very object excepted; null where that
+   * cannot be known without asking a server. Costs about a microsecond.
+   */
+  version(): number | null;
+  /** Notes when keys were last used. Marks only move forward; unknown keys are passed over. Leaves no audit row. */
+  markUsed(marks: readonly { readonly id: string; readonly at: Date }[]): Promise<void>;
+
   /** Newest last. */
   auditEvents(query: AuditQuery): Promise<AuditEvent[]>;
   auditHead(): Promise<AuditHead>;

@@ -20,6 +20,9 @@ const BODY_LENGTH = 55;
 const ID_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+/** The value of each base62 digit, by its code. */
+const DIGIT_VALUE = Array.from({ length: 123 }, (_, code) => BASE62.indexOf(String.fromCharCode(code)));
+
 const KEY_STRING = /^unlk_(live|test)_([0-9a-hjkmnp-tv-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
 const KEY_ID = /^[0-9a-hjkmnp-tv-z]{12}$/;
 
@@ -50,6 +53,13 @@ function base62(value: number, width: number): string {
   let digits = '';
   for (let rest = value; rest > 0; rest = Math.floor(rest / 62)) digits = BASE62.charAt(rest % 62) + digits;
   return digits.padStart(width, '0');
+}
+
+/** The number that six base62 digits write, which may be more than 32 bits. */
+function fromBase62(digits: string): number {
+  let value = 0;
+  for (let i = 0; i < digits.length; i++) value = value * 62 + (DIGIT_VALUE[digits.charCodeAt(i)] as number);
+  return value;
 }
 
 /** The six check characters for the first 55 characters of a key string. */
@@ -95,8 +105,13 @@ export function parseKeyString(text: unknown): ParsedKeyString {
   if (!match) return { ok: false, problem: 'shape' };
   const [, mode, id, secret, check] = match as unknown as [string, Mode, string, string, string];
   const body = text.slice(0, BODY_LENGTH);
-  if (checksum(body) !== check) return { ok: false, problem: 'checksum', mode, id };
+  if (crc32(body) >>> 0 !== fromBase62(check)) return { ok: false, problem: 'checksum', mode, id };
   return { ok: true, mode, id, secret, body };
+}
+
+/** Where the id stands in a text of the right length; whether the rest is a key string is not looked at. */
+export function idWithin(text: string): string {
+  return text.slice(10, 10 + KEY_ID_LENGTH);
 }
 
 export function isKeyId(text: string): boolean {

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /**
  * bcrypt at OWASP's floor for passwords. A key's secret has 190 random bits, so the cost buys nothing; it is the guard tag below
@@ -51,7 +51,7 @@ export async function secretMatches(secret: string, stored: string): Promise<boo
  * makes every secret.
  */
 export function guardTag(body: string): string {
-  return createHash('sha256').update(`unlockos-keys/guard/v1\0${body}`).digest('hex').slice(0, 8);
+  return hash('sha256', `unlockos-keys/guard/v1\0${body}`, 'hex').slice(0, 8);
 }
 
 export function guardMatches(body: string, stored: string): boolean {
@@ -62,5 +62,5 @@ export function guardMatches(body: string, stored: string): boolean {
 
 /** A fingerprint of what proves a key, for the audit log: it gives nothing away and shows when a stored hash was swapped. */
 export function credentialDigest(hashed: string, guard: string): string {
-  return createHash('sha256').update(`unlockos-keys/credential/v1\0${guard}\0${hashed}`).digest('hex').slice(0, 32);
+  return hash('sha256', `unlockos-keys/credential/v1\0${guard}\0${hashed}`, 'hex').slice(0, 32);
 }

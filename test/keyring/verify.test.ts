@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { NewKey } from '../../src/domain/key-store.js';
 import { checksum, mintKeyString } from '../../src/domain/key-string.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
-import { verifierOver } from '../../src/verifier.js';
+import { Verifier } from '../../src/verifier/verifier.js';
 import { another, freshKeyring, make } from '../support/keyrings.js';
 import { refusal, usage } from '../support/refusal.js';
 import { change, ENGINES, newKey, rawDatabase, START } from '../support/stores.js';
@@ -130,7 +130,7 @@ describe.each(ENGINES)("a server's verifier, on %s", (engine) => {
     const keyring = await freshKeyring(engine, clock);
     const expiresAt = new Date(START.getTime() + 1000);
     const [mine, foreign] = [await make(keyring, 'a', { expiresAt }), await make(keyring, 'b', { mode: 'live' })];
-    const verifier = verifierOver(keyring.store, 'test', () => clock.now);
+    const verifier = new Verifier(keyring.store, { environment: 'test', now: () => clock.now.getTime() });
     const verdict = async (...args: Parameters<typeof verifier.verify>) => (await verifier.verify(...args)).verdict;
     expect(await verdict(mine.keyString)).toBe('valid');
     expect(await verdict(mine.keyString, { scopes: ['checkin:read'] })).toBe('valid');
@@ -147,12 +147,12 @@ describe.each(ENGINES)("a server's verifier, on %s", (engine) => {
   });
 
   test.each([undefined, null, '', 61, [], {}, ['key'], { toString: () => 'key' }])('%j is invalid', async (header) => {
-    const verifier = verifierOver((await freshKeyring(engine)).store, 'test');
+    const verifier = new Verifier((await freshKeyring(engine)).store, { environment: 'test' });
     expect(await verifier.verify(header)).toEqual({ verdict: 'invalid' });
   });
 
   test.each(['staging', '', 'LIVE', undefined])('an environment of %j is refused', async (environment) => {
     const { store } = await freshKeyring(engine);
-    expect(refusal(() => verifierOver(store, environment as 'live'))).toEqual(usage);
+    expect(refusal(() => new Verifier(store, { environment: environment as 'live' }))).toEqual(usage);
   });
 });

@@ -38,7 +38,7 @@ export const TOKENS = {
 };
 
 /** So many different ports that nobody listens on at this moment. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const held = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();

@@ -83,6 +83,8 @@ function describe(verdict: Verdict): string {
       return `expired: ${which} ended ${key.expiresAt?.toISOString()}`;
     case 'wrong_environment':
       return `wrong_environment: ${which} is a ${key.mode} key, this would be a ${verdict.environment} server`;
+    case 'rate_limited':
+      return `rate_limited: ${which} may go on in ${Math.ceil(verdict.retryAfterMs / 1000)} s`;
     case 'missing_scope':
       return `missing_scope: ${which} does not hold ${verdict.missingScopes.join(', ')}`;
   }

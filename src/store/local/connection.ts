@@ -24,6 +24,14 @@ export function pragma(db: Sqlite.Database, text: string): unknown {
   return rows[0]?.[0];
 }
 
+/** Asks for SQLite's data version, again and again. A plucked value is cheapest to get, and libsql does not pluck. */
+export function dataVersion(db: Sqlite.Database): () => unknown {
+  const plucked = db.prepare('PRAGMA data_version').pluck();
+  if (typeof plucked.get() === 'number') return () => plucked.get();
+  const raw = db.prepare('PRAGMA data_version').raw();
+  return () => (raw.get() as unknown[])[0];
+}
+
 /** Blocks this thread; only ever between two attempts at a lock that another process holds. */
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

@@ -11,7 +11,7 @@ import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database
 import { isBusy, translate, unfinishedCopy } from '../errors.js';
 import { birthRow, type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
 import { type Binding, type BindingName, loadBinding } from './binding.js';
-import { APPLICATION_ID, configure, identify, pragma, schemaVersion, whileBusy } from './connection.js';
+import { APPLICATION_ID, configure, dataVersion, identify, pragma, schemaVersion, whileBusy } from './connection.js';
 import { inspectLocal } from './inspect.js';
 import { assertSameFile, type FileIdentity, secureFile } from './path-safety.js';
 
@@ -42,6 +42,7 @@ export class LocalDatabase implements Database {
   readonly #db: Sqlite.Database;
   readonly #binding: Binding;
   #wrote = false;
+  #version: (() => unknown) | undefined;
   #closed = false;
   readonly #statements = new Map<string, Sqlite.Statement>();
   readonly #identity: FileIdentity;
@@ -196,6 +197,19 @@ export class LocalDatabase implements Database {
     return result;
   }
 
+  /** SQLite counts commits of other connections, in this process and in others. */
+  version(): number {
+    if (this.#closed) throw new KeysError('store_unavailable', 'the store was closed', 'open it again');
+    this.#version ??= dataVersion(this.#db);
+    const version = this.#version();
+    if (typeof version === 'number') return version;
+    throw new KeysError(
+      'store_unavailable',
+      'SQLite does not tell its data version',
+      'reinstall unlockos-keys, or report this',
+    );
+  }
+
   async read(statements: readonly Statement[]): Promise<Rows[]> {
     try {
       const [first, ...others] = statements;
@@ -212,7 +226,7 @@ export class LocalDatabase implements Database {
         const planned = plan(reads.map((each) => this.#all(each)));
         for (const { sql, params, rows } of planned.writes) {
           const { changes } = this.#prepared(sql).run(...params);
-          if (changes !== rows)
+          if (rows !== null && changes !== rows)
             throw new KeysError(
               'conflict',
               `a change touched ${changes} rows instead of ${rows}; it was undone`,
@@ -300,6 +314,7 @@ export class LocalDatabase implements Database {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
+    this.#version = undefined;
     if (this.#wrote) {
       try {
         this.#db.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');

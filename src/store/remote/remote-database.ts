@@ -223,10 +223,7 @@ export class RemoteDatabase implements Database {
   }
 
   /** Sends writes as one transaction. Throws for what the server definitely refused. */
-  async #commit(
-    writes: readonly (Statement & { rows: number | null })[],
-    readBack: readonly Statement[] = [],
-  ): Promise<Outcome> {
+  async #commit(writes: readonly Write[], readBack: readonly Statement[] = []): Promise<Outcome> {
     const body = writes.flatMap((write) => (write.rows === null ? [write] : [write, touched(write.rows)]));
     const committing = chained([BEGIN_IMMEDIATE, ...body, COMMIT]);
     const end = committing.length - 1;
@@ -265,6 +262,10 @@ export class RemoteDatabase implements Database {
         ),
       };
     throw refusal;
+  }
+
+  version(): null {
+    return null;
   }
 
   async read(statements: readonly Statement[], options: { fresh?: boolean } = {}): Promise<Rows[]> {

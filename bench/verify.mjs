@@ -1,0 +1,152 @@
+// The verifier against the least that a correct one must do on every call: SHA-256, one prepared read, a comparison in constant time,
+// and a look at status and expiry.
+import { hash, timingSafeEqual } from 'node:crypto';
+import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import Database from 'better-sqlite3';
+import { checksum, mintKeyString } from '../dist/domain/key-string.js';
+import { createVerifier, openKeyring } from '../dist/index.js';
+import { Keyring } from '../dist/keyring/keyring.js';
+import { makeStore } from './make-store.mjs';
+import { functionRatios, median, report } from './measure.mjs';
+
+const BUSY_KEYS = 500;
+const BATCH = 200;
+
+/** Keys whose secrets are known, beside those that only fill the store. */
+async function busyKeys(file) {
+  const opened = await openKeyring({ store: file, create: false });
+  const keyring = new Keyring(opened.store, {
+    by: () => ({ actor: null, osUser: 'bench', host: 'bench', tool: 'bench' }),
+    hashCost: 4,
+  });
+  const inputs = Array.from({ length: BUSY_KEYS }, (_, i) => ({
+    name: `busy ${i}`,
+    mode: 'live',
+    scopes: ['checkin:read', 'plan:read'],
+    rateLimit: { limit: 1_000_000_000, windowSeconds: 1 },
+  }));
+  const made = await keyring.create(inputs);
+  await keyring.close();
+  return made.map(({ keyString }) => keyString);
+}
+
+/** The floor, as a function of the same form. */
+function floorVerifier(file, keyStrings) {
+  const db = new Database(file, { readonly: true });
+  const get = db.prepare('SELECT id, status, expires_at, scopes FROM api_keys WHERE id = ?');
+  const digests = new Map(keyStrings.map((each) => [each.slice(10, 22), hash('sha256', each, 'buffer')]));
+  return {
+    verify: (keyString) => {
+      const digest = hash('sha256', keyString, 'buffer');
+      const row = get.get(keyString.slice(10, 22));
+      const known = digests.get(keyString.slice(10, 22));
+      return (
+        row !== undefined &&
+        known !== undefined &&
+        timingSafeEqual(known, digest) &&
+        row.status === 'active' &&
+        row.expires_at === null
+      );
+    },
+    close: () => db.close(),
+  };
+}
+
+/** A function that makes a batch of calls, one key after another. */
+function batch(keyStrings, call) {
+  let next = 0;
+  return async () => {
+    for (let i = 0; i < BATCH; i++) {
+      next = (next + 1) % keyStrings.length;
+      await call(keyStrings[next]);
+    }
+  };
+}
+
+const needs = { scopes: ['checkin:read'] };
+
+function forged(keyString) {
+  const body = keyString.slice(0, 23) + mintKeyString('live').secret;
+  return body + checksum(body);
+}
+
+/** Microseconds of single calls: the middle, and the one that one in a hundred exceeds. */
+async function spread(keyStrings, call) {
+  const times = [];
+  for (let round = 0; round < 20_000; round++) {
+    const start = process.hrtime.bigint();
+    await call(keyStrings[round % keyStrings.length]);
+    times.push(Number(process.hrtime.bigint() - start) / 1000);
+  }
+  times.sort((a, b) => a - b);
+  return { p50: median(times), p99: times[Math.floor(times.length * 0.99)] };
+}
+
+async function atSize(file, name) {
+  const keyStrings = await busyKeys(file);
+  const floor = floorVerifier(file, keyStrings);
+  const least = batch(keyStrings, floor.verify);
+  const open = (more) => createVerifier({ store: file, environment: 'live', ...more });
+  const bare = await open({ rateLimit: 'off', markUsed: false });
+  const whole = await open({});
+  for (const verifier of [bare, whole])
+    for (const keyString of keyStrings) {
+      const { verdict } = await verifier.verify(keyString, needs);
+      if (verdict !== 'valid') throw new Error(`a warm-up verification was ${verdict}`);
+    }
+  const call = (verifier) => (keyString) => verifier.verify(keyString, needs);
+  const inverse = async (a, b) => (await functionRatios(a, b)).map((ratio) => 1 / ratio);
+  report(`${name}: warm, rate / floor`, await inverse(batch(keyStrings, call(bare)), least), 1.5, 'x', 'least');
+  report(
+    `${name}: with limit and marks, rate / without`,
+    await inverse(batch(keyStrings, call(whole)), batch(keyStrings, call(bare))),
+    0.9,
+    'x',
+    'least',
+  );
+  const wrong = keyStrings.map(forged);
+  report(`${name}: wrong secrets, rate / floor`, await inverse(batch(wrong, call(whole)), least), 1, 'x', 'least');
+  const { p50, p99 } = await spread(keyStrings, call(whole));
+  report(`${name}: p99 / p50 of a warm call`, [p99 / p50], 3);
+  await bare.close();
+  await whole.close();
+  floor.close();
+}
+
+/** Thousands of wrong secrets a second against known ids: what it does to the event loop and to those who are right. */
+async function attack(file) {
+  await makeStore(file, 1000);
+  const keyStrings = await busyKeys(file);
+  const verifier = await createVerifier({ store: file, environment: 'live' });
+  for (const keyString of keyStrings) await verifier.verify(keyString, needs);
+  const proofs = verifier.counters.bcrypt;
+  const lag = monitorEventLoopDelay({ resolution: 5 });
+  lag.enable();
+  let wrong = 0;
+  const end = performance.now() + 2000;
+  const start = performance.now();
+  while (performance.now() < end) {
+    await Promise.all(
+      Array.from({ length: 50 }, () => verifier.verify(forged(keyStrings[wrong++ % BUSY_KEYS]), needs)),
+    );
+    const { verdict } = await verifier.verify(keyStrings[wrong % BUSY_KEYS], needs);
+    if (verdict !== 'valid') throw new Error(`a right key was ${verdict} under attack`);
+    await new Promise(setImmediate);
+  }
+  lag.disable();
+  report('attack: wrong secrets a second', [(wrong / (performance.now() - start)) * 1000], null, '/s');
+  report('attack: bcrypt runs', [verifier.counters.bcrypt - proofs], 0, '');
+  report('attack: longest stall of the event loop', [lag.max / 1e6], 50, 'ms');
+  await verifier.close();
+}
+
+/** The group `verify` of run.mjs. */
+export async function verify(scratch, sizes = [1000, 100_000, 1_000_000]) {
+  for (const count of sizes) {
+    const file = path.join(scratch, `verify-${count}.db`);
+    await makeStore(file, count);
+    await atSize(file, `${count.toLocaleString('en')} keys`);
+    if (count === sizes[0]) await attack(path.join(scratch, 'attack.db'));
+  }
+}

@@ -1,0 +1,46 @@
+import type { RateLimit } from './rate-limit.js';
+
+/** What a caller may be told of a key's limit after a request. */
+export interface RateState {
+  readonly limit: number;
+  readonly windowSeconds: number;
+  /** Requests that may follow at once. */
+  readonly remaining: number;
+  /** Until the whole limit is there again, in milliseconds. */
+  readonly resetMs: number;
+}
+
+export type RateDecision =
+  | { readonly admitted: true; readonly rate: RateState }
+  | { readonly admitted: false; readonly rate: RateState; readonly retryAfterMs: number };
+
+/**
+ * The generic cell rate algorithm (ITU-T I.371, as the virtual scheduling form): one number per key, the time at which its limit would be
+ * whole again if nothing more came. It lets `limit` requests through at once and then one per `window / limit`, so no edge of a window
+ * lets twice as many through, and the time of the next one is exact. Times are milliseconds.
+ *
+ * `whole` is what the last call answered, undefined for a key that was not seen. A clock that was set back would make it lie further
+ * ahead than it ever can; then the key starts anew, rather than being locked out until the clock has caught up.
+ */
+export function admit(
+  whole: number | undefined,
+  { limit, windowSeconds }: RateLimit,
+  now: number,
+): { decision: RateDecision; whole: number } {
+  const window = windowSeconds * 1000;
+  const each = window / limit;
+  const known = whole === undefined || whole < now || whole > now + window + each ? now : whole;
+  const after = known + each;
+  const early = after - window - now;
+  const rate = (until: number, remaining: number): RateState => ({
+    limit,
+    windowSeconds,
+    remaining,
+    resetMs: Math.max(0, until - now),
+  });
+  // The sum of many small steps is a little off: a millionth of one step more or less is no reason to refuse.
+  if (early > each * 1e-6)
+    return { decision: { admitted: false, rate: rate(known, 0), retryAfterMs: early }, whole: known };
+  const remaining = Math.max(0, Math.floor((window - (after - now)) / each + 1e-6));
+  return { decision: { admitted: true, rate: rate(after, remaining) }, whole: after };
+}
