@@ -1,0 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const folder = new URL('../../src/adapters/', import.meta.url);
+
+test('of a framework, an adapter imports types only, so that none need be installed', () => {
+  for (const file of readdirSync(folder)) {
+    const text = readFileSync(new URL(file, folder), 'utf8').replace(/^ *\*.*$/gm, '');
+    const loaded = [...text.matchAll(/^(?:import|export)(?! type\b)[^;]*?from '([^']+)'/gm)].map(([, from]) => from);
+    expect(
+      loaded.filter((from) => !from?.startsWith('.')),
+      file,
+    ).toEqual([]);
+  }
+});
