@@ -34,8 +34,10 @@ export interface CreatePlan {
   readonly inputs: readonly Required<CreateInput>[];
   readonly ifExists: IfExists;
   readonly operation: string | null;
-  /** Keys that will be deleted for a new one of the same name. */
+  /** Keys that will be deleted for a new one of the same name, because `ifExists` says so. */
   readonly replaced: readonly ApiKey[];
+  /** Keys that an earlier run of this operation made and did not hand out: they will be replaced as well. */
+  readonly unfinished: readonly ApiKey[];
   /** Keys that stay as they are, nothing being made. */
   readonly kept: readonly ApiKey[];
 }
@@ -92,7 +94,7 @@ function doneBefore(operation: string, why: string): KeysError {
  * The keys that an earlier run of this operation made, whose key strings that run did not hand out: they are replaced. Throws
  * `conflict` where that cannot be: the run was about something else, or its keys are in use or a day old.
  */
-function unfinished(
+function keysOfEarlierRun(
   operation: string,
   events: readonly AuditEvent[],
   inputs: readonly Required<CreateInput>[],
@@ -130,13 +132,13 @@ export async function planCreation(
   );
   const settled = named.map((input) => settle(input, prospect));
   const { operation, namesakes } = prospect;
-  const finishing =
+  const unfinished =
     operation.length > 0 && operationId !== undefined
-      ? unfinished(operationId, operation, settled, namesakes, now)
+      ? keysOfEarlierRun(operationId, operation, settled, namesakes, now)
       : [];
-  const replaced = [...finishing];
+  const replaced: ApiKey[] = [];
   const kept: ApiKey[] = [];
-  for (const existing of namesakes.filter((key) => !finishing.includes(key))) {
+  for (const existing of namesakes.filter((key) => !unfinished.includes(key))) {
     const wanted = settled.find(({ name }) => nameKey(name) === nameKey(existing.name));
     if (!wanted) continue;
     if (ifExists === 'fail') throw nameTaken(existing);
@@ -145,7 +147,7 @@ export async function planCreation(
   }
   const runs = new Set(operation.map(({ op }) => op.replace(/\/\d+$/, '')));
   const id = operationId !== undefined && runs.size > 0 ? `${operationId}.${runs.size + 1}` : (operationId ?? null);
-  return { inputs: settled, ifExists, operation: id, replaced, kept };
+  return { inputs: settled, ifExists, operation: id, replaced, unfinished, kept };
 }
 
 function settle(input: CreateInput, { catalogue }: Prospect): Required<CreateInput> {
@@ -167,9 +169,9 @@ function settle(input: CreateInput, { catalogue }: Prospect): Required<CreateInp
 }
 
 /** Settles names under the store's lock as the plan did. A key that took a name meanwhile is neither replaced nor, unlike, kept. */
-export function namesakeRule({ ifExists, replaced }: CreatePlan): OnNamesake {
+export function namesakeRule({ ifExists, replaced, unfinished }: CreatePlan): OnNamesake {
   return (existing, wanted) => {
-    if (replaced.some(({ id }) => id === existing.id)) return 'replace';
+    if ([...replaced, ...unfinished].some(({ id }) => id === existing.id)) return 'replace';
     if (ifExists === 'rotate')
       throw new KeysError(
         'conflict',

@@ -145,6 +145,26 @@ describe('defaults and guards of a profile', () => {
     expect((await cli.run(...rotate, '--confirm', 'a')).exitCode).toBe(0);
   });
 
+  test('protected: a key that an earlier run of the same operation made is finished without confirming anything', async () => {
+    const cli = configured(TWO);
+    const create = [
+      'create',
+      'a',
+      '--test',
+      '-s',
+      'plan:read',
+      '-p',
+      'there',
+      '-o',
+      'value',
+      '--operation-id',
+      'nightly-4711',
+    ];
+    const [lost, made] = [await cli.run(...create), await cli.run(...create)];
+    expect([lost.exitCode, made.exitCode]).toEqual([0, 0]);
+    expect(await cli.json('list', '-p', 'there')).toMatchObject([{ name: 'a', id: made.stdout.slice(10, 22) }]);
+  });
+
   test('protected: at a terminal the name is typed', async () => {
     const cli = configured(TWO);
     await cli.run('create', 'a', '--test', '-s', 'plan:read', '-p', 'there');

@@ -250,7 +250,7 @@ function listed(names: readonly string[]): string {
     : `${names.slice(0, 4).map(quoted).join(', ')} and ${names.length - 4} more`;
 }
 
-function summarise(session: Session, { inputs, replaced, kept }: CreatePlan): void {
+function summarise(session: Session, { inputs, replaced, unfinished, kept }: CreatePlan): void {
   const [first] = inputs;
   if (!first) return;
   const { value } = session.store;
@@ -260,7 +260,7 @@ function summarise(session: Session, { inputs, replaced, kept }: CreatePlan): vo
     `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
     ...details(first),
     `  Store       ${value}`,
-    ...replaced.map(({ name, id }) => `  Replaces    ${quoted(name)} (${id})`),
+    ...[...replaced, ...unfinished].map(({ name, id }) => `  Replaces    ${quoted(name)} (${id})`),
     ...kept.map(({ name, id }) => `  Exists      ${quoted(name)} (${id}), which is kept`),
   ]);
 }

@@ -1,4 +1,5 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { RemoteAddress } from './address.js';
 
 // `node:http` and not `fetch`, which costs a short-lived process more than the whole of the rest (decision 9). It follows no redirects,
@@ -41,6 +42,7 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|EPROTO|ERR_SSL/;
 export class Transport {
   readonly #address: RemoteAddress;
   readonly #timeoutMs: number;
+  readonly #standing = new WeakSet<Socket>();
   #client: Promise<{ request: typeof import('node:http').request; agent: Agent }> | undefined;
 
   constructor(address: RemoteAddress, timeoutMs: number) {
@@ -73,7 +75,7 @@ export class Transport {
         headers,
         ...(secure && { rejectUnauthorized: true }), // NODE_TLS_REJECT_UNAUTHORIZED has no say here
       });
-      const reached = whenReached(call, secure);
+      const reached = this.#watch(call);
       const timer = setTimeout(() => {
         settle(
           reject,
@@ -102,24 +104,26 @@ export class Transport {
     });
   }
 
+  /**
+   * Tells whether a byte of the request can have been sent: not before its connection stands (with TLS: before it is trusted). Node's own
+   * `reusedSocket` does not tell: a request that waited for a connection to become free goes without it.
+   */
+  #watch(call: ClientRequest): () => boolean {
+    let reached = false;
+    call.on('socket', (socket) => {
+      reached = this.#standing.has(socket);
+      if (reached) return;
+      socket.once(this.#address.secure ? 'secureConnect' : 'connect', () => {
+        this.#standing.add(socket);
+        reached = true;
+      });
+    });
+    return () => reached;
+  }
+
   async close(): Promise<void> {
     (await this.#client)?.agent.destroy();
   }
-}
-
-/** Before the connection stands (with TLS: before it is trusted) not a byte of the request is sent. */
-function whenReached(call: ClientRequest, secure: boolean): () => boolean {
-  let reached = false;
-  call.on('socket', (socket) => {
-    if (call.reusedSocket) {
-      reached = true;
-      return;
-    }
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
-      reached = true;
-    });
-  });
-  return () => reached;
 }
 
 function faultOf(error: Error & { code?: string }, reached: boolean): TransportError {
