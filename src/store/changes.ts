@@ -7,7 +7,7 @@ import { credentialDigest } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { ReadBack, Write } from './database.js';
 import { and, eq } from './drizzle.js';
-import { KEY_FIELD_COUNT, keyFromNew, searchText } from './key-row.js';
+import { editableColumns, KEY_FIELD_COUNT, keyFromNew, searchText } from './key-row.js';
 import { qb, statement, touching } from './query.js';
 import { apiKeys, scopes } from './schema.js';
 import { credentialById, deleteKey, insertKey } from './statements.js';
@@ -123,16 +123,7 @@ export function planUpdate(found: Credential, key: ApiKey, action: AuditAction):
   if (Object.keys(after).length === 0) return nothing({ key: found.key, changed: false });
   const update = qb
     .update(apiKeys)
-    .set({
-      name: key.name,
-      nameKey: nameKey(key.name),
-      description: key.description,
-      status: key.status,
-      rateLimit: key.rateLimit.limit,
-      rateWindowSeconds: key.rateLimit.windowSeconds,
-      updatedAt: key.updatedAt.getTime(),
-      searchText: searchText(key),
-    })
+    .set(editableColumns(key))
     .where(
       and(
         eq(apiKeys.id, key.id),

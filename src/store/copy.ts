@@ -6,7 +6,7 @@ import type { CatalogueScope } from '../domain/scopes.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
 import { eq } from './drizzle.js';
-import { credentialFromRow, searchText } from './key-row.js';
+import { credentialFromRow, editableColumns } from './key-row.js';
 import { qb, statement, touching } from './query.js';
 import { auditRowFromRow, headFromRows, inOrder, scopeFromRow } from './rows.js';
 import { apiKeys, keyUsage, schemaMigrations, scopes } from './schema.js';
@@ -43,18 +43,7 @@ function keyIdOf({ body, seq }: AuditRow): string[] {
 }
 
 function mutableFields({ key, hash }: CopiedKey) {
-  return {
-    name: key.name,
-    nameKey: nameKey(key.name),
-    description: key.description,
-    status: key.status,
-    rateLimit: key.rateLimit.limit,
-    rateWindowSeconds: key.rateLimit.windowSeconds,
-    expiresAt: key.expiresAt?.getTime() ?? null,
-    updatedAt: key.updatedAt.getTime(),
-    hash,
-    searchText: searchText(key),
-  };
+  return { ...editableColumns(key), expiresAt: key.expiresAt?.getTime() ?? null, hash };
 }
 
 function insertCopy(copied: CopiedKey): Write {

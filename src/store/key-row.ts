@@ -138,6 +138,20 @@ export function keyFromNew(key: NewKey, at: Date): ApiKey {
   };
 }
 
+/** The columns of a key that an edit may change. */
+export function editableColumns(key: ApiKey) {
+  return {
+    name: key.name,
+    nameKey: nameKey(key.name),
+    description: key.description,
+    status: key.status,
+    rateLimit: key.rateLimit.limit,
+    rateWindowSeconds: key.rateLimit.windowSeconds,
+    updatedAt: key.updatedAt.getTime(),
+    searchText: searchText(key),
+  };
+}
+
 /** What `--search` looks through. */
 export function searchText(key: Pick<ApiKey, 'id' | 'name' | 'description'>): string {
   return nameKey(`${key.name}\n${key.description ?? ''}\n${key.id}`);

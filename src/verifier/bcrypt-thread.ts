@@ -70,11 +70,6 @@ export class BcryptThread {
     if (open) secretMatches(open.secret, open.stored).then((matches) => this.#settle(matches), open.reject);
   }
 
-  /** Ends the thread as a crash would, for trying out what comes of that. */
-  kill(): void {
-    void this.#worker?.terminate();
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     await this.#worker?.terminate();

@@ -64,11 +64,11 @@ describe('where it is', () => {
     ['linux', { XDG_CONFIG_HOME: '/x' }, '/x/unlockos-keys/config.yaml'],
     ['linux', { XDG_CONFIG_HOME: 'x' }, '/h/.config/unlockos-keys/config.yaml'],
     ['linux', { XDG_CONFIG_HOME: '/x', UNLOCKOS_KEYS_CONFIG_DIR: '/own' }, '/own/config.yaml'],
-    ['linux', { UNLOCKOS_KEYS_CONFIG_DIR: 'own' }, '/work/own/config.yaml'],
+    ['linux', { UNLOCKOS_KEYS_CONFIG_DIR: 'own' }, '/here/own/config.yaml'],
     ['linux', { UNLOCKOS_KEYS_CONFIG_DIR: '' }, '/h/.config/unlockos-keys/config.yaml'],
     ['win32', { APPDATA: '/roaming', XDG_CONFIG_HOME: '/x' }, '/roaming/unlockos-keys/config.yaml'],
   ])('%s, %j: %s', (platform, env, file) => {
-    expect(configFile({ env, platform, cwd: '/work', home: '/h' } as unknown as Context)).toBe(file);
+    expect(configFile({ env, platform, cwd: '/here', home: '/h' } as unknown as Context)).toBe(file);
   });
 
   test('no file is an empty configuration, also below a home that is no directory', async () => {

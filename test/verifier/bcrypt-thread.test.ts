@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { hashSecret } from '../../src/domain/secret-hash.js';
 import { BcryptThread } from '../../src/verifier/bcrypt-thread.js';
@@ -18,8 +20,10 @@ test('comparisons are answered each for itself, in whatever number', async () =>
 test('a thread that dies in the middle of a comparison is made up for: no answer is lost, and none is wrong', async () => {
   const thread = new BcryptThread();
   const stored = await hashSecret(SECRET, 10);
+  const started = once(process, 'worker') as Promise<[Worker]>;
   const asked = [SECRET, `${SECRET.slice(1)}x`, SECRET].map((secret) => thread.matches(secret, stored));
-  thread.kill();
+  const [worker] = await started;
+  await worker.terminate();
   expect(await Promise.all(asked)).toEqual([true, false, true]);
   expect(await thread.matches(SECRET, stored)).toBe(true);
   await thread.close();
