@@ -40,7 +40,7 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
     files: /^index\.ts$/,
     may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\/|version\.ts|node:os$)/,
   },
-  { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|store\/remote\/address\.ts|node:(fs|path)$)/ },
+  { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|node:(fs|path)$)/ },
   {
     files: /^cli\//,
     may: /^(cli\/|domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$|yaml$)/,

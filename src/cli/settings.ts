@@ -79,7 +79,9 @@ function ofProfile(profile: Sourced<Profile> | null, value: string | null | unde
 export function settleArgument(ctx: Context, flags: GlobalFlags, config: Config, text: string): Settings {
   const owner = config.profiles.get(text) ?? [...config.profiles.values()].find(({ store }) => store === text);
   const { store: _, profile: __, ...others } = flags;
-  return settle(ctx, owner ? { ...others, profile: owner.name } : { ...others, store: text }, config);
+  return owner
+    ? settle(ctx, { ...others, profile: owner.name }, config)
+    : settle(ctx, { ...others, store: text }, config, false); // a profile of the environment is about another store
 }
 
 /**

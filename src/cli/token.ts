@@ -6,13 +6,16 @@ import type { Context } from './context.js';
 import type { Sourced } from './flags.js';
 import type { Settings } from './settings.js';
 
+/** The variable that holds a token. It is taken out of the environment when the tool starts. */
+export const TOKEN_VARIABLE = 'UNLOCKOS_KEYS_AUTH_TOKEN';
+
 /** Long enough for somebody to touch a sensor or type a PIN. */
 const COMMAND_TIMEOUT_MS = 60_000;
 const MAX_TOKEN_BYTES = 65_536;
 
 /** Where the token comes from, without fetching it; null when there is none. `doctor` names it. */
 export function tokenSource({ profile, isProfileStore }: Settings, ctx: Context): string | null {
-  const variable = ctx.authToken === undefined ? null : 'UNLOCKOS_KEYS_AUTH_TOKEN';
+  const variable = ctx.authToken === undefined ? null : TOKEN_VARIABLE;
   const own = isProfileStore ? profile?.value : undefined;
   const ofProfile = own?.tokenFile
     ? `tokenFile of profile ${own.name}`
@@ -29,7 +32,7 @@ export function tokenSource({ profile, isProfileStore }: Settings, ctx: Context)
 export function readToken(settings: Settings, ctx: Context): Sourced<string> | null {
   const source = tokenSource(settings, ctx);
   if (source === null) return null;
-  if (source === 'UNLOCKOS_KEYS_AUTH_TOKEN') return { value: clean(ctx.authToken ?? '', source), source };
+  if (source === TOKEN_VARIABLE) return { value: clean(ctx.authToken ?? '', source), source };
   const { tokenFile, tokenCommand } = settings.profile?.value ?? {};
   const text = tokenFile ? fromFile(tokenFile, ctx.platform) : fromCommand(tokenCommand ?? [], ctx);
   return { value: clean(text, source), source };

@@ -74,7 +74,7 @@ function assertAlike(existing: ApiKey, wanted: Pick<NewKey, 'mode' | 'scopes'>):
     );
 }
 
-function nameTaken(existing: ApiKey): KeysError {
+export function nameTaken(existing: ApiKey): KeysError {
   return new KeysError(
     'name_taken',
     `a key named ${quoted(existing.name)} exists (${existing.id})`,

@@ -28,6 +28,7 @@ import {
   type CreatePlan,
   mintKeys,
   namesakeRule,
+  nameTaken,
   planCreation,
 } from './creation.js';
 import { resolveKey } from './references.js';
@@ -144,12 +145,7 @@ export class Keyring {
     const namesake = (await this.store.candidates({ name, limit: 1 })).find(
       (key) => nameKey(key.name) === nameKey(name),
     );
-    if (namesake)
-      throw new KeysError(
-        'name_taken',
-        `a key named ${quoted(namesake.name)} exists (${namesake.id})`,
-        `choose another name, or see it: unlockos-keys show ${namesake.id}`,
-      );
+    if (namesake) throw nameTaken(namesake);
   }
 
   /**

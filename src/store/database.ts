@@ -1,4 +1,6 @@
+import type { Authorship } from '../domain/audit.js';
 import type { Finding } from '../domain/key-store.js';
+import type { Migration } from './migrations.js';
 
 /** One SQL statement with its parameters, as drizzle compiles it. Its text is the key under which a driver keeps it prepared. */
 export interface Statement {
@@ -24,6 +26,23 @@ export interface WritePlan<T> {
   readonly writes: readonly Write[];
   readonly result: T;
   readonly readBack?: ReadBack | undefined;
+}
+
+/** What every engine is opened with. */
+export interface EngineOptions {
+  /** Make the store when it is not there. */
+  readonly create: boolean;
+  /** How long to wait for another process's lock, or for one answer of a server, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Recorded in the first row of a new store's audit log. */
+  readonly by: () => Authorship;
+  readonly now: () => Date;
+  /** For `doctor`: open whatever version is there and change nothing. */
+  readonly inspect?: boolean | undefined;
+  /** To be filled with a copy of another store: a new one gets no history of its own, and an unfinished one is taken. */
+  readonly receive?: boolean | undefined;
+  /** Other migrations than those that are shipped, for testing upgrades. */
+  readonly migrations?: readonly Migration[] | undefined;
 }
 
 /**

@@ -73,6 +73,10 @@ function eventFromRow([seq, op, body]: readonly unknown[]): AuditEvent {
   }
 }
 
+function operationEvents(rows: Rows, op: string): AuditEvent[] {
+  return rows.map(eventFromRow).filter((event) => belongsToOperation(event.op, op));
+}
+
 /** The first text that sorts after every text beginning with `prefix`. */
 function endOfPrefix(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
@@ -199,13 +203,13 @@ export class SqliteKeyStore implements KeyStore {
     return {
       catalogue: scopes.map(scopeFromRow),
       namesakes: namesakes.map(keyFromRow),
-      operation: operation.map(eventFromRow).filter((event) => belongsToOperation(event.op, op ?? '')),
+      operation: operationEvents(operation, op ?? ''),
     };
   }
 
   async operation(op: string): Promise<AuditEvent[]> {
     const rows = await this.#rows(operationRows({ from: op, to: endOfOperation(op) }));
-    return rows.map(eventFromRow).filter((event) => belongsToOperation(event.op, op));
+    return operationEvents(rows, op);
   }
 
   async create(newKeys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]> {

@@ -121,10 +121,8 @@ describe('defaults and guards of a profile', () => {
     await cli.run('create', 'a', '--test', '-s', 'plan:read', '-p', 'there');
     const { stderr, ...result } = await cli.run(verb, 'a', ...flags, ...there);
     expect(result, stderr).toMatchObject({ exitCode });
-    const { verdict } = {
-      verdict: (await cli.json('list', '-p', 'there')).map((key: { status: string }) => key.status),
-    };
-    expect(verdict).toEqual(exitCode === 6 ? ['active'] : verb === 'delete' ? [] : ['inactive']);
+    const statuses = (await cli.json('list', '-p', 'there')).map((key: { status: string }) => key.status);
+    expect(statuses).toEqual(exitCode === 6 ? ['active'] : verb === 'delete' ? [] : ['inactive']);
     if (exitCode === 6) expect(stderr).toMatch(/--confirm "a"/);
   });
 
@@ -201,6 +199,28 @@ describe('defaults and guards of a profile', () => {
     await cli.run('create', 'live', '--live', '-s', 'plan:read', '-p', 'all', '-o', 'value');
     expect((await cli.run('store', 'copy', 'all', 'ci')).exitCode).toBe(6);
     expect(existsSync(path.join(cli.dir, 'ci.db'))).toBe(false);
+  });
+
+  test('a copy between two servers never shows one the token of the other', async () => {
+    const [a, b] = [await startSqld(), await startSqld()];
+    const cli = configured(`profiles:\n  own: { store: ${b.url}, tokenFile: token }\n`);
+    writeFileSync(path.join(path.dirname(cli.config), 'token'), TOKENS.full, { mode: 0o600 });
+    cli.env = { ...cli.env, UNLOCKOS_KEYS_AUTH_TOKEN: TOKENS.full };
+    await cli.run('create', 'a', '--test', '-s', 'plan:read', '-o', 'value', '--store', a.url);
+    const elsewhere = b.url.replace('127.0.0.1', 'localhost');
+    expect(await cli.run('store', 'copy', a.url, elsewhere)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/one token, and these are two servers/),
+    });
+    expect(await cli.run('store', 'copy', a.url, 'own')).toMatchObject({ exitCode: 0 });
+  });
+
+  test('a testOnly profile of the environment copies nothing, wherever it would go', async () => {
+    const cli = configured('profiles:\n  ci: { store: ../ci.db, testOnly: true }\n  all: { store: ../all.db }\n');
+    await cli.run('create', 'live', '--live', '-s', 'plan:read', '-p', 'all', '-o', 'value');
+    cli.env = { ...cli.env, UNLOCKOS_KEYS_PROFILE: 'ci' };
+    expect((await cli.run('store', 'copy', 'all', './copy.db')).exitCode).toBe(6);
+    expect(existsSync(path.join(cli.dir, 'copy.db'))).toBe(false);
   });
 
   test('under CI a testOnly profile needs no mode', async () => {

@@ -9,6 +9,7 @@ import { findingView } from '../output/views.js';
 import { progressOf } from '../progress.js';
 import { answer, type Session } from '../session.js';
 import { type Settings, settleArgument } from '../settings.js';
+import { TOKEN_VARIABLE, tokenSource } from '../token.js';
 
 interface Place {
   readonly path: string;
@@ -120,12 +121,14 @@ async function copy(session: Session, from: string, to: string): Promise<void> {
   ];
   if (source.store.value === target.store.value)
     throw new KeysError('usage', 'FROM and TO are the same store', 'unlockos-keys store copy FROM TO');
-  if (target.profile?.value.testOnly)
+  const guard = [target.profile, settings.profile].find((profile) => profile?.value.testOnly);
+  if (guard)
     throw new KeysError(
       'guarded',
-      `profile ${target.profile.value.name} is for test keys only, and a copy holds all keys`,
-      'name another store',
+      `profile ${guard.value.name} is for test keys only, and a copy holds all keys`,
+      'name another store, or another profile',
     );
+  refuseSharedToken(session, source, target);
   const keyring = await session.other(source, {});
   session.note(`From: ${source.store.value} (${source.store.source})`);
   session.note(`To: ${target.store.value} (${target.store.source})`);
@@ -141,6 +144,17 @@ async function copy(session: Session, from: string, to: string): Promise<void> {
     table: async () =>
       `${keys} keys, ${copied} of ${head.seq} audit events now; both logs end in ${formatHead(head)}\n`,
   });
+}
+
+/** The environment holds one token: it is for one server, and the other must not get to see it. */
+function refuseSharedToken({ ctx }: Session, source: Settings, target: Settings): void {
+  const both = [source, target].every((each) => each.remote && tokenSource(each, ctx) === TOKEN_VARIABLE);
+  if (both)
+    throw new KeysError(
+      'usage',
+      `${TOKEN_VARIABLE} is one token, and these are two servers`,
+      'name at least one of them by a profile with a token of its own: unlockos-keys profile add',
+    );
 }
 
 interface Copied {

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import type Sqlite from 'better-sqlite3';
-import type { Authorship } from '../../domain/audit.js';
 import { KeysError } from '../../domain/errors.js';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import { markUnfinished } from '../copy.js';
-import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
+import type { Database, EngineOptions, ReadBack, Rows, Statement, WritePlan } from '../database.js';
 import { isBusy, translate, unfinishedCopy } from '../errors.js';
-import { birthRow, type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
+import { birthRow, readMigrations, SCHEMA_VERSION } from '../migrations.js';
 import { type Binding, type BindingName, loadBinding } from './binding.js';
 import { APPLICATION_ID, configure, dataVersion, identify, pragma, schemaVersion, whileBusy } from './connection.js';
 import { inspectLocal } from './inspect.js';
@@ -18,22 +17,10 @@ import { assertSameFile, type FileIdentity, secureFile } from './path-safety.js'
 /** Publishes where a write stands. Tests subscribe in a preload and kill the process there; nobody else listens. */
 const killPoints = channel('unlockos-keys:write');
 
-export interface LocalOptions {
-  /** Make the file (and, at the default place, its directory) when it is not there. */
-  readonly create: boolean;
+export interface LocalOptions extends EngineOptions {
+  /** Make the directory as well, at the default place. */
   readonly makeParent: boolean;
-  /** How long to wait for another process's lock, in milliseconds. */
-  readonly timeoutMs: number;
   readonly binding?: BindingName | undefined;
-  /** Recorded in the first row of a new store's audit log. */
-  readonly by: () => Authorship;
-  readonly now: () => Date;
-  /** For `doctor`: open whatever version is there and change nothing. */
-  readonly inspect?: boolean | undefined;
-  /** To be filled with a copy of another store: a new one gets no history of its own, and an unfinished one is taken. */
-  readonly receive?: boolean | undefined;
-  /** Another folder of migrations, for testing upgrades. */
-  readonly migrations?: readonly Migration[] | undefined;
 }
 
 /** The embedded store: one SQLite file, one synchronous connection. */

@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
-import type { Authorship } from '../../domain/audit.js';
 import { KeysError } from '../../domain/errors.js';
 import type { Finding } from '../../domain/key-store.js';
-import type { Database, Rows, Statement, Write, WritePlan } from '../database.js';
+import type { Database, EngineOptions, Rows, Statement, Write, WritePlan } from '../database.js';
 import { type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
 import { parseStoreUrl, type RemoteAddress } from './address.js';
 import { isPassing, isReadOnlyRefusal, isUncertain, StatusError, stepRefusal, translateFault } from './faults.js';
@@ -39,23 +38,11 @@ const BEGIN_IMMEDIATE: Statement = { sql: 'BEGIN IMMEDIATE', params: [] };
 const COMMIT: Statement = { sql: 'COMMIT', params: [] };
 const ROLLBACK: Statement = { sql: 'ROLLBACK', params: [] };
 
-export interface RemoteOptions {
-  /** Make the schema when the database is empty. */
-  readonly create: boolean;
-  /** How long one call may take, in milliseconds. */
-  readonly timeoutMs: number;
+export interface RemoteOptions extends EngineOptions {
   /** Who we are to the server; without it, anybody. */
   readonly token?: string | undefined;
   /** Speak unencrypted to another machine. */
   readonly allowHttp?: boolean | undefined;
-  /** Recorded in the first row of a new store's audit log. */
-  readonly by: () => Authorship;
-  readonly now: () => Date;
-  /** For `doctor`: open whatever version is there and change nothing. */
-  readonly inspect?: boolean | undefined;
-  /** To be filled with a copy of another store. */
-  readonly receive?: boolean | undefined;
-  readonly migrations?: readonly Migration[] | undefined;
 }
 
 /**
