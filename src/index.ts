@@ -15,7 +15,9 @@
  */
 import os from 'node:os';
 import type { Authorship } from './domain/audit.js';
+import { Peppers } from './domain/peppers.js';
 import { Keyring } from './keyring/keyring.js';
+import { readPepperFile } from './secret-file.js';
 import { readStorePath } from './store/local/store-path.js';
 import { openStore } from './store/open.js';
 import { isStoreUrl } from './store/remote/address.js';
@@ -49,6 +51,10 @@ export interface StoreOptions {
   readonly allowHttp?: boolean | undefined;
   /** How long to wait for another process's lock, or for one answer of a server, in milliseconds. Default: 5000, remote 10000. */
   readonly timeoutMs?: number | undefined;
+  /** The path of the file of peppers, for a store whose keys are hashed with one. */
+  readonly pepperFile?: string | undefined;
+  /** What such a file holds, from wherever else you keep secrets; in place of the file. */
+  readonly peppers?: string | undefined;
 }
 
 export interface OpenKeyringOptions extends StoreOptions {
@@ -62,19 +68,30 @@ export interface OpenKeyringOptions extends StoreOptions {
   readonly testOnly?: boolean | undefined;
 }
 
-export interface CreateVerifierOptions extends StoreOptions, Omit<VerifierOptions, 'now'> {}
+export interface CreateVerifierOptions extends StoreOptions, Omit<VerifierOptions, 'now' | 'peppers' | 'by'> {}
 
 function author(actor?: string): () => Authorship {
   return () => ({ actor: actor ?? null, osUser: os.userInfo().username, host: os.hostname(), tool: VERSION });
 }
 
-function open(options: StoreOptions & { receive?: boolean | undefined }, create: boolean, actor?: string) {
+/** Throws `usage` or `unsafe_path`: a file of secrets that others may read is refused. */
+function readPeppers({ peppers, pepperFile }: StoreOptions): Peppers {
+  if (peppers !== undefined) return Peppers.parse(peppers, 'the option peppers');
+  return pepperFile === undefined ? Peppers.none : readPepperFile(pepperFile, process.platform);
+}
+
+function open(
+  options: StoreOptions & { receive?: boolean | undefined; durable?: boolean },
+  create: boolean,
+  actor?: string,
+) {
   const { store, authToken, allowHttp } = options;
   const remote = isStoreUrl(store);
   return openStore(remote ? store : readStorePath(store, process.cwd()), {
     create,
     makeParent: false,
     receive: options.receive,
+    durable: options.durable,
     timeoutMs: options.timeoutMs ?? (remote ? 10_000 : 5000),
     ...(remote && { token: authToken, allowHttp }),
     by: author(actor),
@@ -88,7 +105,8 @@ function open(options: StoreOptions & { receive?: boolean | undefined }, create:
  */
 export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring> {
   const { actor, testOnly, create } = options;
-  return new Keyring(await open(options, create !== false, actor), { by: author(actor), testOnly });
+  const peppers = readPeppers(options);
+  return new Keyring(await open(options, create !== false, actor), { by: author(actor), testOnly, peppers });
 }
 
 /**
@@ -96,5 +114,6 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
  * `KeysError`; so does `verify` when the store cannot answer, and never for a key that is refused.
  */
 export async function createVerifier(options: CreateVerifierOptions): Promise<Verifier> {
-  return new Verifier(await open(options, false), options);
+  const peppers = readPeppers(options);
+  return new Verifier(await open({ ...options, durable: false }, false), { ...options, peppers, by: author() });
 }

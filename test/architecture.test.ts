@@ -35,15 +35,16 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
     files: /^(keyring\/|verifier\/|hash-pool\.ts|version\.ts)/,
     may: /^(domain\/|keyring\/|verifier\/|hash-pool\.ts|node:)/,
   },
+  { files: /^secret-file\.ts$/, may: /^(domain\/|node:fs$)/ },
   { files: /^adapters\//, may: /^(adapters\/|domain\/|express$|fastify$|hono$|node:http$)/ },
   {
     files: /^index\.ts$/,
-    may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\/|version\.ts|node:os$)/,
+    may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\/|secret-file\.ts|version\.ts|node:os$)/,
   },
   { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|node:(fs|path)$)/ },
   {
     files: /^cli\//,
-    may: /^(cli\/|domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$|yaml$)/,
+    may: /^(cli\/|domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|secret-file\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$|yaml$)/,
   },
 ];
 

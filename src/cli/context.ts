@@ -25,6 +25,8 @@ export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The token for a remote store, which stands in no environment that a child of ours could inherit. */
   readonly authToken: string | undefined;
+  /** Peppers, likewise. */
+  readonly peppers: string | undefined;
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
   readonly stdin: Input;

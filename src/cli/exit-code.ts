@@ -29,6 +29,7 @@ const BY_CODE: Record<ErrorCode, ExitCode> = {
   not_found: 3,
   ambiguous: 3,
   unauthorized: 4,
+  pepper_missing: 4,
   name_taken: 5,
   scopes_fixed: 5,
   conflict: 5,

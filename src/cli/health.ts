@@ -3,9 +3,10 @@ import { isKeysError } from '../domain/errors.js';
 import type { Finding } from '../domain/key-store.js';
 import { DEFAULT_RATE_LIMIT, formatRateLimit } from '../domain/rate-limit.js';
 import { safeText } from '../domain/text.js';
-import type { Keyring } from '../keyring/keyring.js';
+import type { HashReport, Keyring } from '../keyring/keyring.js';
 import { reportOf } from './exit-code.js';
 import { actorFlag } from './flags.js';
+import { pepperSource } from './peppers.js';
 import type { Session } from './session.js';
 import { tokenSource } from './token.js';
 
@@ -15,7 +16,28 @@ export async function checkStore(keyring: Keyring): Promise<Finding[]> {
   const readable = findings.every(
     ({ check, status }) => (check !== 'schema' && check !== 'integrity') || status === 'ok',
   );
-  return readable ? [...findings, await auditFinding(keyring)] : findings;
+  return readable ? [...findings, hashFinding(await keyring.storeHash()), await auditFinding(keyring)] : findings;
+}
+
+/** Keys that this process could not verify, and keys that have yet to move to the store's scheme. */
+function hashFinding({ scheme, hashes }: HashReport): Finding {
+  const unreadable = hashes.filter(({ readable }) => !readable);
+  const elsewhere = hashes.filter((each) => each.scheme !== scheme);
+  const count = (some: HashReport['hashes']) => some.map((each) => `${each.keys} by ${each.scheme}`).join(', ');
+  if (unreadable.length > 0)
+    return {
+      check: 'hashes',
+      status: 'failed',
+      detail: `${count(unreadable)}: without their pepper these keys cannot be verified`,
+      hint: 'name the file that holds it: UNLOCKOS_KEYS_PEPPER_FILE, or pepperFile in the profile',
+    };
+  const peppered = scheme === 'bcrypt' ? '' : '; losing the pepper loses every key: is there a copy?';
+  return {
+    check: 'hashes',
+    status: elsewhere.length === 0 ? 'ok' : 'warning',
+    detail: `${scheme}${elsewhere.length === 0 ? '' : `; still ${count(elsewhere)}`}${peppered}`,
+    hint: elsewhere.length === 0 ? null : 'they move over when an API server next verifies them',
+  };
 }
 
 async function auditFinding(keyring: Keyring): Promise<Finding> {
@@ -65,7 +87,8 @@ export async function diagnose(session: Session): Promise<Finding[]> {
 }
 
 /** Each value that this run works with, and who said so. */
-function settingFindings({ ctx, flags, settings }: Session): Finding[] {
+function settingFindings(session: Session): Finding[] {
+  const { ctx, flags, settings } = session;
   const { config, profile, store, format, timeoutMs, expires, rateLimit, remote } = settings;
   const guards = [profile?.value.protected ? 'protected' : '', profile?.value.testOnly ? 'test keys only' : ''];
   const actor = actorFlag(ctx, flags);
@@ -75,6 +98,7 @@ function settingFindings({ ctx, flags, settings }: Session): Finding[] {
     ['profile', profile ? [`${profile.value.name} (${profile.source})`, ...guards.filter(Boolean)].join(', ') : 'none'],
     ['store', `${store.value} (${store.source})`],
     ['token from', token],
+    ['peppers from', peppersFrom(session)],
     ['output', `${format.value} (${format.source})`],
     ['timeout', `${timeoutMs.value / 1000} s (${timeoutMs.source})`],
     ['expiry', expires ? `${expires.value} (${expires.source})` : 'never (default)'],
@@ -85,6 +109,12 @@ function settingFindings({ ctx, flags, settings }: Session): Finding[] {
     ['actor', actor === null ? 'none claimed' : `${safeText(actor.value)} (${actor.source})`],
   ];
   return lines.map(([check, detail]) => ({ check, status: 'ok', detail, hint: null }));
+}
+
+function peppersFrom({ settings, ctx }: Session): string {
+  const found = pepperSource(settings, ctx);
+  if (found === null) return 'none';
+  return found.kind === 'file' ? `${found.file} (${found.source})` : found.source;
 }
 
 function clipboardFinding(session: Session): Finding {

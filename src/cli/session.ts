@@ -5,6 +5,7 @@ import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
 import { redactKeyStrings } from '../domain/key-string.js';
 import { readOperationId } from '../domain/operation.js';
+import type { Peppers } from '../domain/peppers.js';
 import { quoted, safeText } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { readConfig } from './config/config-file.js';
@@ -152,7 +153,15 @@ export class Session {
       random: this.ctx.random,
       hashCost: this.ctx.hashCost,
       testOnly: profile?.value.testOnly === true,
+      peppers: await this.#peppers(settings),
     });
+  }
+
+  /** Nothing of it is loaded where no peppers were spoken of. */
+  async #peppers(settings: Settings): Promise<Peppers | undefined> {
+    const { ctx } = this;
+    const spokenOf = settings.profile?.value.pepperFile ?? ctx.peppers ?? ctx.env.UNLOCKOS_KEYS_PEPPER_FILE;
+    return spokenOf ? (await import('./peppers.js')).readPeppers(settings, ctx) : undefined;
   }
 
   async #token(settings: Settings): Promise<string | undefined> {

@@ -87,18 +87,19 @@ function osUser(): string {
   }
 }
 
-/** Takes the token out of the environment, so that no child process inherits it. */
-function takeToken(): string | undefined {
-  const token = process.env.UNLOCKOS_KEYS_AUTH_TOKEN || undefined;
-  delete process.env.UNLOCKOS_KEYS_AUTH_TOKEN;
-  return token;
+/** Takes a secret out of the environment, so that no child process inherits it. */
+function take(name: 'UNLOCKOS_KEYS_AUTH_TOKEN' | 'UNLOCKOS_KEYS_PEPPERS'): string | undefined {
+  const value = process.env[name] || undefined;
+  delete process.env[name];
+  return value;
 }
 
 /** The composition root of the command line: the only place that knows the real streams, store, prompts and clipboard. */
 export function systemContext(): Context {
   process.umask(0o077);
   return {
-    authToken: takeToken(),
+    authToken: take('UNLOCKOS_KEYS_AUTH_TOKEN'),
+    peppers: take('UNLOCKOS_KEYS_PEPPERS'),
     env: process.env,
     cwd: process.cwd(),
     platform: process.platform,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
+import { readOwnFile } from '../secret-file.js';
 import type { Context } from './context.js';
 import type { Sourced } from './flags.js';
 import type { Settings } from './settings.js';
@@ -51,26 +51,11 @@ function clean(text: string, source: string): string {
 }
 
 function fromFile(file: string, platform: NodeJS.Platform): string {
-  const refuse = (why: string, hint: string) =>
-    new KeysError('unauthorized', `the token file ${quoted(file)} ${why}`, hint);
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // a pipe would be waited for
-  } catch (error) {
-    throw refuse(
-      `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,
-      'see tokenFile in: unlockos-keys profile show',
-    );
-  }
-  try {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile() || stats.size > MAX_TOKEN_BYTES)
-      throw refuse('is not a file with a token', 'it holds the token alone');
-    if (platform !== 'win32' && (stats.mode & 0o077) !== 0) throw refuse('can be read by others', `chmod 600 ${file}`);
-    return readFileSync(descriptor, 'utf8');
-  } finally {
-    closeSync(descriptor);
-  }
+  return readOwnFile(
+    file,
+    platform,
+    (why, hint) => new KeysError('unauthorized', `the token file ${quoted(file)} ${why}`, hint),
+  );
 }
 
 /** No shell: the words are the command's own. It may ask on the terminal; what it prints is the token, and is not repeated. */

@@ -1,5 +1,6 @@
 import { KeysError } from './errors.js';
 import { holdsKeyString, type Mode } from './key-string.js';
+import type { Labels } from './labels.js';
 import type { RateLimit } from './rate-limit.js';
 import { hasUnsafeText, quoted } from './text.js';
 
@@ -20,6 +21,11 @@ export interface ApiKey {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly lastUsedAt: Date | null;
+  readonly labels: Labels;
+  /** The id of the key that this one was made to replace; it may be gone. */
+  readonly rotatedFrom: string | null;
+  /** The id of the key that replaces this one. */
+  readonly rotatedTo: string | null;
 }
 
 /** The instant of expiry is already too late: a key with `expiresAt` 12:00 is refused at 12:00. */

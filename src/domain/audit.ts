@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { ApiKey } from './api-key.js';
+import type { Labels } from './labels.js';
 import { formatRateLimit } from './rate-limit.js';
+import { DEFAULT_SCHEME } from './secret-hash.js';
 
 /** Everything that can be done to a store. The list is closed: a row with another action fails `audit verify`. */
 export const AUDIT_ACTIONS = [
   'store.create',
+  'store.hash',
   'key.create',
   'key.edit',
   'key.enable',
   'key.disable',
   'key.delete',
+  'key.rotate',
+  'key.expire',
+  'key.rehash',
   'scope.add',
   'scope.retire',
 ] as const;
@@ -34,6 +40,9 @@ export interface KeyState {
   readonly expiresAt: string | null;
   readonly createdAt: string;
   readonly credential: string;
+  readonly labels: Labels;
+  readonly rotatedFrom: string | null;
+  readonly rotatedTo: string | null;
 }
 
 /** What a row says. Never a secret, a token or a command line. */
@@ -114,6 +123,9 @@ export function keyState(key: ApiKey, credential: string): KeyState {
     expiresAt: key.expiresAt?.toISOString() ?? null,
     createdAt: key.createdAt.toISOString(),
     credential,
+    labels: key.labels,
+    rotatedFrom: key.rotatedFrom,
+    rotatedTo: key.rotatedTo,
   };
 }
 
@@ -136,6 +148,9 @@ export function formatHead(head: AuditHead): string {
   return `${head.seq}:${head.hash}`;
 }
 
+/** What a key of an older log has in the fields that it does not speak of. */
+const LATER_FIELDS = { labels: {}, rotatedFrom: null, rotatedTo: null };
+
 function isBody(value: unknown): value is AuditBody {
   return typeof value === 'object' && value !== null && AUDIT_ACTIONS.includes((value as AuditBody).action);
 }
@@ -149,6 +164,7 @@ export class AuditReplay {
   #head = GENESIS;
   readonly #keys = new Map<string, Record<string, unknown>>();
   readonly #scopes = new Map<string, unknown>();
+  #hashScheme: unknown = DEFAULT_SCHEME;
 
   get head(): AuditHead {
     return this.#head;
@@ -178,6 +194,9 @@ export class AuditReplay {
       case 'store.create':
         for (const scope of (body.after?.scopes ?? []) as string[]) this.#scopes.set(scope, false);
         break;
+      case 'store.hash':
+        this.#hashScheme = body.after?.scheme;
+        break;
       case 'scope.add':
         this.#scopes.set(String(body.after?.scope), false);
         break;
@@ -186,7 +205,7 @@ export class AuditReplay {
         break;
       case 'key.create':
         if (known) this.problems.push(`audit row ${seq} creates key ${id} a second time`);
-        this.#keys.set(id, { ...body.after });
+        this.#keys.set(id, { ...LATER_FIELDS, ...body.after });
         break;
       case 'key.delete':
         if (!known) this.problems.push(`audit row ${seq} deletes key ${id}, which did not exist`);
@@ -216,6 +235,11 @@ export class AuditReplay {
     if (this.#scopes.get(scope) !== retired)
       this.problems.push(`scope ${scope} is not in the catalogue as the audit log has it`);
     this.#scopes.delete(scope);
+  }
+
+  checkHashScheme(scheme: string): void {
+    if (this.#hashScheme !== scheme)
+      this.problems.push(`the hash scheme is ${scheme}, and by the audit log ${String(this.#hashScheme)}`);
   }
 
   /** To be called when every key and scope has been checked. */

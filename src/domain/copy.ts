@@ -1,6 +1,7 @@
 import type { ApiKey } from './api-key.js';
 import type { AuditHead, AuditRow } from './audit.js';
 import type { CatalogueScope } from './scopes.js';
+import type { StoreScheme } from './secret-hash.js';
 
 /** A key with all that a store keeps of it; its secret is not among that. */
 export interface CopiedKey {
@@ -18,6 +19,7 @@ export interface CopyPage {
   /** Ids that the stretch is about and that no key has any more. */
   readonly gone: readonly string[];
   readonly catalogue: readonly (CatalogueScope & { readonly position: number })[];
+  readonly scheme: StoreScheme;
 }
 
 /**

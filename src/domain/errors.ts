@@ -8,6 +8,7 @@ export const ERROR_CODES = [
   'not_found',
   'ambiguous',
   'unauthorized',
+  'pepper_missing',
   'name_taken',
   'scopes_fixed',
   'conflict',

@@ -14,6 +14,9 @@ export type RateDecision =
   | { readonly admitted: true; readonly rate: RateState }
   | { readonly admitted: false; readonly rate: RateState; readonly retryAfterMs: number };
 
+/** Of one step: the sum of many small ones is a little off, and that is no reason to refuse. */
+export const TOLERANCE = 1e-6;
+
 /**
  * The generic cell rate algorithm (ITU-T I.371, as the virtual scheduling form): one number per key, the time at which its limit would be
  * whole again if nothing more came. It lets `limit` requests through at once and then one per `window / limit`, so no edge of a window
@@ -31,16 +34,21 @@ export function admit(
   const each = window / limit;
   const known = whole === undefined || whole < now || whole > now + window + each ? now : whole;
   const after = known + each;
-  const early = after - window - now;
-  const rate = (until: number, remaining: number): RateState => ({
-    limit,
-    windowSeconds,
-    remaining,
-    resetMs: Math.max(0, until - now),
-  });
-  // The sum of many small steps is a little off: a millionth of one step more or less is no reason to refuse.
-  if (early > each * 1e-6)
-    return { decision: { admitted: false, rate: rate(known, 0), retryAfterMs: early }, whole: known };
-  const remaining = Math.max(0, Math.floor((window - (after - now)) / each + 1e-6));
-  return { decision: { admitted: true, rate: rate(after, remaining) }, whole: after };
+  if (after - window - now > each * TOLERANCE)
+    return { decision: refused(known, { limit, windowSeconds }, now), whole: known };
+  return { decision: admitted(after, { limit, windowSeconds }, now), whole: after };
+}
+
+/** The answer to a request that moved the limit's time on to `whole`. */
+export function admitted(whole: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
+  const window = windowSeconds * 1000;
+  const remaining = Math.max(0, Math.floor((window - (whole - now)) / (window / limit) + TOLERANCE));
+  return { admitted: true, rate: { limit, windowSeconds, remaining, resetMs: Math.max(0, whole - now) } };
+}
+
+/** The answer to a request for which there was no room, the limit being whole again at `whole`. */
+export function refused(whole: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
+  const window = windowSeconds * 1000;
+  const rate = { limit, windowSeconds, remaining: 0, resetMs: Math.max(0, whole - now) };
+  return { admitted: false, rate, retryAfterMs: Math.max(0, whole + window / limit - window - now) };
 }

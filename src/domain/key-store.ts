@@ -1,9 +1,12 @@
 import type { ApiKey, DisplayStatus } from './api-key.js';
 import type { AuditAction, AuditBody, AuditHead, AuditRow, Authorship, KeyState } from './audit.js';
 import type { CopySide } from './copy.js';
+import type { RateDecision } from './gcra.js';
 import type { Mode } from './key-string.js';
+import type { Labels } from './labels.js';
 import type { RateLimit } from './rate-limit.js';
 import type { CatalogueScope } from './scopes.js';
+import type { StoreScheme } from './secret-hash.js';
 
 export const SORT_FIELDS = ['created', 'name', 'last-used', 'expires'] as const;
 export type SortField = (typeof SORT_FIELDS)[number];
@@ -16,6 +19,10 @@ export interface ListQuery {
   /** A piece of the name, the description or the id, whatever its case. */
   readonly search?: string | undefined;
   /** Last used before this instant, or never used and created before it. */
+  /** The key carries every one of these. */
+  readonly labels?: Labels | undefined;
+  /** Keys that another replaces, and that have not expired. */
+  readonly rotating?: boolean | undefined;
   readonly unusedSince?: Date | undefined;
   /** Active, and expiring after now and up to this instant. */
   readonly expiringBefore?: Date | undefined;
@@ -45,19 +52,45 @@ export interface NewKey {
   readonly expiresAt: Date | null;
   readonly hash: string;
   readonly guard: string;
+  readonly labels?: Labels | undefined;
+  readonly rotatedFrom?: string | null | undefined;
 }
 
-/** The fields that may change after creation. Scopes, mode, id and creation time never do: the database refuses it. */
+/**
+ * The fields that may be edited. Scopes, mode, id and creation time never change, and an expiry only comes nearer: the database
+ * refuses anything else.
+ */
 export interface KeyPatch {
   readonly name?: string | undefined;
   readonly description?: string | null | undefined;
   readonly rateLimit?: RateLimit | undefined;
+  /** All of them, in place of those that there were. */
+  readonly labels?: Labels | undefined;
 }
 
 export interface Credential {
   readonly key: ApiKey;
   readonly hash: string;
   readonly guard: string;
+  /** What the store makes new hashes by; a key with another hash moves over when it is next proven. */
+  readonly scheme: StoreScheme;
+  /** Its hash is not of that scheme. */
+  readonly outdated: boolean;
+}
+
+/** A hash of a key that was just proven, by the scheme of the store. */
+export interface HashMove {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What becomes of a key that is rotated. */
+export interface Retirement {
+  readonly name: string;
+  readonly expiresAt: Date;
+  /** The key as the rotation was worked out from. */
+  readonly seen: ApiKey;
 }
 
 /** Who changes something, when, and under which operation id (one id, one change, however often it is sent). */
@@ -116,6 +149,7 @@ export interface Stored {
 export interface Prospect {
   readonly catalogue: readonly CatalogueScope[];
   readonly namesakes: readonly ApiKey[];
+  readonly scheme: StoreScheme;
   /** What this operation id has already done. */
   readonly operation: readonly AuditEvent[];
 }
@@ -156,11 +190,31 @@ export interface KeyStore {
   edit(id: string, patch: KeyPatch, change: Change): Promise<Changed>;
   setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed>;
   delete(id: string, change: Change): Promise<ApiKey>;
+  /**
+   * Puts `successor` in the place of key `id`, in one write: it takes the key's name, and the key itself the name and the expiry of
+   * `retiring`, each linked to the other. Throws `conflict` when the key is not as `retiring.seen` says any more.
+   */
+  rotate(
+    id: string,
+    successor: NewKey,
+    retiring: Retirement,
+    change: Change,
+  ): Promise<{ key: ApiKey; retired: ApiKey }>;
+  /** Lets a key expire at `change.at`; `changed` is false for one that had expired by then. */
+  expire(id: string, change: Change): Promise<Changed>;
 
   catalogue(): Promise<CatalogueScope[]>;
   addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope>;
   /** Idempotent: `changed` is false when it was retired before. */
   retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }>;
+
+  hashScheme(): Promise<StoreScheme>;
+  /** Idempotent: `changed` is false when it was so before. */
+  setHashScheme(scheme: StoreScheme, change: Change): Promise<{ scheme: StoreScheme; changed: boolean }>;
+  /** How many keys have which kind of hash: what it begins with, up to its cost or its pepper. */
+  hashKinds(): Promise<{ kind: string; keys: number }[]>;
+  /** Gives keys another hash of the same secret; those that are not as `from` says any more are passed over. Resolves to the others' ids. */
+  rehash(moves: readonly HashMove[], change: Change): Promise<string[]>;
 
   /**
    * A number that is another one once anybody has changed the store, last-used marks by this very object excepted; null where that
@@ -169,6 +223,12 @@ export interface KeyStore {
   version(): number | null;
   /** Notes when keys were last used. Marks only move forward; unknown keys are passed over. Leaves no audit row. */
   markUsed(marks: readonly { readonly id: string; readonly at: Date }[]): Promise<void>;
+
+  /**
+   * Counts one request against a key's limit, by the database's clock: exact, whatever the number of processes that ask. Sent once: it
+   * rejects with a `store_…` code when no answer came, and the request may then have been counted.
+   */
+  admit(id: string, rateLimit: RateLimit): Promise<RateDecision>;
 
   /** Newest last. */
   auditEvents(query: AuditQuery): Promise<AuditEvent[]>;

@@ -1,4 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import type { KeyStringParts } from './key-string.js';
+import { isPepperId, type Peppers } from './peppers.js';
 
 /**
  * bcrypt at OWASP's floor for passwords. A key's secret has 190 random bits, so the cost buys nothing; it is the guard tag below
@@ -17,10 +19,47 @@ const bcrypt = () => import('bcryptjs');
 
 const BCRYPT_HASH = /^\$2[aby]\$(\d\d)\$[./0-9A-Za-z]{53}$/;
 
-export type HashScheme = { readonly scheme: 'bcrypt'; readonly cost: number } | { readonly scheme: 'unsupported' };
+const HMAC_HASH = /^\$hmac-sha256\$v=1,k=([0-9a-z]{8})\$([A-Za-z0-9_-]{43})$/;
+const HMAC_HASH_LENGTH = 71;
+
+/** What a store makes new hashes by: `bcrypt`, or `hmac-sha256:` and the id of a pepper. */
+export type StoreScheme = 'bcrypt' | `hmac-sha256:${string}`;
+
+export const DEFAULT_SCHEME: StoreScheme = 'bcrypt';
+
+/** Reads what a store says of itself; null for what no version of this tool writes. */
+export function readStoreScheme(text: string): StoreScheme | null {
+  return text === 'bcrypt' || isPepperId(pepperOf(text) ?? '') ? (text as StoreScheme) : null;
+}
+
+/** The pepper that a scheme hashes with; null for one that needs none. */
+export function pepperOf(scheme: string): string | null {
+  return scheme.startsWith('hmac-sha256:') ? scheme.slice('hmac-sha256:'.length) : null;
+}
+
+/** The scheme of hashes that begin with `kind` (`$2b$10$`, `$hmac-sha256$v=1,k=…$`), or `unsupported`. */
+export function readHashKind(kind: string): string {
+  if (/^\$2[aby]\$\d\d\$/.test(kind)) return 'bcrypt';
+  const pepper = /^\$hmac-sha256\$v=1,k=([0-9a-z]{8})\$$/.exec(kind)?.[1];
+  return pepper !== undefined && isPepperId(pepper) ? `hmac-sha256:${pepper}` : 'unsupported';
+}
+
+/** Whether a stored hash is what the store's scheme would make. */
+export function isOfScheme(stored: string, scheme: StoreScheme): boolean {
+  const pepper = pepperOf(scheme);
+  return pepper === null ? BCRYPT_HASH.test(stored) : stored.startsWith(`$hmac-sha256$v=1,k=${pepper}$`);
+}
+
+export type HashScheme =
+  | { readonly scheme: 'bcrypt'; readonly cost: number }
+  | { readonly scheme: 'hmac-sha256'; readonly pepper: string; readonly digest: Buffer }
+  | { readonly scheme: 'unsupported' };
 
 /** Reads the self-describing hash column. Anything unknown, malformed or over-costly is `unsupported`, and fails closed. */
 export function readHashScheme(stored: string): HashScheme {
+  const hmac = stored.length === HMAC_HASH_LENGTH ? HMAC_HASH.exec(stored) : null;
+  if (hmac?.[1] && hmac[2])
+    return { scheme: 'hmac-sha256', pepper: hmac[1], digest: Buffer.from(hmac[2], 'base64url') };
   const match = stored.length === 60 ? BCRYPT_HASH.exec(stored) : null;
   const cost = Number(match?.[1]);
   return match && cost >= MIN_COST && cost <= MAX_COST ? { scheme: 'bcrypt', cost } : { scheme: 'unsupported' };
@@ -39,10 +78,25 @@ export async function hashSecret(secret: string, cost: number): Promise<string> 
   return (await bcrypt()).hash(secret, cost);
 }
 
+/** The hash of a key string's body under a pepper. Throws `pepper_missing`. */
+export function hashWithPepper(body: string, pepper: string, peppers: Peppers): string {
+  return `$hmac-sha256$v=1,k=${pepper}$${peppers.digest(pepper, body).toString('base64url')}`;
+}
+
 /** True when `secret` is the one that `stored` was made from. False, at once, for a hash that {@link readHashScheme} does not accept. */
 export async function secretMatches(secret: string, stored: string): Promise<boolean> {
   assertWhole(secret);
   return readHashScheme(stored).scheme === 'bcrypt' && (await bcrypt()).compare(secret, stored);
+}
+
+/**
+ * True when a key string is the one that `stored` was made from, whatever the scheme. False, at once, for a hash that nothing here can
+ * read. Rejects with `pepper_missing`.
+ */
+export async function provesKeyString(parts: KeyStringParts, stored: string, peppers: Peppers): Promise<boolean> {
+  const read = readHashScheme(stored);
+  if (read.scheme === 'hmac-sha256') return peppers.matches(read.pepper, parts.body, read.digest);
+  return secretMatches(parts.secret, stored);
 }
 
 /**

@@ -36,6 +36,7 @@ async function replayOnce(store: KeyStore, anchor: AuditHead | null): Promise<Au
     for (const { id, state } of page) replay.checkKey(id, state);
   }
   for (const entry of await store.catalogue()) replay.checkScope(entry.scope, entry.retired);
+  replay.checkHashScheme(await store.hashScheme());
   replay.finish();
   if (events === 0) replay.problems.push('the audit log is empty: its first row, the making of the store, is gone');
   if (anchor && !anchored)

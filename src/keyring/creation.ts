@@ -1,12 +1,12 @@
 import { type ApiKey, nameKey, readDescription, readName } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
 import type { AuditEvent, IfExists, KeyStore, NewKey, OnNamesake, Prospect } from '../domain/key-store.js';
-import { type Mode, mintKeyString, type RandomBytes } from '../domain/key-string.js';
+import type { Mode } from '../domain/key-string.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from '../domain/rate-limit.js';
 import { resolveScopes } from '../domain/scopes.js';
-import { guardTag } from '../domain/secret-hash.js';
+import type { StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
-import { hashSecrets } from '../hash-pool.js';
+import type { SettledInput } from './minting.js';
 
 export interface CreateInput {
   readonly name: string;
@@ -31,7 +31,7 @@ export interface CreateOptions {
 /** What `create` is going to do, as of now; `make` carries it out, or refuses when the store has moved on meanwhile. */
 export interface CreatePlan {
   /** Settled: names normalised, scopes written out, defaults filled in. */
-  readonly inputs: readonly Required<CreateInput>[];
+  readonly inputs: readonly SettledInput[];
   readonly ifExists: IfExists;
   readonly operation: string | null;
   /** Keys that will be deleted for a new one of the same name, because `ifExists` says so. */
@@ -40,6 +40,8 @@ export interface CreatePlan {
   readonly unfinished: readonly ApiKey[];
   /** Keys that stay as they are, nothing being made. */
   readonly kept: readonly ApiKey[];
+  /** What the new keys will be hashed by. */
+  readonly scheme: StoreScheme;
 }
 
 /** Long enough for any pipeline to be run again, too short for a key that somebody put to use meanwhile. */
@@ -97,7 +99,7 @@ function doneBefore(operation: string, why: string): KeysError {
 function keysOfEarlierRun(
   operation: string,
   events: readonly AuditEvent[],
-  inputs: readonly Required<CreateInput>[],
+  inputs: readonly SettledInput[],
   namesakes: readonly ApiKey[],
   now: Date,
 ): ApiKey[] {
@@ -131,7 +133,7 @@ export async function planCreation(
     operationId ?? null,
   );
   const settled = named.map((input) => settle(input, prospect));
-  const { operation, namesakes } = prospect;
+  const { operation, namesakes, scheme } = prospect;
   const unfinished =
     operation.length > 0 && operationId !== undefined
       ? keysOfEarlierRun(operationId, operation, settled, namesakes, now)
@@ -147,10 +149,10 @@ export async function planCreation(
   }
   const runs = new Set(operation.map(({ op }) => op.replace(/\/\d+$/, '')));
   const id = operationId !== undefined && runs.size > 0 ? `${operationId}.${runs.size + 1}` : (operationId ?? null);
-  return { inputs: settled, ifExists, operation: id, replaced, unfinished, kept };
+  return { inputs: settled, ifExists, operation: id, replaced, unfinished, kept, scheme };
 }
 
-function settle(input: CreateInput, { catalogue }: Prospect): Required<CreateInput> {
+function settle(input: CreateInput, { catalogue }: Prospect): SettledInput {
   const scopes = resolveScopes(input.scopes, catalogue);
   if (scopes.length === 0)
     throw new KeysError(
@@ -182,27 +184,4 @@ export function namesakeRule({ ifExists, replaced, unfinished }: CreatePlan): On
     assertAlike(existing, wanted);
     return 'keep';
   };
-}
-
-/** New rows with their key strings, which exist nowhere else. */
-export async function mintKeys(
-  inputs: readonly Required<CreateInput>[],
-  options: { random: RandomBytes | undefined; cost: number; progress: ((done: number) => void) | undefined },
-): Promise<{ row: NewKey; keyString: string }[]> {
-  const minted = inputs.map((input) => ({ input, ...mintKeyString(input.mode, options.random) }));
-  const hashes = await hashSecrets(
-    minted.map(({ secret }) => secret),
-    options.cost,
-    options.progress,
-  );
-  return minted.map(({ input, id, body, keyString }, i) => ({
-    row: {
-      ...input,
-      id,
-      description: input.description ?? null,
-      hash: hashes[i] as string,
-      guard: guardTag(body),
-    } as NewKey,
-    keyString,
-  }));
 }

@@ -14,9 +14,10 @@ import type {
 } from '../domain/key-store.js';
 import { isKeyId, type Mode, parseKeyString, type RandomBytes, readTypedId } from '../domain/key-string.js';
 import { assertChangeId, readOperationId } from '../domain/operation.js';
+import { Peppers } from '../domain/peppers.js';
 import type { RateLimit } from '../domain/rate-limit.js';
 import { assertScopeForm, type CatalogueScope } from '../domain/scopes.js';
-import { DEFAULT_BCRYPT_COST } from '../domain/secret-hash.js';
+import { DEFAULT_BCRYPT_COST, pepperOf, readHashKind, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { Demands, Verdict } from '../domain/verdict.js';
 import { verifyOnce } from '../verifier/verify-once.js';
@@ -26,11 +27,11 @@ import {
   type CreateInput,
   type CreateOptions,
   type CreatePlan,
-  mintKeys,
   namesakeRule,
   nameTaken,
   planCreation,
 } from './creation.js';
+import { type Mint, mintKeys } from './minting.js';
 import { resolveKey } from './references.js';
 
 /** A key that was just made, with the one copy of its key string that will ever exist. */
@@ -77,6 +78,18 @@ export interface KeyringOptions {
   readonly hashCost?: number | undefined;
   /** Refuse to make or change live keys. */
   readonly testOnly?: boolean | undefined;
+  /** For a store whose keys are hashed with a pepper. */
+  readonly peppers?: Peppers | undefined;
+}
+
+/** How a store's keys are hashed. */
+export interface HashReport {
+  /** What new hashes are made by, and what keys move to as they are used. */
+  readonly scheme: StoreScheme;
+  /** How many keys have which kind of hash, and whether this process can read it. */
+  readonly hashes: readonly { readonly scheme: string; readonly keys: number; readonly readable: boolean }[];
+  /** The ids of the peppers at hand, oldest first. */
+  readonly peppers: readonly string[];
 }
 
 const ID_ATTEMPTS = 3;
@@ -89,16 +102,15 @@ export class Keyring {
   readonly store: KeyStore;
   readonly #by: () => Authorship;
   readonly #now: () => Date;
-  readonly #random: RandomBytes | undefined;
-  readonly #cost: number;
+  readonly #mint: Mint;
   readonly #testOnly: boolean;
 
   constructor(store: KeyStore, options: KeyringOptions) {
     this.store = store;
     this.#by = options.by;
     this.#now = options.now ?? (() => new Date());
-    this.#random = options.random;
-    this.#cost = options.hashCost ?? DEFAULT_BCRYPT_COST;
+    const { random, hashCost = DEFAULT_BCRYPT_COST, peppers = Peppers.none } = options;
+    this.#mint = { random, cost: hashCost, peppers };
     this.#testOnly = options.testOnly === true;
   }
 
@@ -136,6 +148,7 @@ export class Keyring {
     for (const { mode, name } of inputs) this.#guard(mode, `the key ${quoted(name)}`);
     if (options.operationId !== undefined) readOperationId(options.operationId);
     const plan = await planCreation(this.store, inputs, options, this.#now());
+    this.#mint.peppers.assertFor(plan.scheme);
     for (const key of plan.replaced) this.#guard(key.mode, `key ${quoted(key.name)} (${key.id})`);
     return plan;
   }
@@ -164,7 +177,7 @@ export class Keyring {
     const keptNames = new Set(plan.kept.map(({ name }) => nameKey(name)));
     const wanted = plan.inputs.filter(({ name }) => !keptNames.has(nameKey(name)));
     for (let attempt = 1; ; attempt++) {
-      const minted = await mintKeys(wanted, { random: this.#random, cost: this.#cost, progress });
+      const minted = await mintKeys(wanted, plan.scheme, this.#mint, progress);
       try {
         const rows = minted.map(({ row }) => row);
         const change = this.#change({ operationId: plan.operation ?? operationId });
@@ -227,7 +240,7 @@ export class Keyring {
 
   /** The verdict on a key string, as an API server would give it, but without counting as use. */
   async verify(keyString: unknown, demands: Demands = {}): Promise<Verdict> {
-    return verifyOnce(this.store, keyString, demands, this.#now());
+    return verifyOnce(this.store, keyString, demands, this.#now(), this.#mint.peppers);
   }
 
   /** What a key string says of itself, and whose id it carries. No proof: anybody can write a key string with somebody's id. */
@@ -276,6 +289,29 @@ export class Keyring {
     return checkAudit(this.store, anchor);
   }
 
+  /** How the store's keys are hashed. */
+  async storeHash(): Promise<HashReport> {
+    const { peppers } = this.#mint;
+    const hashes = (await this.store.hashKinds()).map(({ kind, keys }) => {
+      const scheme = readHashKind(kind);
+      const pepper = pepperOf(scheme);
+      return { scheme, keys, readable: pepper === null ? scheme === 'bcrypt' : peppers.has(pepper) };
+    });
+    return { scheme: await this.store.hashScheme(), hashes: sumUp(hashes), peppers: peppers.ids };
+  }
+
+  /**
+   * Has new keys hashed by `scheme`; others move over when they are next used. Throws `pepper_missing` for a scheme whose pepper is
+   * not at hand: what it hashes could not be read.
+   */
+  async setStoreHash(
+    scheme: StoreScheme,
+    options: ChangeOptions = {},
+  ): Promise<{ scheme: StoreScheme; changed: boolean }> {
+    this.#mint.peppers.assertFor(scheme);
+    return this.store.setHashScheme(scheme, this.#change(options));
+  }
+
   async storeCheck(): Promise<Finding[]> {
     return this.store.check();
   }
@@ -295,6 +331,13 @@ export class Keyring {
   async close(): Promise<void> {
     return this.store.close();
   }
+}
+
+/** Kinds that read alike, such as bcrypt of several costs, are one line. */
+function sumUp(hashes: HashReport['hashes']): HashReport['hashes'] {
+  const sums = new Map<string, HashReport['hashes'][number]>();
+  for (const each of hashes) sums.set(each.scheme, { ...each, keys: each.keys + (sums.get(each.scheme)?.keys ?? 0) });
+  return [...sums.values()];
 }
 
 /** {@link Keyring.identify} without a store. */

@@ -1,16 +1,16 @@
 import { type ApiKey, nameKey } from '../domain/api-key.js';
 import { type AuditAction, type AuditBody, keyState, stateDifference } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
-import type { Changed, Credential, NewKey, OnNamesake, Stored } from '../domain/key-store.js';
+import type { Changed, Credential, HashMove, NewKey, OnNamesake, Retirement, Stored } from '../domain/key-store.js';
 import type { CatalogueScope } from '../domain/scopes.js';
-import { credentialDigest } from '../domain/secret-hash.js';
+import { credentialDigest, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { ReadBack, Write } from './database.js';
 import { and, eq } from './drizzle.js';
 import { editableColumns, KEY_FIELD_COUNT, keyFromNew, searchText } from './key-row.js';
 import { qb, statement, touching } from './query.js';
 import { apiKeys, scopes } from './schema.js';
-import { credentialById, deleteKey, insertKey } from './statements.js';
+import { credentialById, deleteKey, insertKey, moveHash, setHashScheme } from './statements.js';
 
 // What each change writes, worked out from rows that were read under the same lock. Nothing here runs anything.
 
@@ -26,7 +26,7 @@ export interface Planned<T> {
 }
 
 /** A key as the audit log sees it. */
-export function stateOf({ key, hash, guard }: Credential) {
+export function stateOf({ key, hash, guard }: Pick<Credential, 'key' | 'hash' | 'guard'>) {
   return keyState(key, credentialDigest(hash, guard));
 }
 
@@ -62,6 +62,8 @@ function planInsert(row: NewKey, at: Date): Planned<ApiKey> {
     expiresAt: row.expiresAt?.getTime() ?? null,
     at: at.getTime(),
     searchText: searchText(row),
+    labels: JSON.stringify(row.labels ?? {}),
+    rotatedFrom: row.rotatedFrom ?? null,
   });
   const after = { ...stateOf({ key, hash: row.hash, guard: row.guard }) };
   return {
@@ -117,6 +119,26 @@ export function planCreate(
   };
 }
 
+/** A key and the one that takes its place; the name is free for it because the old one is renamed first. */
+export function planRotate(
+  found: Credential,
+  successor: NewKey,
+  { name, expiresAt, seen }: Retirement,
+  at: Date,
+): Planned<{ key: ApiKey; retired: ApiKey }> {
+  if (found.key.updatedAt.getTime() !== seen.updatedAt.getTime() || found.key.name !== seen.name)
+    throw new KeysError('conflict', `key ${seen.id} was changed meanwhile`, 'run the command again');
+  const retired = { ...found.key, name, expiresAt, rotatedTo: successor.id, updatedAt: at };
+  const update = planUpdate(found, retired, 'key.rotate');
+  const insertion = planInsert({ ...successor, rotatedFrom: seen.id }, at);
+  return {
+    writes: [...update.writes, ...insertion.writes],
+    drafts: [...update.drafts, ...insertion.drafts],
+    result: { key: insertion.result, retired },
+    readBack: readBackOf([successor]),
+  };
+}
+
 /** The difference between a key and what it shall become; none is no write. */
 export function planUpdate(found: Credential, key: ApiKey, action: AuditAction): Planned<Changed> {
   const { before, after } = stateDifference(stateOf(found), stateOf({ ...found, key }));
@@ -135,6 +157,34 @@ export function planUpdate(found: Credential, key: ApiKey, action: AuditAction):
     writes: [touching(1, statement(update))],
     drafts: [{ action, keyId: key.id, keyName: key.name, before, after }],
     result: { key, changed: true },
+  };
+}
+
+/** Other hashes of the same secrets, for the keys that still are as the caller saw them. */
+export function planRehash(moves: readonly HashMove[], found: readonly Credential[]): Planned<string[]> {
+  const parts = moves.flatMap(({ id, from, to }) => {
+    const credential = found.find(({ key }) => key.id === id);
+    if (credential?.hash !== from || from === to) return [];
+    const { before, after } = stateDifference(stateOf(credential), stateOf({ ...credential, hash: to }));
+    const draft: Draft = { action: 'key.rehash', keyId: id, keyName: credential.key.name, before, after };
+    return [{ id, write: touching(1, moveHash({ id, from, to })), draft }];
+  });
+  return {
+    writes: parts.map(({ write }) => write),
+    drafts: parts.map(({ draft }) => draft),
+    result: parts.map(({ id }) => id),
+  };
+}
+
+export function planHashScheme(
+  scheme: StoreScheme,
+  before: StoreScheme,
+): Planned<{ scheme: StoreScheme; changed: boolean }> {
+  if (scheme === before) return nothing({ scheme, changed: false });
+  return {
+    writes: [touching(1, setHashScheme({ scheme }))],
+    drafts: [{ action: 'store.hash', keyId: null, keyName: null, before: { scheme: before }, after: { scheme } }],
+    result: { scheme, changed: true },
   };
 }
 

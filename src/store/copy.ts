@@ -3,22 +3,25 @@ import { type AuditHead, type AuditRow, formatHead } from '../domain/audit.js';
 import type { CopiedKey, CopyPage, CopySide } from '../domain/copy.js';
 import { KeysError } from '../domain/errors.js';
 import type { CatalogueScope } from '../domain/scopes.js';
+import type { StoreScheme } from '../domain/secret-hash.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
 import { eq } from './drizzle.js';
 import { credentialFromRow, editableColumns } from './key-row.js';
 import { qb, statement, touching } from './query.js';
-import { auditRowFromRow, headFromRows, inOrder, scopeFromRow } from './rows.js';
+import { auditRowFromRow, headFromRows, inOrder, schemeFromRows, scopeFromRow } from './rows.js';
 import { apiKeys, keyUsage, schemaMigrations, scopes } from './schema.js';
 import {
   allScopes,
   credentialsAfter,
   credentialsByIds,
   deleteKey,
+  hashScheme,
   head,
   insertAudit,
   namesHeld,
   rowsAfter,
+  setHashScheme,
 } from './statements.js';
 
 /** A store that is being filled has a row of this version among its migrations, and every opener but the copy's own refuses it. */
@@ -43,12 +46,20 @@ function keyIdOf({ body, seq }: AuditRow): string[] {
 }
 
 function mutableFields({ key, hash }: CopiedKey) {
-  return { ...editableColumns(key), expiresAt: key.expiresAt?.getTime() ?? null, hash };
+  return { ...editableColumns(key), hash };
 }
 
 function insertCopy(copied: CopiedKey): Write {
-  const { id, mode, createdAt, scopes: held } = copied.key;
-  const fixed = { seq: copied.seq, id, mode, guard: copied.guard, scopes: [...held], createdAt: createdAt.getTime() };
+  const { id, mode, createdAt, scopes: held, rotatedFrom } = copied.key;
+  const fixed = {
+    seq: copied.seq,
+    id,
+    mode,
+    guard: copied.guard,
+    scopes: [...held],
+    createdAt: createdAt.getTime(),
+    rotatedFrom,
+  };
   return touching(1, statement(qb.insert(apiKeys).values({ ...fixed, ...mutableFields(copied) })));
 }
 
@@ -76,6 +87,10 @@ function freeName(id: string): Write {
         .where(eq(apiKeys.id, id)),
     ),
   );
+}
+
+function schemeWrites(theirs: StoreScheme, ours: StoreScheme): Write[] {
+  return theirs === ours ? [] : [touching(1, setHashScheme({ scheme: theirs }))];
 }
 
 function scopeWrites(theirs: CopyPage['catalogue'], ours: readonly CatalogueScope[]): Write[] {
@@ -121,8 +136,8 @@ export class SqliteCopySide implements CopySide {
     const [audit = []] = await this.#db.read([rowsAfter({ seq, limit })], { fresh: true });
     const rows = inOrder(audit, seq).map(auditRowFromRow);
     const ids = [...new Set(rows.flatMap(keyIdOf))];
-    const reads = [credentialsByIds({ ids: JSON.stringify(ids) }), allScopes({})];
-    const [found = [], catalogue = []] = await this.#db.read(reads, { fresh: true });
+    const reads = [credentialsByIds({ ids: JSON.stringify(ids) }), allScopes({}), hashScheme({})];
+    const [found = [], catalogue = [], scheme = []] = await this.#db.read(reads, { fresh: true });
     const keys = found.map(copiedFromRow);
     const there = new Set(keys.map(({ key }) => key.id));
     return {
@@ -130,6 +145,7 @@ export class SqliteCopySide implements CopySide {
       keys,
       gone: ids.filter((id) => !there.has(id)),
       catalogue: catalogue.map((row) => ({ ...scopeFromRow(row), position: row[5] as number })),
+      scheme: schemeFromRows(scheme),
     };
   }
 
@@ -150,8 +166,8 @@ export class SqliteCopySide implements CopySide {
     const names = JSON.stringify(page.keys.map(({ key }) => nameKey(key.name)));
     const ids = JSON.stringify([...page.keys.map(({ key }) => key.id), ...page.gone]);
     await this.#db.write(
-      [head({}), namesHeld({ ids, names }), allScopes({})],
-      ([ours = [], present = [], known = []]) => {
+      [head({}), namesHeld({ ids, names }), allScopes({}), hashScheme({})],
+      ([ours = [], present = [], known = [], scheme = []]) => {
         const now = headFromRows(ours);
         if (last && now.seq === last.seq && now.hash === last.hash) return { writes: [], result: undefined }; // a lost reply
         if (now.seq !== expected.seq || now.hash !== expected.hash)
@@ -160,7 +176,13 @@ export class SqliteCopySide implements CopySide {
             `${safeText(this.#db.location)} was changed while it was copied to (its log is at ${formatHead(now)})`,
             'is another copy to it under way? then run this again when that is done',
           );
-        return { writes: planPage(page, present, known.map(scopeFromRow)), result: undefined };
+        return {
+          writes: [
+            ...planPage(page, present, known.map(scopeFromRow)),
+            ...schemeWrites(page.scheme, schemeFromRows(scheme)),
+          ],
+          result: undefined,
+        };
       },
     );
   }

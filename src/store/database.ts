@@ -41,6 +41,11 @@ export interface EngineOptions {
   readonly inspect?: boolean | undefined;
   /** To be filled with a copy of another store: a new one gets no history of its own, and an unfinished one is taken. */
   readonly receive?: boolean | undefined;
+  /**
+   * False for a process that writes nothing but marks, counters and better hashes: a power cut may then undo its last moments, and a
+   * write costs no wait for the disk. Default: true.
+   */
+  readonly durable?: boolean | undefined;
   /** Other migrations than those that are shipped, for testing upgrades. */
   readonly migrations?: readonly Migration[] | undefined;
 }
@@ -71,6 +76,12 @@ export interface Database {
    * calls it again after a conflict, and after a reply that never came.
    */
   write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T>;
+
+  /**
+   * Runs statements that write and answer rows, as one atomic write that no other plan depends on: counters. Never sent twice, so it
+   * rejects where a reply was lost.
+   */
+  run(statements: readonly Statement[]): Promise<Rows[]>;
 
   /** Engine-specific health: integrity, permissions, settings, reachability. */
   check(): Promise<Finding[]>;

@@ -6,7 +6,7 @@ import type { Statement } from './database.js';
 import { and, asc, desc, eq, gt, lt, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
 import { KEY_FIELDS } from './key-row.js';
 import { qb, statement } from './query.js';
-import { apiKeys, keyScopes, keyUsage } from './schema.js';
+import { apiKeys, keyLabels, keyScopes, keyUsage } from './schema.js';
 
 /** The column behind each sort field; each has an index that closes with the row id, so a page is a walk, never a sort. */
 const SORT_COLUMN: Record<SortField, SQLiteColumn> = {
@@ -113,10 +113,15 @@ function found(search: string, page: { order: Order; limit: number; after: SQL |
   return sql`${apiKeys.seq} in (${hits}${bound} order by ${apiKeys.seq} ${direction} limit ${page.limit + 1})`;
 }
 
+function carries(label: string): SQL {
+  return sql`${apiKeys.seq} in (select ${keyLabels.keySeq} from ${keyLabels} where ${keyLabels.label} = ${label})`;
+}
+
 /** True when a search is all that narrows the list. */
 function searchAlone(query: ListQuery): boolean {
-  const { status, mode, scopes, unusedSince, expiringBefore } = query;
-  return !(status || mode || scopes?.length || unusedSince || expiringBefore);
+  const { status, mode, scopes, labels, rotating, unusedSince, expiringBefore } = query;
+  const labelled = Object.keys(labels ?? {}).length > 0;
+  return !(status || mode || scopes?.length || labelled || rotating || unusedSince || expiringBefore);
 }
 
 function holds(scope: string): SQL {
@@ -145,6 +150,10 @@ export function listStatements(query: ListQuery): { statements: Statement[]; ord
         or(gt(keyUsage.lastUsedAt, 0), lt(apiKeys.createdAt, query.unusedSince.getTime())),
       ),
     query.search ? found(query.search, searchPage) : undefined,
+    ...Object.entries(query.labels ?? {}).map(([name, value]) => carries(`${name}=${value}`)),
+    query.rotating
+      ? sql`${apiKeys.rotatedTo} is not null and ${apiKeys.expiryOrder} > ${query.now.getTime()}`
+      : undefined,
     ...otherScopes.map(holds),
     firstScope !== undefined && !scopeLeads ? holds(firstScope) : undefined,
     scopeLeads ? eq(keyScopes.scope, firstScope) : undefined,

@@ -1,6 +1,8 @@
 import { type AuditHead, type AuditRow, GENESIS } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
 import type { CatalogueScope } from '../domain/scopes.js';
+import { DEFAULT_SCHEME, type StoreScheme } from '../domain/secret-hash.js';
+import { schemeFrom } from './key-row.js';
 
 // What the rows of `statements.ts` hold besides keys.
 
@@ -32,6 +34,11 @@ export function auditRowFromRow(row: readonly unknown[]): AuditRow {
   const [seq, op, body, prev, hash] = row as [number, string, string, string, string];
   if (!isSeq(seq) || [op, body, prev, hash].some((text) => typeof text !== 'string')) throw corrupt('an audit row');
   return { seq, op, body, prev, hash };
+}
+
+/** What the store makes new hashes by: bcrypt where nothing was ever set. */
+export function schemeFromRows(rows: readonly (readonly unknown[])[]): StoreScheme {
+  return rows.length === 0 ? DEFAULT_SCHEME : schemeFrom(rows[0]?.[0]);
 }
 
 export function scopeFromRow(row: readonly unknown[]): CatalogueScope {

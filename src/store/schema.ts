@@ -1,4 +1,4 @@
-import { check, index, integer, primaryKey, sql, sqliteTable, text, uniqueIndex } from './drizzle.js';
+import { check, index, integer, primaryKey, real, sql, sqliteTable, text, uniqueIndex } from './drizzle.js';
 
 /**
  * The one place with column names. `npx drizzle-kit generate` turns a change here into the next file of `drizzle/`; triggers and the
@@ -32,6 +32,11 @@ export const apiKeys = sqliteTable(
     guard: text('guard').notNull(),
     /** Name, description and id, folded, for `--search`: its index is scanned in place of the much wider rows. */
     searchText: text('search_text').notNull(),
+    /** A JSON object of texts, its names in order. */
+    labels: text('labels').notNull().default('{}'),
+    /** The key that this one was made to replace, and the one that replaces it. Ids, for a key may be deleted. */
+    rotatedFrom: text('rotated_from'),
+    rotatedTo: text('rotated_to'),
   },
   (t) => [
     uniqueIndex('api_keys_id').on(t.id),
@@ -43,6 +48,7 @@ export const apiKeys = sqliteTable(
     index('api_keys_status_expiry').on(t.status, t.expiryOrder, t.seq),
     // In the order of creation, so that a search that finds much stops at a page; one that finds nothing reads it all, but not the rows.
     index('api_keys_search').on(t.seq, t.searchText),
+    index('api_keys_rotating').on(t.seq).where(sql`rotated_to is not null`),
     check('api_keys_mode_known', sql`${t.mode} in ('live', 'test')`),
     check('api_keys_status_known', sql`${t.status} in ('active', 'inactive')`),
     check(
@@ -65,6 +71,18 @@ export const keyScopes = sqliteTable(
   (t) => [primaryKey({ columns: [t.scope, t.keySeq] }), index('key_scopes_key').on(t.keySeq)],
 );
 
+/** Which keys carry a label, as `name=value`, for filtering; filled by triggers from `api_keys.labels`, which stays the truth. */
+export const keyLabels = sqliteTable(
+  'key_labels',
+  {
+    label: text('label').notNull(),
+    keySeq: integer('key_seq')
+      .notNull()
+      .references(() => apiKeys.seq, { onDelete: 'cascade' }),
+  },
+  (t) => [primaryKey({ columns: [t.label, t.keySeq] }), index('key_labels_key').on(t.keySeq)],
+);
+
 /** Last-used marks live apart from the key row, so that marking never touches what a verdict reads. 0 is never. */
 export const keyUsage = sqliteTable(
   'key_usage',
@@ -76,6 +94,20 @@ export const keyUsage = sqliteTable(
   },
   (t) => [index('key_usage_last_used').on(t.lastUsedAt, t.keySeq)],
 );
+
+/** Rate limits that several processes share: the time at which a key's limit is whole again (domain/gcra.ts), by the database's clock. */
+export const keyRates = sqliteTable('key_rates', {
+  keySeq: integer('key_seq')
+    .primaryKey()
+    .references(() => apiKeys.seq, { onDelete: 'cascade' }),
+  wholeAt: real('whole_at').notNull(),
+});
+
+/** What holds for the store as a whole. `hash`: the scheme of new hashes; bcrypt where there is no row. */
+export const storeSettings = sqliteTable('store_settings', {
+  name: text('name').primaryKey(),
+  value: text('value').notNull(),
+});
 
 export const scopes = sqliteTable('scopes', {
   position: integer('position').primaryKey(),

@@ -2,6 +2,7 @@ import { type ApiKey, nameKey } from '../domain/api-key.js';
 import { type AuditAction, type AuditBody, type AuditHead, type AuditRow, appendToChain } from '../domain/audit.js';
 import type { CopySide } from '../domain/copy.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
+import { admitted, type RateDecision, refused } from '../domain/gcra.js';
 import type {
   AuditEvent,
   AuditQuery,
@@ -9,6 +10,7 @@ import type {
   Changed,
   Credential,
   Finding,
+  HashMove,
   KeyPage,
   KeyPatch,
   KeyStore,
@@ -16,20 +18,27 @@ import type {
   NewKey,
   OnNamesake,
   Prospect,
+  Retirement,
   Stored,
   StoredState,
 } from '../domain/key-store.js';
 import { belongsToOperation, endOfOperation } from '../domain/operation.js';
+import type { RateLimit } from '../domain/rate-limit.js';
 import type { CatalogueScope } from '../domain/scopes.js';
+import type { StoreScheme } from '../domain/secret-hash.js';
 import { safeText } from '../domain/text.js';
 import { eventsBefore } from './audit-query.js';
 import {
   nameTaken,
+  nothing,
   type Planned,
   planAddScope,
   planCreate,
   planDelete,
+  planHashScheme,
+  planRehash,
   planRetireScope,
+  planRotate,
   planUpdate,
   stateOf,
 } from './changes.js';
@@ -38,12 +47,16 @@ import type { Database, Rows, Statement } from './database.js';
 import { credentialFromRow, KEY_FIELD_COUNT, keyFromRow } from './key-row.js';
 import { encodeCursor, listStatements } from './list-query.js';
 import { touching } from './query.js';
-import { auditRowFromRow, headFromRows, inOrder, scopeFromRow } from './rows.js';
+import { auditRowFromRow, headFromRows, inOrder, schemeFromRows, scopeFromRow } from './rows.js';
 import {
   allScopes,
+  countRequest,
   credentialById,
   credentialsAfter,
+  credentialsByIds,
   credentialsByNames,
+  hashKinds,
+  hashScheme,
   head,
   insertAudit,
   keyByIdOrName,
@@ -51,6 +64,7 @@ import {
   keysByNames,
   markUsed,
   operationRows,
+  rateOf,
   rowsAfter,
 } from './statements.js';
 
@@ -197,10 +211,11 @@ export class SqliteKeyStore implements KeyStore {
         `${names.length} keys are too many for one change of this store`,
         `it takes ${most} at once`,
       );
-    const reads = [allScopes({}), keysByNames(namesOf(names))];
+    const reads = [allScopes({}), hashScheme({}), keysByNames(namesOf(names))];
     if (op !== null) reads.push(operationRows({ from: op, to: endOfOperation(op) }));
-    const [scopes = [], namesakes = [], operation = []] = await this.#db.read(reads, { fresh: true });
+    const [scopes = [], scheme = [], namesakes = [], operation = []] = await this.#db.read(reads, { fresh: true });
     return {
+      scheme: schemeFromRows(scheme),
       catalogue: scopes.map(scopeFromRow),
       namesakes: namesakes.map(keyFromRow),
       operation: operationEvents(operation, op ?? ''),
@@ -248,8 +263,14 @@ export class SqliteKeyStore implements KeyStore {
       (found, [namesakes = []]) => {
         const other = namesakes.map(keyFromRow).find((key) => key.id !== id);
         if (other) throw nameTaken(other.name);
-        const { name = found.key.name, description = found.key.description, rateLimit = found.key.rateLimit } = patch;
-        return planUpdate(found, { ...found.key, name, description, rateLimit, updatedAt: change.at }, 'key.edit');
+        const { key } = found;
+        const {
+          name = key.name,
+          description = key.description,
+          rateLimit = key.rateLimit,
+          labels = key.labels,
+        } = patch;
+        return planUpdate(found, { ...key, name, description, rateLimit, labels, updatedAt: change.at }, 'key.edit');
       },
       unchanged('key.edit', id),
     );
@@ -268,6 +289,28 @@ export class SqliteKeyStore implements KeyStore {
 
   async delete(id: string, change: Change): Promise<ApiKey> {
     return this.#changeKey(id, change, [], planDelete);
+  }
+
+  async rotate(
+    id: string,
+    successor: NewKey,
+    retiring: Retirement,
+    change: Change,
+  ): Promise<{ key: ApiKey; retired: ApiKey }> {
+    return this.#changeKey(id, change, [], (found) => planRotate(found, successor, retiring, change.at));
+  }
+
+  async expire(id: string, change: Change): Promise<Changed> {
+    return this.#changeKey(
+      id,
+      change,
+      [],
+      (found) =>
+        found.key.expiresAt !== null && found.key.expiresAt <= change.at
+          ? nothing({ key: found.key, changed: false })
+          : planUpdate(found, { ...found.key, expiresAt: change.at, updatedAt: change.at }, 'key.expire'),
+      unchanged('key.expire', id),
+    );
   }
 
   async catalogue(): Promise<CatalogueScope[]> {
@@ -293,6 +336,46 @@ export class SqliteKeyStore implements KeyStore {
       ([rows = []]) => planRetireScope(scope, rows.map(scopeFromRow)),
       (done, rows) => ({ scope: knownScope('scope.retire', scope, done, rows), changed: false }),
     );
+  }
+
+  async hashScheme(): Promise<StoreScheme> {
+    return schemeFromRows(await this.#rows(hashScheme({})));
+  }
+
+  async setHashScheme(scheme: StoreScheme, change: Change): Promise<{ scheme: StoreScheme; changed: boolean }> {
+    return this.#change(
+      change,
+      [hashScheme({})],
+      ([rows = []]) => planHashScheme(scheme, schemeFromRows(rows)),
+      (done) => {
+        if (done.action !== 'store.hash') throw carriedOut(done);
+        return { scheme, changed: false };
+      },
+    );
+  }
+
+  async hashKinds(): Promise<{ kind: string; keys: number }[]> {
+    return (await this.#rows(hashKinds({}))).map(([kind, keys]) => ({ kind: String(kind), keys: Number(keys) }));
+  }
+
+  async rehash(moves: readonly HashMove[], change: Change): Promise<string[]> {
+    const ids = JSON.stringify(moves.map(({ id }) => id));
+    return this.#change(
+      change,
+      [credentialsByIds({ ids })],
+      ([rows = []]) => planRehash(moves, rows.map(credentialFromRow)),
+      () => [],
+    );
+  }
+
+  async admit(id: string, rateLimit: RateLimit): Promise<RateDecision> {
+    const each = (rateLimit.windowSeconds * 1000) / rateLimit.limit;
+    const counting = { id, window: rateLimit.windowSeconds * 1000, each };
+    const [counted = [], known = []] = await this.#db.run([countRequest(counting), rateOf({ id })]);
+    const [whole, now] = (counted[0] ?? known[0] ?? []) as [unknown, unknown];
+    if (typeof whole !== 'number' || typeof now !== 'number')
+      throw new KeysError('store_unavailable', `key ${id} was deleted while its request was counted`, 'try again');
+    return counted.length > 0 ? admitted(whole, rateLimit, now) : refused(whole, rateLimit, now);
   }
 
   version(): number | null {

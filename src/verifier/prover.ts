@@ -1,8 +1,9 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KeysError } from '../domain/errors.js';
 import type { KeyStringParts } from '../domain/key-string.js';
+import type { Peppers } from '../domain/peppers.js';
 import { readHashScheme } from '../domain/secret-hash.js';
-import { BcryptThread } from './bcrypt-thread.js';
+import type { BcryptThread } from './bcrypt-thread.js';
 
 const MAX_PROOFS = 10_000;
 const MAX_WAITING = 64;
@@ -14,7 +15,8 @@ interface Proof {
 }
 
 /**
- * Proves secrets against stored hashes: by bcrypt once, in a thread, and from then on by a digest that only this process can make. It
+ * Proves secrets against stored hashes: by bcrypt once, in a thread, or by HMAC, and from then on by a digest that only this process
+ * can make. It
  * remembers what was proven, never what a key may do: that is read on every call.
  */
 export class Prover {
@@ -22,12 +24,23 @@ export class Prover {
   readonly #scratch = Buffer.alloc(DIGEST_LENGTH);
   readonly #proofs = new Map<string, Proof>();
   readonly #underway = new Map<string, Promise<boolean>>();
-  readonly #bcrypt = new BcryptThread();
+  readonly #peppers: Peppers;
+  readonly #bcrypt: BcryptThread;
   #waiting = 0;
 
-  /** How many times bcrypt was run. */
-  get comparisons(): number {
-    return this.#bcrypt.comparisons;
+  constructor(peppers: Peppers, bcrypt: BcryptThread) {
+    this.#peppers = peppers;
+    this.#bcrypt = bcrypt;
+  }
+
+  /** How many keys wait to be proven by bcrypt. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** How many proofs are remembered. */
+  get remembered(): number {
+    return this.#proofs.size;
   }
 
   /** In hexadecimal: handing a buffer out of OpenSSL takes twice the time of all the rest. */
@@ -53,10 +66,17 @@ export class Prover {
 
   /**
    * Proves the secret of a key string that is well-formed and that the guard tag let through. False at once for a hash that nothing here
-   * can read. Rejects with `store_busy` when too many keys wait to be proven for the first time.
+   * can read. Throws `pepper_missing`; rejects with `store_busy` when too many keys wait for bcrypt.
    */
-  async prove({ id, secret }: KeyStringParts, keyString: string, stored: string): Promise<boolean> {
-    if (readHashScheme(stored).scheme !== 'bcrypt') return false;
+  prove(parts: KeyStringParts, keyString: string, stored: string): boolean | Promise<boolean> {
+    const read = readHashScheme(stored);
+    if (read.scheme === 'bcrypt') return this.#proveSlowly(parts, keyString, stored);
+    if (read.scheme !== 'hmac-sha256' || !this.#peppers.matches(read.pepper, parts.body, read.digest)) return false;
+    this.#remember(parts.id, { hash: stored, digest: Buffer.from(this.#digest(keyString), 'latin1') });
+    return true;
+  }
+
+  async #proveSlowly({ id, secret }: KeyStringParts, keyString: string, stored: string): Promise<boolean> {
     const digest = this.#digest(keyString);
     const flight = `${stored}\0${digest}`;
     const underway = this.#underway.get(flight);
@@ -91,9 +111,5 @@ export class Prover {
         break;
       }
     this.#proofs.set(id, proof);
-  }
-
-  async close(): Promise<void> {
-    await this.#bcrypt.close();
   }
 }

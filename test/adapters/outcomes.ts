@@ -13,6 +13,9 @@ export const KEY: ApiKey = {
   createdAt: new Date(0),
   updatedAt: new Date(0),
   lastUsedAt: null,
+  labels: {},
+  rotatedFrom: null,
+  rotatedTo: null,
 };
 
 export const RATE = { limit: 600, windowSeconds: 60, remaining: 599, resetMs: 100 };

@@ -14,6 +14,9 @@ const FIELDS = [
   'lastUsedAt',
   'createdAt',
   'updatedAt',
+  'labels',
+  'rotatedFrom',
+  'rotatedTo',
   'keyString',
 ];
 

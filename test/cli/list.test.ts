@@ -15,6 +15,9 @@ const FIELDS = [
   'lastUsedAt',
   'createdAt',
   'updatedAt',
+  'labels',
+  'rotatedFrom',
+  'rotatedTo',
 ];
 const DAY = 86_400_000;
 
@@ -63,6 +66,9 @@ describe('list', () => {
       lastUsedAt: null,
       createdAt: '2026-11-23T10:00:00.000Z',
       updatedAt: '2026-11-23T10:00:00.000Z',
+      labels: {},
+      rotatedFrom: null,
+      rotatedTo: null,
     });
   });
 

@@ -427,6 +427,7 @@ describe('profile', () => {
       store: 'libsql://keys.example',
       tokenFile: null,
       tokenCommand: ['op', 'read', '--x', 'op://a/b'],
+      pepperFile: null,
       protected: true,
       testOnly: false,
       allowHttp: false,

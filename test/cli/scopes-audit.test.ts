@@ -114,7 +114,7 @@ describe('audit', () => {
   });
 
   test.each([
-    { flags: ['--action', 'key.rotate'], exit: 2, says: 'one of: store.create' },
+    { flags: ['--action', 'key.shake'], exit: 2, says: 'one of: store.create' },
     { flags: ['--since', 'yesterday'], exit: 2, says: '--since' },
     { flags: ['--limit', '-1'], exit: 2, says: 'not a whole number' },
     { flags: ['--key', 'nobody'], exit: 3, says: 'no key "nobody"' },

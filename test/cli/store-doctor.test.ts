@@ -78,6 +78,7 @@ describe('store check and doctor', () => {
       'profile: ok',
       'store: ok',
       'token from: ok',
+      'peppers from: ok',
       'output: ok',
       'timeout: ok',
       'expiry: ok',
@@ -91,12 +92,13 @@ describe('store check and doctor', () => {
       'integrity: ok',
       'references: ok',
       'triggers: ok',
+      'hashes: ok',
       'audit log: ok',
       'clipboard: ok',
     ]);
     expect(findings[0]?.detail).toBe('unlockos-keys 9.8.7 on Node v20.0.0, linux');
     const checked = await cli.json('store', 'check');
-    expect(checked.map(({ check }: Finding) => check)).toEqual(findings.slice(10, -1).map(({ check }) => check));
+    expect(checked.map(({ check }: Finding) => check)).toEqual(findings.slice(11, -1).map(({ check }) => check));
   });
 
   test('warn of a store that others can read, and say what to do', async () => {

@@ -24,6 +24,9 @@ const STATE: KeyState = {
   expiresAt: null,
   createdAt: '2026-11-23T10:00:00.000Z',
   credential: 'x',
+  labels: {},
+  rotatedFrom: null,
+  rotatedTo: null,
 };
 const event = (
   action: AuditBody['action'],

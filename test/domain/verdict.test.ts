@@ -15,6 +15,9 @@ const KEY: ApiKey = {
   createdAt: NOW,
   updatedAt: NOW,
   lastUsedAt: null,
+  labels: {},
+  rotatedFrom: null,
+  rotatedTo: null,
 };
 const past = { expiresAt: new Date(NOW.getTime() - 1) };
 const thisInstant = { expiresAt: NOW };

@@ -77,6 +77,9 @@ describe.each(ENGINES)('create, on %s', (engine) => {
       createdAt: START,
       updatedAt: START,
       lastUsedAt: null,
+      labels: {},
+      rotatedFrom: null,
+      rotatedTo: null,
     });
     expect(await keyring.show(key.id)).toEqual(key);
   });

@@ -36,8 +36,17 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     });
     const [{ key: made } = {}] = await store.create([row], change());
     const { hash, guard, ...fields } = row;
-    expect(made).toEqual({ ...fields, status: 'active', createdAt: START, updatedAt: START, lastUsedAt: null });
-    expect(await store.credential(row.id)).toEqual({ key: made, hash, guard });
+    expect(made).toEqual({
+      ...fields,
+      status: 'active',
+      createdAt: START,
+      updatedAt: START,
+      lastUsedAt: null,
+      labels: {},
+      rotatedFrom: null,
+      rotatedTo: null,
+    });
+    expect(await store.credential(row.id)).toEqual({ key: made, hash, guard, scheme: 'bcrypt', outdated: false });
     expect((await store.list({ now: START })).keys).toEqual([made]);
     const event = (await store.auditEvents({ keyId: row.id }))[0];
     expect(event).toMatchObject({

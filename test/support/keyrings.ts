@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { ApiKey } from '../../src/domain/api-key.js';
+import type { Peppers } from '../../src/domain/peppers.js';
 import type { CreateInput } from '../../src/keyring/creation.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
@@ -12,8 +13,12 @@ export const input = (name: string, more: Partial<CreateInput> = {}): CreateInpu
   ...more,
 });
 
-export async function freshKeyring(engine: EngineName, clock: Clock = { now: START }): Promise<Keyring> {
-  return keyringOver(await freshStore(engine), clock);
+export async function freshKeyring(
+  engine: EngineName,
+  clock: Clock = { now: START },
+  peppers?: Peppers,
+): Promise<Keyring> {
+  return keyringOver(await freshStore(engine), clock, peppers);
 }
 
 /** A new key that must come out well. */

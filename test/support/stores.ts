@@ -4,6 +4,7 @@ import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Change, KeyStore, NewKey } from '../../src/domain/key-store.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
+import type { Peppers } from '../../src/domain/peppers.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import type { Database } from '../../src/store/database.js';
@@ -66,8 +67,8 @@ export interface Clock {
   now: Date;
 }
 
-export function keyringOver(store: KeyStore, clock: Clock = { now: START }): Keyring {
-  return new Keyring(store, { by: () => BY, now: () => clock.now, hashCost: 4 });
+export function keyringOver(store: KeyStore, clock: Clock = { now: START }, peppers?: Peppers): Keyring {
+  return new Keyring(store, { by: () => BY, now: () => clock.now, hashCost: 4, peppers });
 }
 
 /** A connection to a store that knows none of our rules. */
@@ -77,7 +78,16 @@ export async function rawDatabase(location: string, engine: EngineName): Promise
 
 /** Everything that a store holds, to compare before and after. */
 export async function snapshot(db: RawDatabase): Promise<unknown> {
-  const tables = ['api_keys', 'audit_events', 'scopes', 'key_scopes', 'key_usage'];
+  const tables = [
+    'api_keys',
+    'audit_events',
+    'scopes',
+    'key_scopes',
+    'key_labels',
+    'key_usage',
+    'key_rates',
+    'store_settings',
+  ];
   return Promise.all(tables.map((table) => db.all(`select * from ${table} order by 1, 2`)));
 }
 

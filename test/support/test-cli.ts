@@ -70,6 +70,7 @@ export class TestCli {
     const context: Context = {
       env: this.env,
       authToken: this.env.UNLOCKOS_KEYS_AUTH_TOKEN || undefined,
+      peppers: this.env.UNLOCKOS_KEYS_PEPPERS || undefined,
       cwd: this.dir,
       platform: 'linux',
       stdin: { isTTY: this.tty.stdin, readAll: (limit) => this.#readAll(limit) },

@@ -10,6 +10,7 @@ import type { Session } from '../session.js';
 
 interface AddFlags {
   readonly tokenFile?: string;
+  readonly pepperFile?: string;
   readonly protected?: boolean;
   readonly testOnly?: boolean;
   readonly defaultOutput?: string;
@@ -24,14 +25,36 @@ function viewOf({ defaultProfile }: Config): View<Profile> {
   const guards = (profile: Profile) =>
     [profile.protected ? 'protected' : '', profile.testOnly ? 'test only' : ''].filter(Boolean).join(', ');
   return {
-    fields: ['name', 'default', 'store', 'tokenFile', 'tokenCommand', 'protected', 'testOnly', 'allowHttp', 'defaults'],
+    fields: [
+      'name',
+      'default',
+      'store',
+      'tokenFile',
+      'tokenCommand',
+      'pepperFile',
+      'protected',
+      'testOnly',
+      'allowHttp',
+      'defaults',
+    ],
     valueField: 'name',
-    json: ({ name, store, tokenFile, tokenCommand, protected: guarded, testOnly, allowHttp, defaults }) => ({
+    json: ({
+      name,
+      store,
+      tokenFile,
+      tokenCommand,
+      pepperFile,
+      protected: guarded,
+      testOnly,
+      allowHttp,
+      defaults,
+    }) => ({
       name,
       default: name === defaultProfile,
       store,
       tokenFile,
       tokenCommand,
+      pepperFile,
       protected: guarded,
       testOnly,
       allowHttp,
@@ -99,6 +122,7 @@ export const registerProfile: Register = (program, run) => {
     .argument('<name>', 'letters, digits, dot, dash and underscore')
     .argument('[command...]', 'after --: the command that prints the token')
     .option('--token-file <file>', 'a file with the token, that only you can read')
+    .option('--pepper-file <file>', 'a file with the peppers for its keys: see store hash')
     .option('--protected', "disabling and deleting want the key's name typed")
     .option('--test-only', 'refuse to make or change live keys')
     .option('--default-output <format>', 'the output format where -o does not say')
@@ -251,6 +275,7 @@ function entryOf(session: Session, flags: AddFlags, command: string[], document:
   return {
     store: session.store.value,
     ...(flags.tokenFile !== undefined && { tokenFile: path.resolve(session.ctx.cwd, flags.tokenFile) }),
+    ...(flags.pepperFile !== undefined && { pepperFile: path.resolve(session.ctx.cwd, flags.pepperFile) }),
     ...(command.length > 0 && { tokenCommand: oneLine(command) }),
     ...(flags.protected && { protected: true }),
     ...(flags.testOnly && { testOnly: true }),

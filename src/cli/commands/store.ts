@@ -10,6 +10,7 @@ import { progressOf } from '../progress.js';
 import { answer, type Session } from '../session.js';
 import { type Settings, settleArgument } from '../settings.js';
 import { TOKEN_VARIABLE, tokenSource } from '../token.js';
+import { registerStoreHash } from './store-hash.js';
 
 interface Place {
   readonly path: string;
@@ -93,6 +94,8 @@ export const registerStore: Register = (program, run) => {
       ),
     )
     .action(run((session, _flags: object, from: string, to: string) => copy(session, from, to)));
+
+  registerStoreHash(store, run);
 };
 
 async function backup(session: Session, file: string): Promise<void> {

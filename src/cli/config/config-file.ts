@@ -23,6 +23,8 @@ export interface Profile {
   readonly tokenFile: string | null;
   /** A program and its arguments; no shell. */
   readonly tokenCommand: readonly string[] | null;
+  /** The file of peppers for its keys. */
+  readonly pepperFile: string | null;
   readonly allowHttp: boolean;
   readonly protected: boolean;
   readonly testOnly: boolean;

@@ -27,6 +27,7 @@ const HEADER = `# Profiles of unlockos-keys: named stores for --profile NAME. "d
 #   store         a path, or the URL of a libSQL server (libsql://, https://, wss://)
 #   tokenFile     a file with the token for it, that only you can read; or
 #   tokenCommand  a command that prints it, as a list: [op, read, "op://ops/unlockos/token"]
+#   pepperFile    a file with the peppers for its keys, that only you can read (store hash)
 #   protected     true: disabling and deleting want the key's name typed (scripts: --confirm NAME)
 #   testOnly      true: live keys are neither made nor changed
 #   allowHttp     true: speak to a server unencrypted

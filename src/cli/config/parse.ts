@@ -22,7 +22,7 @@ import {
 
 export const PROFILE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 
-const SETTINGS = ['store', 'tokenFile', 'tokenCommand', 'allowHttp', 'protected', 'testOnly', 'defaults'];
+const SETTINGS = ['store', 'tokenFile', 'tokenCommand', 'pepperFile', 'allowHttp', 'protected', 'testOnly', 'defaults'];
 const DEFAULTS = ['output', 'expires', 'rateLimit'];
 
 /** A configuration has seven levels. */
@@ -185,6 +185,7 @@ function readProfile(reader: Reader, name: string, node: unknown): Profile {
     store: isStoreUrl(store) ? store : reader.path(store),
     tokenFile,
     tokenCommand,
+    pepperFile: optional('pepperFile', (at, of) => reader.path(reader.text(at, of))),
     allowHttp,
     protected: reader.flag(settings.get('protected'), `protected of ${what}`),
     testOnly: reader.flag(settings.get('testOnly'), `testOnly of ${what}`),

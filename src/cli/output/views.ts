@@ -48,6 +48,9 @@ export function keyJson(key: ApiKey, now: Date): Record<string, unknown> {
     lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
     createdAt: key.createdAt.toISOString(),
     updatedAt: key.updatedAt.toISOString(),
+    labels: key.labels,
+    rotatedFrom: key.rotatedFrom,
+    rotatedTo: key.rotatedTo,
   };
 }
 
@@ -64,6 +67,9 @@ export const KEY_FIELDS = [
   'lastUsedAt',
   'createdAt',
   'updatedAt',
+  'labels',
+  'rotatedFrom',
+  'rotatedTo',
 ] as const;
 
 export function keyView(now: Date): View<ApiKey> {

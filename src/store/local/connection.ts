@@ -11,7 +11,6 @@ export const APPLICATION_ID = 0x554b4559;
  * lose a printed key at a power cut; recursive_triggers makes REPLACE ask the delete triggers; secure_delete wipes deleted hashes.
  */
 const SETTINGS: readonly (readonly [name: string, value: string, reads: number | string])[] = [
-  ['synchronous', 'FULL', 2],
   ['foreign_keys', 'ON', 1],
   ['trusted_schema', 'OFF', 0],
   ['recursive_triggers', 'ON', 1],
@@ -50,8 +49,10 @@ export function whileBusy<T>(timeoutMs: number, attempt: () => T): T {
   }
 }
 
-export function configure(db: Sqlite.Database): void {
-  for (const [name, value, reads] of SETTINGS) {
+/** `durable`: a commit returns when it would survive a power cut. */
+export function configure(db: Sqlite.Database, durable = true): void {
+  const synchronous = durable ? (['synchronous', 'FULL', 2] as const) : (['synchronous', 'NORMAL', 1] as const);
+  for (const [name, value, reads] of [synchronous, ...SETTINGS]) {
     db.exec(`PRAGMA ${name} = ${value}`);
     if (pragma(db, name) !== reads)
       throw new KeysError(

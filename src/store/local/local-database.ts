@@ -92,7 +92,7 @@ export class LocalDatabase implements Database {
           'move it to a local disk',
         );
     }
-    configure(this.#db);
+    configure(this.#db, this.#options.durable !== false);
     const { version, marked } = kind === 'empty' ? { version: 0, marked: false } : schemaVersion(this.#db);
     if (marked && !this.#options.receive) throw unfinishedCopy(name);
     if (version === this.#latest()) return false;
@@ -224,6 +224,14 @@ export class LocalDatabase implements Database {
       });
       if (readBack) await this.#readBack(readBack);
       return result;
+    } catch (error) {
+      throw translate(error, safeText(this.location));
+    }
+  }
+
+  async run(statements: readonly Statement[]): Promise<Rows[]> {
+    try {
+      return this.#writing(() => statements.map((each) => this.#all(each)));
     } catch (error) {
       throw translate(error, safeText(this.location));
     }

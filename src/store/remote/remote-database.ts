@@ -322,6 +322,22 @@ export class RemoteDatabase implements Database {
     return new KeysError('outcome_unknown', error.message, error.hint, { cause: error.cause });
   }
 
+  async run(statements: readonly Statement[]): Promise<Rows[]> {
+    try {
+      if (!this.#schemaKnown) await this.#read([PROBE], true);
+      const answer = await this.#send(chained([BEGIN_IMMEDIATE, ...statements, COMMIT]));
+      const failed = answer.errors.find((error) => error !== null);
+      if (failed) throw stepRefusal(failed, this.location, this.#token);
+      return statements.map((_, i) => {
+        const rows = answer.steps[i + 1];
+        if (!rows) throw new GarbledAnswer('a statement without an answer');
+        return rows;
+      });
+    } catch (error) {
+      throw this.#translated(error);
+    }
+  }
+
   async check(): Promise<Finding[]> {
     const ask = (statements: readonly Statement[], token = this.#token) => this.#send(chained(statements), token);
     try {

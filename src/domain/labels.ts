@@ -1,0 +1,47 @@
+import { KeysError } from './errors.js';
+import { quoted } from './text.js';
+
+/** Names and values that people give to keys to find them by: `team=checkout`. Public, as everything on a key but its secret. */
+export type Labels = Readonly<Record<string, string>>;
+
+export const MAX_LABELS = 32;
+const NAME = /^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$/;
+const VALUE = /^[A-Za-z0-9._/@:+-]{0,63}$/;
+
+/** Throws `usage` for a label that is none: the same characters as in a shell word or a URL, so that no list of them needs quoting. */
+export function assertLabel(name: string, value: string): void {
+  if (!NAME.test(name))
+    throw new KeysError(
+      'usage',
+      `label name ${quoted(name)} is not allowed`,
+      'up to 63 of a-z 0-9 . _ / -, beginning and ending in a letter or digit: team=checkout',
+    );
+  if (!VALUE.test(value))
+    throw new KeysError(
+      'usage',
+      `the value of label ${name} is not allowed: ${quoted(value)}`,
+      'up to 63 of letters, digits and . _ / @ : + -',
+    );
+}
+
+/** Labels as they are stored and compared: their names in order. Throws `usage` for one that is none, or for more than 32. */
+export function settleLabels(labels: Labels): Labels {
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) throw new KeysError('usage', `a key has at most ${MAX_LABELS} labels`, 'use fewer');
+  for (const [name, value] of entries) assertLabel(name, value);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Reads `name=value`. */
+export function parseLabel(text: string): [name: string, value: string] {
+  const at = text.indexOf('=');
+  if (at < 0) throw new KeysError('usage', `label ${quoted(text)} is not of the form name=value`, 'e.g. team=checkout');
+  const label: [string, string] = [text.slice(0, at), text.slice(at + 1)];
+  assertLabel(...label);
+  return label;
+}
+
+/** Reads several of them; the last of one name holds. */
+export function parseLabels(texts: readonly string[]): Labels {
+  return settleLabels(Object.fromEntries(texts.map(parseLabel)));
+}
