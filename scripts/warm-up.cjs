@@ -26,7 +26,8 @@ const YAML =
 
 /** What a server of an empty store answers to `list`: the two statements of it, in the form of the protocol. */
 const text = (value) => (typeof value === 'number' ? { type: 'integer', value: `${value}` } : { type: 'text', value });
-const migrations = [1, 2].map((version) => [version, version === 1 ? '0000_tables' : '0001_guards'].map(text));
+const { entries } = require('../drizzle/meta/_journal.json');
+const migrations = entries.map(({ tag }, i) => [i + 1, tag].map(text));
 const results = [
   { cols: [{}, {}], rows: migrations },
   { cols: [], rows: [] },

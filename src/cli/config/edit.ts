@@ -13,10 +13,10 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
+import { type Document, isMap, type Node, type Pair, parseDocument, type YAMLMap } from '../../yaml.js';
 import type { Context } from '../context.js';
 import { assertDirectoryOurs, assertSize, type Config, configFile, readConfigText } from './config-file.js';
 import { parseConfig, type Source } from './parse.js';
-import { type Document, isMap, type Node, type Pair, parseDocument, type YAMLMap } from './yaml.js';
 
 /** An edit takes milliseconds: a lock that stands longer was left by somebody who was killed. */
 const LOCK_ATTEMPTS = 100;

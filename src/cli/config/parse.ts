@@ -6,8 +6,6 @@ import { didYouMean } from '../../domain/scopes.js';
 import { quoted, safeText } from '../../domain/text.js';
 import { readStorePath } from '../../store/local/store-path.js';
 import { isStoreUrl, parseStoreUrl } from '../../store/remote/address.js';
-import { FORMATS, type Format } from '../flags.js';
-import type { Config, Profile } from './config-file.js';
 import {
   isMap,
   isNestedBeyond,
@@ -18,7 +16,9 @@ import {
   parseDocument,
   visit,
   type YAMLMap,
-} from './yaml.js';
+} from '../../yaml.js';
+import { FORMATS, type Format } from '../flags.js';
+import type { Config, Profile } from './config-file.js';
 
 export const PROFILE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 
