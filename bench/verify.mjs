@@ -17,7 +17,7 @@ const BATCH = 200;
 const pepper = newPepper();
 
 /** Keys whose secrets are known, beside those that only fill the store. */
-async function busyKeys(file, { scheme = 'bcrypt', count = BUSY_KEYS, hashCost = 4 } = {}) {
+export async function busyKeys(file, { scheme = 'bcrypt', count = BUSY_KEYS, hashCost = 4 } = {}) {
   const opened = await openKeyring({ store: file, create: false });
   const keyring = new Keyring(opened.store, {
     by: () => ({ actor: null, osUser: 'bench', host: 'bench', tool: 'bench' }),

@@ -43,6 +43,10 @@ export interface Context {
   readonly home: string;
   readonly version: string;
   readonly nodeVersion: string;
+  /** Calls back on SIGTERM and SIGINT (`stop`) and SIGHUP (`reload`), in place of ending; the function it answers ends that. */
+  onSignals(stop: (signal: string) => void, reload: () => void): () => void;
+  /** Resolves when the system has taken the text, for logs: nothing waits for a reader. */
+  log(text: string): Promise<void>;
   openStore(location: string, options: OpenOptions): Promise<KeyStore>;
   prompts(): Promise<Prompts>;
   readonly clipboard: Clipboard;

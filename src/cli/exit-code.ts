@@ -47,6 +47,7 @@ const BY_CODE: Record<ErrorCode, ExitCode> = {
   store_unavailable: 8,
   outcome_unknown: 10,
   delivery_failed: 1,
+  listen_failed: 1,
   partial: 9,
   cancelled: 130,
   internal: 1,

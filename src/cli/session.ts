@@ -21,6 +21,7 @@ interface OpenFlags {
   readonly create?: boolean;
   readonly inspect?: boolean;
   readonly receive?: boolean;
+  readonly durable?: boolean;
 }
 
 /** One run of one command: its context, what its global flags come to, and where its output goes. */
@@ -144,6 +145,7 @@ export class Session {
       now: this.ctx.now,
       inspect: options.inspect,
       receive: options.receive,
+      durable: options.durable,
       ...(remote && { token: await this.#token(settings), allowHttp }),
     });
     const { Keyring } = await import('../keyring/keyring.js');

@@ -1,4 +1,4 @@
-import { fstatSync, readSync, statSync, writeSync } from 'node:fs';
+import { fstatSync, readSync, statSync, write, writeSync } from 'node:fs';
 import os from 'node:os';
 import tty from 'node:tty';
 import ci from 'ci-info';
@@ -57,6 +57,21 @@ function output(descriptor: 1 | 2): Output {
   };
 }
 
+/** In another thread, so that a terminal that was stopped holds up its reader alone. */
+function writeLater(descriptor: 1 | 2, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  return new Promise((resolve, reject) => {
+    const from = (offset: number) =>
+      write(descriptor, bytes, offset, (error, written) => {
+        if (error && isAgain(error)) setTimeout(from, 10, offset);
+        else if (error) reject(error);
+        else if (offset + written < bytes.length) from(offset + written);
+        else resolve();
+      });
+    from(0);
+  });
+}
+
 const stdin: Input = {
   get isTTY() {
     return isTerminal(0);
@@ -94,6 +109,13 @@ function take(name: 'UNLOCKOS_KEYS_AUTH_TOKEN' | 'UNLOCKOS_KEYS_PEPPERS'): strin
   return value;
 }
 
+function onSignals(stop: (signal: string) => void, reload: () => void): () => void {
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+  return () => {
+    process.removeListener('SIGTERM', stop).removeListener('SIGINT', stop).removeListener('SIGHUP', reload);
+  };
+}
+
 /** The composition root of the command line: the only place that knows the real streams, store, prompts and clipboard. */
 export function systemContext(): Context {
   process.umask(0o077);
@@ -121,6 +143,8 @@ export function systemContext(): Context {
     },
     version: VERSION,
     nodeVersion: process.version,
+    onSignals,
+    log: (text) => writeLater(2, text),
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
     prompts: async () => (await import('./prompts.js')).terminalPrompts(),
     clipboard: systemClipboard(process.env, output(2)),

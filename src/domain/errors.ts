@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'store_unavailable',
   'outcome_unknown',
   'delivery_failed',
+  'listen_failed',
   'partial',
   'cancelled',
   'internal',

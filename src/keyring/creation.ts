@@ -2,6 +2,7 @@ import { type ApiKey, nameKey, readDescription, readName } from '../domain/api-k
 import { KeysError } from '../domain/errors.js';
 import type { AuditEvent, IfExists, KeyStore, NewKey, OnNamesake, Prospect } from '../domain/key-store.js';
 import type { Mode } from '../domain/key-string.js';
+import { type Labels, settleLabels } from '../domain/labels.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit } from '../domain/rate-limit.js';
 import { resolveScopes } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';
@@ -18,6 +19,7 @@ export interface CreateInput {
   readonly rateLimit?: RateLimit | undefined;
   /** Null or absent: never. */
   readonly expiresAt?: Date | null | undefined;
+  readonly labels?: Labels | undefined;
 }
 
 export interface CreateOptions {
@@ -167,6 +169,7 @@ function settle(input: CreateInput, { catalogue }: Prospect): SettledInput {
     description: readDescription(input.description ?? ''),
     rateLimit: input.rateLimit ?? DEFAULT_RATE_LIMIT,
     expiresAt: input.expiresAt ?? null,
+    labels: settleLabels(input.labels ?? {}),
   };
 }
 

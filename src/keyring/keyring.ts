@@ -13,6 +13,7 @@ import type {
   ListQuery,
 } from '../domain/key-store.js';
 import { isKeyId, type Mode, parseKeyString, type RandomBytes, readTypedId } from '../domain/key-string.js';
+import { type Labels, settleLabels } from '../domain/labels.js';
 import { assertChangeId, readOperationId } from '../domain/operation.js';
 import { Peppers } from '../domain/peppers.js';
 import type { RateLimit } from '../domain/rate-limit.js';
@@ -20,6 +21,7 @@ import { assertScopeForm, type CatalogueScope } from '../domain/scopes.js';
 import { DEFAULT_BCRYPT_COST, pepperOf, readHashKind, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { Demands, Verdict } from '../domain/verdict.js';
+import type { Verifier, VerifierOptions } from '../verifier/verifier.js';
 import { verifyOnce } from '../verifier/verify-once.js';
 import { type AuditCheck, checkAudit } from './audit-check.js';
 import { type CopyResult, copyStore } from './copy.js';
@@ -33,6 +35,7 @@ import {
 } from './creation.js';
 import { type Mint, mintKeys } from './minting.js';
 import { resolveKey } from './references.js';
+import { planRotation, type RotatedKey, type RotateInput } from './rotation.js';
 
 /** A key that was just made, with the one copy of its key string that will ever exist. */
 export interface CreatedKey {
@@ -56,6 +59,8 @@ export interface EditInput {
   readonly name?: string | undefined;
   readonly description?: string | null | undefined;
   readonly rateLimit?: RateLimit | undefined;
+  /** All of them, in place of those that there were. */
+  readonly labels?: Labels | undefined;
 }
 
 /** What can be said of a key string without its secret being proven. */
@@ -204,7 +209,7 @@ export class Keyring {
     return this.#find(ref);
   }
 
-  /** Changes name, description or rate limit. Scopes and mode are fixed at creation. */
+  /** Changes name, description, rate limit or labels. Scopes and mode are fixed at creation. */
   async edit(ref: KeyRef, input: EditInput, options: ChangeOptions = {}): Promise<Changed> {
     const key = await this.#findForChange(ref);
     return this.store.edit(
@@ -213,6 +218,7 @@ export class Keyring {
         ...(input.name !== undefined && { name: readName(input.name) }),
         ...(input.description !== undefined && { description: readDescription(input.description ?? '') }),
         ...(input.rateLimit !== undefined && { rateLimit: input.rateLimit }),
+        ...(input.labels !== undefined && { labels: settleLabels(input.labels) }),
       },
       this.#change(options),
     );
@@ -324,12 +330,34 @@ export class Keyring {
     return copyStore(this.store, to.store, progress);
   }
 
+  /** A verifier over the same store, with this keyring's peppers; closing it closes the store. Throws `usage` for options that are none. */
+  async verifier(options: Omit<VerifierOptions, 'peppers' | 'by' | 'now'>): Promise<Verifier> {
+    const { Verifier } = await import('../verifier/verifier.js');
+    const now = () => this.#now().getTime();
+    return new Verifier(this.store, { ...options, peppers: this.#mint.peppers, by: this.#by, now });
+  }
+
   async storeBackup(file: string): Promise<void> {
     return this.store.backup(file);
   }
 
   async close(): Promise<void> {
     return this.store.close();
+  }
+
+  /**
+   * Makes a key that takes the place of another, in one write: the name is the new key's, the old one is renamed and goes on working for
+   * the overlap. Throws `conflict` for a key that is inactive or was rotated already.
+   */
+  async rotate(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotatedKey> {
+    const old = await this.#findForChange(ref);
+    const { catalogue, scheme } = await this.store.prospect([], null);
+    const { successor, retirement } = planRotation(old, input, catalogue, this.#now());
+    this.#mint.peppers.assertFor(scheme);
+    const [minted] = await mintKeys([successor], scheme, this.#mint);
+    if (!minted) throw new KeysError('internal', 'no key was made');
+    const stored = await this.store.rotate(old.id, minted.row, retirement, this.#change(options));
+    return { ...stored, keyString: minted.keyString };
   }
 }
 

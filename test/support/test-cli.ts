@@ -85,6 +85,10 @@ export class TestCli {
       home: this.home,
       version: '9.8.7',
       nodeVersion: 'v20.0.0',
+      onSignals: () => () => {},
+      log: async (text) => {
+        said.stderr += text;
+      },
       openStore,
       prompts: async () => prompts,
       clipboard: { route: this.clipboard.route, copy: async (text) => this.#copy(text) },

@@ -10,6 +10,7 @@ import { registerIdentify } from './identify.js';
 import { registerList } from './list.js';
 import { registerProfile } from './profile.js';
 import { registerScopes } from './scopes.js';
+import { registerServe } from './serve.js';
 import { registerShow } from './show.js';
 import { registerStore } from './store.js';
 import { registerVerify } from './verify.js';
@@ -36,6 +37,7 @@ export const COMMANDS: readonly (readonly [
     [
       [['verify'], registerVerify],
       [['identify'], registerIdentify],
+      [['serve'], registerServe],
     ],
   ],
   [

@@ -1,0 +1,34 @@
+/** What a proxy says of the request that it asks about. */
+export interface Target {
+  readonly method: string;
+  /** The segments of the path, decoded; one empty segment stands for a slash at the end. */
+  readonly segments: readonly string[];
+}
+
+const METHOD = /^[A-Z]{1,20}$/;
+/** A slash, a dot, a backslash, a NUL or a percent sign that was encoded: what one reader decodes and another does not. */
+const DISGUISED = /%(?:2f|2e|5c|00|25)/i;
+const MAX_LENGTH = 4096;
+
+/**
+ * Reads the method and target as a proxy forwards them (`X-Forwarded-Method`, `X-Forwarded-Uri`). Null for a target that two readers could
+ * take for two paths: dot segments, empty segments, a backslash, `;`, encoded separators, broken or non-UTF-8 encoding, anything but
+ * printable ASCII. The proxy or the server behind it may clean such a path up; a rule must not be about another path than they serve.
+ */
+export function readTarget(method: string, uri: string): Target | null {
+  if (!METHOD.test(method) || uri.length > MAX_LENGTH) return null;
+  const path = /^[^?#]*/.exec(uri)?.[0] ?? '';
+  if (!path.startsWith('/') || !/^[\x21-\x7e]+$/.test(path) || /[\\;]/.test(path) || DISGUISED.test(path)) return null;
+  const raw = path.slice(1).split('/');
+  if (raw.slice(0, -1).includes('') || raw.includes('.') || raw.includes('..')) return null;
+  try {
+    return { method, segments: raw.map(decodeURIComponent) };
+  } catch {
+    return null;
+  }
+}
+
+/** A path for a log: without its query, which may hold anything. */
+export function loggedPath(uri: string): string {
+  return (/^[^?#]*/.exec(uri)?.[0] ?? '').slice(0, 200);
+}

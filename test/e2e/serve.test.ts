@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { Place } from '../support/built-tool.js';
+import { remotePlace } from '../support/remote-place.js';
+import { Served } from '../support/served.js';
+
+const LOCAL = ['--listen', '127.0.0.1:0'];
+const RULES = '- { methods: [GET], path: /check-ins/**, scopes: [checkin:read] }\n';
+
+const auth = (url: string, keyString: string, uri = '/check-ins') =>
+  fetch(`${url}/auth`, {
+    headers: { authorization: `Bearer ${keyString}`, 'x-forwarded-method': 'GET', 'x-forwarded-uri': uri },
+  });
+
+test('a server hears of what other tools do by the next request, and ends in order', async () => {
+  const place = new Place();
+  const keyString = await place.key('kiosk');
+  place.write('rules.yaml', RULES);
+  const served = new Served(place, [...LOCAL, '--environment', 'test', '--require', 'rules.yaml', '--log', 'all']);
+  const url = await served.url();
+  expect((await auth(url, keyString)).status).toBe(200);
+  await place.tool(['disable', 'kiosk']);
+  expect((await auth(url, keyString)).status).toBe(401);
+  await place.tool(['enable', 'kiosk']);
+  expect((await auth(url, keyString)).status).toBe(200);
+  expect(await served.ended('SIGTERM')).toEqual([0, null]);
+  expect(await served.said('stopped')).toMatchObject({ level: 'info' });
+  expect(served.lines.filter(({ message }) => message === 'request')).toHaveLength(3);
+  expect(served.text).not.toContain(keyString.slice(23));
+  expect(JSON.parse((await place.tool(['show', 'kiosk', '--json'])).stdout).lastUsedAt).not.toBeNull();
+});
+
+test('SIGHUP reads the rules again; rules that are none leave things as they were', async () => {
+  const place = new Place();
+  const keyString = await place.key('kiosk');
+  const rules = place.write('rules.yaml', RULES);
+  const served = new Served(place, [...LOCAL, '--environment', 'test', '--require', 'rules.yaml']);
+  const url = await served.url();
+  expect((await auth(url, keyString, '/plans')).status).toBe(403);
+  place.write('rules.yaml', `${RULES}- { path: /plans, scopes: [] }\n`);
+  served.child.kill('SIGHUP');
+  await served.said('rules were read again');
+  expect((await auth(url, keyString, '/plans')).status).toBe(200);
+  place.write('rules.yaml', '- { path: /plans, scopes: [plan:raed] }\n');
+  served.child.kill('SIGHUP');
+  expect((await served.said('the rules stay as they were')).error).toMatch(/plan:raed/);
+  expect((await auth(url, keyString, '/plans')).status).toBe(200);
+  chmodSync(rules, 0o600);
+  expect(await served.ended('SIGINT')).toEqual([0, null]);
+});
+
+test('a second signal ends a server that waits for somebody', async () => {
+  const place = new Place();
+  await place.key('kiosk');
+  const served = new Served(place, [...LOCAL, '--environment', 'test']);
+  const { hostname, port } = new URL(await served.url());
+  expect(await served.said('no rules and no scopes: any valid key of this environment is let in')).toBeTruthy();
+  const socket = connect({ host: hostname, port: Number(port) });
+  await once(socket, 'connect');
+  socket.write('POST /verify HTTP/1.1\r\nHost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{');
+  await fetch(`http://${hostname}:${port}/healthz`);
+  served.child.kill('SIGTERM');
+  await served.said('stopping');
+  socket.on('error', () => {});
+  expect(await served.ended('SIGTERM')).toEqual([null, 'SIGTERM']);
+});
+
+test('on a remote store it asks for each request, and with --limits shared counts there', async () => {
+  const place = await remotePlace();
+  const keyString = await place.key('kiosk', '--rate-limit', '4/h');
+  const args = [...LOCAL, '--environment', 'test', '--scope', 'checkin:read', '--limits', 'shared'];
+  const [one, two] = [new Served(place, args), new Served(place, args)];
+  const urls = [await one.url(), await two.url()];
+  const statuses = await Promise.all(Array.from({ length: 10 }, (_, i) => auth(urls[i % 2] ?? '', keyString)));
+  expect(statuses.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 429, 429, 429, 429, 429, 429]);
+  await place.tool(['disable', 'kiosk']);
+  expect((await auth(urls[0] ?? '', keyString)).status).toBe(401);
+});
+
+test.each([
+  [['--environment', 'prod'], 2, /prod/],
+  [[], 2, /which environment/],
+  [['--environment', 'test', '--listen', '0.0.0.0:0'], 6, /in clear/],
+  [['--environment', 'test', '--listen', 'nowhere'], 2, /not an address/],
+  [['--environment', 'test', '--listen', '127.0.0.1:70000'], 2, /not an address/],
+  [['--environment', 'test', '--require', 'none.yaml'], 2, /none.yaml.*ENOENT/],
+  [['--environment', 'test', '--require', 'bad.yaml'], 2, /bad.yaml:1:3/],
+  [['--environment', 'test', '--require', 'unknown.yaml'], 2, /plan:raed/],
+  [['--environment', 'test', '--scope', 'plan:raed'], 2, /plan:raed/],
+  [['--environment', 'test', '--scope', 'plan:read', '--require', 'bad.yaml'], 2, /do not go together/],
+  [['--environment', 'test', '--limits', 'most'], 2, /--limits/],
+  [['--environment', 'test', '--max-stale', '2m'], 2, /maxStaleMs/],
+  [['--environment', 'test', '--log', 'some'], 2, /--log/],
+])('serve %j ends with %i before it listens', async (args, exit, message) => {
+  const place = new Place();
+  await place.key('kiosk');
+  place.write('bad.yaml', '- nonsense\n');
+  place.write('unknown.yaml', '- { path: /x, scopes: [plan:raed] }\n');
+  const listen = args.includes('--listen') ? [] : LOCAL;
+  const { exitCode, stdout, stderr } = await place.tool(['serve', ...listen, ...args]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: exit, stdout: '' });
+  expect(stderr).toMatch(message);
+});

@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Place, ROOT } from './built-tool.js';
+
+type Line = Record<string, unknown>;
+
+/** `serve` as a process of its own; its log is read as it comes. */
+export class Served {
+  readonly child: ChildProcess;
+  readonly lines: Line[] = [];
+  text = '';
+  #rest = '';
+  #wake: () => void = () => {};
+  #ended = false;
+
+  constructor(place: Place, args: readonly string[], env: Record<string, string | undefined> = {}) {
+    this.child = spawn(process.execPath, [path.join(ROOT, 'bin/unlockos-keys.js'), 'serve', ...args], {
+      cwd: place.dir,
+      env: place.env(env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+    this.child.stderr?.setEncoding('utf8').on('data', (part: string) => this.#take(part));
+    this.child.once('close', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  #take(part: string): void {
+    this.text += part;
+    const lines = (this.#rest + part).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) if (line.startsWith('{')) this.lines.push(JSON.parse(line));
+    this.#wake();
+  }
+
+  /** The next line, or one that came before, that says this. */
+  async said(message: string): Promise<Line> {
+    for (;;) {
+      const found = this.lines.find((line) => line.message === message);
+      if (found) return found;
+      if (this.#ended) throw new Error(`serve ended without saying "${message}": ${this.text}`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Its address, once it listens. */
+  async url(): Promise<string> {
+    return `http://${(await this.said('listening')).address}`;
+  }
+
+  /** Its exit code and signal. */
+  async ended(signal?: NodeJS.Signals): Promise<[number | null, NodeJS.Signals | null]> {
+    const exit = this.child.exitCode === null ? once(this.child, 'close') : null;
+    if (signal) this.child.kill(signal);
+    await exit;
+    return [this.child.exitCode, this.child.signalCode];
+  }
+}
