@@ -1,7 +1,9 @@
 import type { Register } from '../command.js';
+import { registerApply } from './apply.js';
 import { registerAudit } from './audit.js';
 import { registerCreate } from './create.js';
 import { registerDelete } from './delete.js';
+import { registerDiff } from './diff.js';
 import { registerDisable } from './disable.js';
 import { registerDoctor } from './doctor.js';
 import { registerEdit } from './edit.js';
@@ -30,6 +32,13 @@ export const COMMANDS: readonly (readonly [
       [['enable'], registerEnable],
       [['disable'], registerDisable],
       [['delete', 'rm'], registerDelete],
+    ],
+  ],
+  [
+    'Keys as code:',
+    [
+      [['apply'], registerApply],
+      [['diff'], registerDiff],
     ],
   ],
   [
