@@ -1,4 +1,4 @@
-// What README claims of speed, re-runnable: `npm run bench`, or `node bench/run.mjs startup list create remote verify`. Reports ratios against a
+// What README claims of speed, re-runnable: `npm run bench`, or `node bench/run.mjs startup list create remote verify serve`. Reports ratios against a
 // floor measured in the same run; judges nothing (exit 0 always). `--json` for machines.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { openKeyring } from '../dist/index.js';
 import { makeStore } from './make-store.mjs';
 import { allResults, functionRatios, peakMemory, processRatios, report } from './measure.mjs';
 import { remote } from './remote.mjs';
+import { serve } from './serve.mjs';
 import { verify } from './verify.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -145,7 +146,14 @@ async function create() {
   report('longest stall of the main thread meanwhile', stalls, null, 'ms');
 }
 
-const GROUPS = { startup, list: lists, create, remote: () => remote(scratch), verify: () => verify(scratch) };
+const GROUPS = {
+  startup,
+  list: lists,
+  create,
+  remote: () => remote(scratch),
+  verify: () => verify(scratch),
+  serve: () => serve(scratch),
+};
 const json = process.argv.includes('--json');
 const wanted = process.argv.slice(2).filter((word) => word in GROUPS);
 try {

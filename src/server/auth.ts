@@ -5,7 +5,7 @@ import type { KeyVerifier, Refusal } from '../adapters/types.js';
 import type { ApiKey } from '../domain/api-key.js';
 import { problem } from './problem.js';
 import { type Rule, scopesFor } from './rules.js';
-import { loggedPath, readTarget } from './target.js';
+import { readTarget } from './target.js';
 
 /** What every request needs: by a list of rules, or the same scopes for all. */
 export type Requirements =
@@ -20,8 +20,9 @@ export interface Decision {
     | Refusal;
   /** Known once the secret was proven. */
   readonly keyId?: string | undefined;
+  /** As they were forwarded. */
   readonly method?: string | undefined;
-  readonly path?: string | undefined;
+  readonly uri?: string | undefined;
   /** What kept the store from answering. */
   readonly trouble?: unknown;
 }
@@ -61,11 +62,11 @@ export async function decide(
   const sent = sentIn(request);
   const method = sent.method.length === 1 ? sent.method[0] : undefined;
   const uri = sent.uri.length === 1 ? sent.uri[0] : undefined;
-  const about = { method: method?.slice(0, 20), path: uri === undefined ? undefined : loggedPath(uri) };
   const refuse = (status: 400 | 403, code: string, detail: string): Decision => ({
-    ...about,
     verdict: code,
     answer: problem(status, code, detail),
+    method,
+    uri,
   });
   let scopes: readonly string[];
   if (requirements.by === 'scopes') scopes = requirements.scopes;
@@ -84,7 +85,7 @@ export async function decide(
     scopes = needed;
   }
   const found = extractKey({ authorization: sent.authorization, xApiKey: sent.xApiKey[0], url: uri });
-  if (!found.ok) return { ...about, verdict: found.problem, answer: answer({ verdict: found.problem }) };
+  if (!found.ok) return { verdict: found.problem, answer: answer({ verdict: found.problem }), method, uri };
   let outcome: Outcome;
   let trouble: unknown;
   try {
@@ -94,5 +95,5 @@ export async function decide(
     outcome = { verdict: 'unavailable' };
   }
   const keyId = 'key' in outcome ? outcome.key.id : undefined;
-  return { ...about, verdict: outcome.verdict, answer: answer(outcome, scopes), keyId, trouble };
+  return { verdict: outcome.verdict, answer: answer(outcome, scopes), keyId, method, uri, trouble };
 }

@@ -10,6 +10,7 @@ import { type Decision, decide, type Requirements } from './auth.js';
 import type { Log } from './log.js';
 import { type Endpoint, Metrics } from './metrics.js';
 import { problem } from './problem.js';
+import { loggedPath } from './target.js';
 import { readQuestion, verdictJson } from './verify-request.js';
 
 /** Where to listen: an address and a port (0: any that is free), or the path of a Unix socket. */
@@ -71,6 +72,13 @@ export class AuthServer {
     this.#metrics = new Metrics(
       () => options.verifier.counters,
       () => this.#connections,
+      {
+        rssBytes: () => process.memoryUsage.rss(),
+        cpuSeconds: () => {
+          const { user, system } = process.cpuUsage();
+          return (user + system) / 1e6;
+        },
+      },
     );
     this.#http = http.createServer(
       {
@@ -180,8 +188,11 @@ export class AuthServer {
     const start = performance.now();
     const decision = await decide(request, this.#requirements, this.#options.verifier);
     const { answer } = decision;
-    if (answer.ok) reply.writeHead(200, [...aboutKey(answer.key), ...Object.entries(answer.headers).flat()]).end();
-    else refuse(reply, answer, forNginx);
+    if (answer.ok) {
+      const headers = aboutKey(answer.key).slice();
+      for (const name in answer.headers) headers.push(name, answer.headers[name] as string);
+      reply.writeHead(200, headers).end();
+    } else refuse(reply, answer, forNginx);
     this.#done('auth', decision, answer.ok ? 200 : answer.status, performance.now() - start);
   }
 
@@ -221,7 +232,7 @@ export class AuthServer {
 
   #done(
     endpoint: Endpoint,
-    { verdict, keyId, method, path, trouble }: Omit<Decision, 'answer'>,
+    { verdict, keyId, method, uri, trouble }: Omit<Decision, 'answer'>,
     status: number,
     ms: number,
   ): void {
@@ -230,7 +241,8 @@ export class AuthServer {
     if (trouble !== undefined) log.line('error', 'no verdict', { endpoint, ...describe(trouble) });
     if (logged === 'none' || (logged === 'refused' && verdict === 'valid')) return;
     const rounded = Math.round(ms * 1000) / 1000;
-    log.line('info', 'request', { endpoint, method, path, status, verdict, keyId, ms: rounded });
+    const path = uri === undefined ? undefined : loggedPath(uri);
+    log.line('info', 'request', { endpoint, method: method?.slice(0, 20), path, status, verdict, keyId, ms: rounded });
   }
 
   #failed(request: IncomingMessage, reply: ServerResponse, error: unknown): void {

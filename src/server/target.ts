@@ -8,6 +8,8 @@ export interface Target {
 const METHOD = /^[A-Z]{1,20}$/;
 /** A slash, a dot, a backslash, a NUL or a percent sign that was encoded: what one reader decodes and another does not. */
 const DISGUISED = /%(?:2f|2e|5c|00|25)/i;
+/** Printable ASCII from a slash to the query, without a backslash or `;`. */
+const PATH = /^\/[\x21-\x22\x24-\x3a\x3c-\x3e\x40-\x5b\x5d-\x7e]*(?=[?#]|$)/;
 const MAX_LENGTH = 4096;
 
 /**
@@ -17,12 +19,12 @@ const MAX_LENGTH = 4096;
  */
 export function readTarget(method: string, uri: string): Target | null {
   if (!METHOD.test(method) || uri.length > MAX_LENGTH) return null;
-  const path = /^[^?#]*/.exec(uri)?.[0] ?? '';
-  if (!path.startsWith('/') || !/^[\x21-\x7e]+$/.test(path) || /[\\;]/.test(path) || DISGUISED.test(path)) return null;
+  const path = PATH.exec(uri)?.[0];
+  if (path === undefined || DISGUISED.test(path)) return null;
   const raw = path.slice(1).split('/');
   if (raw.slice(0, -1).includes('') || raw.includes('.') || raw.includes('..')) return null;
   try {
-    return { method, segments: raw.map(decodeURIComponent) };
+    return { method, segments: path.includes('%') ? raw.map(decodeURIComponent) : raw };
   } catch {
     return null;
   }

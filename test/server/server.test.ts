@@ -284,7 +284,9 @@ describe('the rest', () => {
     expect(headers['content-type']).toMatch(/^text\/plain/);
     expect(text).toContain('unlockos_keys_verdicts_total{endpoint="auth",verdict="valid"} 1');
     expect(text).toContain('unlockos_keys_verdicts_total{endpoint="auth",verdict="invalid"} 1');
-    expect(text).toContain('unlockos_keys_bcrypt_comparisons 1');
+    expect(text).toContain('unlockos_keys_bcrypt_comparisons_total 1');
+    expect(text).toMatch(/process_cpu_seconds_total 0?\.?\d/);
+    expect((await ask(address, '/metrics')).text).toContain('{endpoint="auth",verdict="valid"} 1\n');
     expect(text).toMatch(/unlockos_keys_request_seconds_count\{endpoint="auth"\} 2/);
     expect(text).not.toContain(key.id);
     expect(text).not.toContain('check-ins');
