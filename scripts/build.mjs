@@ -40,6 +40,11 @@ const CHUNKS = {
   ],
   remote: ['./src/store/remote/remote-database.ts'],
   verifier: ['./src/verifier/verifier.ts'],
+  manifest: [
+    ...readdirSync('src/manifest').map((file) => `./src/manifest/${file}`),
+    './src/cli/apply-guards.ts',
+    './src/cli/output/plan-view.ts',
+  ],
   server: ['./src/server/index.ts'],
   yaml: ['./src/yaml.ts'],
   drizzle: ['./src/store/drizzle.ts'],
