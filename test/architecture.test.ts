@@ -38,7 +38,10 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
   { files: /^secret-file\.ts$/, may: /^(domain\/|node:fs$)/ },
   { files: /^yaml\.ts$/, may: /^yaml$/ },
   { files: /^manifest\//, may: /^(manifest\/|domain\/|keyring\/|yaml\.ts$|node:crypto$)/ },
-  { files: /^server\//, may: /^(server\/|adapters\/|domain\/|verifier\/|yaml\.ts$|node:(fs|http|net|perf_hooks)$|prom-client$)/ },
+  {
+    files: /^server\//,
+    may: /^(server\/|adapters\/|domain\/|verifier\/|yaml\.ts$|node:(fs|http|net|perf_hooks)$|prom-client$)/,
+  },
   { files: /^adapters\//, may: /^(adapters\/|domain\/|express$|fastify$|hono$|node:http$)/ },
   {
     files: /^index\.ts$/,
