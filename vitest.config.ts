@@ -7,7 +7,10 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/*.test.ts', 'test/{domain,store,keyring,manifest,server,verifier,adapters,cli}/**/*.test.ts'],
+          include: [
+            'test/*.test.ts',
+            'test/{domain,store,keyring,manifest,scan,server,verifier,adapters,cli}/**/*.test.ts',
+          ],
           testTimeout: 60_000,
         },
       },

@@ -47,6 +47,7 @@ const CHUNKS = {
   ],
   server: ['./src/server/index.ts'],
   yaml: ['./src/yaml.ts'],
+  scan: ['./src/scan/index.ts'],
   drizzle: ['./src/store/drizzle.ts'],
   table: ['./src/cli/output/table.ts'],
   paint: ['./src/cli/output/paint.ts'],

@@ -37,6 +37,7 @@ export type { AuditCheck } from './keyring/audit-check.js';
 export type { CopyResult } from './keyring/copy.js';
 export type { CreateInput, CreateOptions, CreatePlan } from './keyring/creation.js';
 export type { ChangeOptions, CreatedKey, EditInput, Identity, KeyRef } from './keyring/keyring.js';
+export type { FinishOptions, RotatedKey, RotateInput, Rotation, RotationPlan } from './keyring/rotation.js';
 export type { RateLimiter } from './verifier/memory-limiter.js';
 export type { Needs, VerifierOptions } from './verifier/verifier.js';
 export type { Keyring, Verifier };

@@ -42,12 +42,16 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
     files: /^server\//,
     may: /^(server\/|adapters\/|domain\/|verifier\/|yaml\.ts$|node:(fs|http|net|perf_hooks)$|prom-client$)/,
   },
+  { files: /^scan\//, may: /^(scan\/|domain\/|node:|ignore$)/ },
   { files: /^adapters\//, may: /^(adapters\/|domain\/|express$|fastify$|hono$|node:http$)/ },
   {
     files: /^index\.ts$/,
     may: /^(domain\/|keyring\/|store\/(open|local\/store-path|remote\/address)\.ts|verifier\/|secret-file\.ts|version\.ts|node:os$)/,
   },
-  { files: /^cli\/commands\//, may: /^(cli\/|domain\/|keyring\/|manifest\/|server\/index\.ts$|node:(fs|path)$)/ },
+  {
+    files: /^cli\/commands\//,
+    may: /^(cli\/|domain\/|keyring\/|manifest\/|(server|scan)\/index\.ts$|node:(fs|path)$)/,
+  },
   {
     files: /^cli\//,
     may: /^(cli\/|domain\/|keyring\/|manifest\/|yaml\.ts$|store\/(open|local\/store-path|remote\/address)\.ts|secret-file\.ts|version\.ts|node:|commander$|chalk$|ci-info$|cli-table3$|string-width$|csv-stringify\/sync$|@inquirer\/prompts$)/,

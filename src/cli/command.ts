@@ -3,13 +3,13 @@ import { KeysError } from '../domain/errors.js';
 import { didYouMean } from '../domain/scopes.js';
 import { quoted } from '../domain/text.js';
 import type { Context } from './context.js';
-import type { ExitCode } from './exit-code.js';
+import type { ChildExit, ExitCode } from './exit-code.js';
 import type { GlobalFlags } from './flags.js';
 import { Session } from './session.js';
 
 /** What a command does with its typed flags and arguments; the number it returns is the exit code, nothing is 0. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most commands end without saying anything
-type Run<F, A extends unknown[]> = (session: Session, flags: F, ...args: A) => Promise<ExitCode | void>;
+type Run<F, A extends unknown[]> = (session: Session, flags: F, ...args: A) => Promise<ExitCode | ChildExit | void>;
 
 /** Wraps a {@link Run} into what commander calls: one session, always closed. */
 export type Runner = <F, A extends unknown[]>(run: Run<F, A>) => (...commanderArgs: unknown[]) => Promise<void>;
@@ -26,7 +26,8 @@ export function runnerFor(ctx: Context, settle: (code: ExitCode) => void): Runne
       const flags = command.optsWithGlobals<GlobalFlags>();
       const session = await Session.open(ctx, flags, { withProfile: command.parent?.name() !== 'profile' });
       try {
-        settle((await run(session, flags as F, ...(commanderArgs.slice(0, -2) as A))) ?? 0);
+        const ended = (await run(session, flags as F, ...(commanderArgs.slice(0, -2) as A))) ?? 0;
+        settle(typeof ended === 'object' ? (ended.ofChild as ExitCode) : ended);
       } finally {
         await session.close();
       }

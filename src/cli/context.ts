@@ -8,6 +8,8 @@ export interface Input {
   readonly isTTY: boolean;
   /** All of it, up to `limit` bytes; throws a RangeError when there is more. */
   readAll(limit: number): string;
+  /** As it comes; each piece is good until the next. */
+  pieces(): Iterable<Buffer>;
 }
 
 export interface Output {
@@ -43,8 +45,8 @@ export interface Context {
   readonly home: string;
   readonly version: string;
   readonly nodeVersion: string;
-  /** Calls back on SIGTERM and SIGINT (`stop`) and SIGHUP (`reload`), in place of ending; the function it answers ends that. */
-  onSignals(stop: (signal: string) => void, reload: () => void): () => void;
+  /** Calls back on these signals, in place of ending; the function it answers ends that. */
+  onSignals(signals: readonly NodeJS.Signals[], heard: (signal: NodeJS.Signals) => void): () => void;
   /** Resolves when the system has taken the text, for logs: nothing waits for a reader. */
   log(text: string): Promise<void>;
   openStore(location: string, options: OpenOptions): Promise<KeyStore>;

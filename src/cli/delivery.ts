@@ -11,7 +11,7 @@ export interface DeliveryFlags extends SinkFlags {
 }
 
 const SINKS =
-  '-o value | -o json | --key-file FILE | --dotenv FILE[:NAME] | --github-env NAME | --github-output NAME | --copy';
+  '-o value | -o json | --key-file FILE | --dotenv FILE[:NAME] | --github-env NAME | --github-output NAME | --copy | --pipe -- CMD';
 
 /** Where new key strings will go: settled, and tried as far as possible, before any key is made. */
 export class Delivery {

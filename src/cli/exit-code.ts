@@ -20,6 +20,11 @@ export const EXIT_CODES = {
 
 export type ExitCode = keyof typeof EXIT_CODES;
 
+/** The exit code of a command that `run` waited for, passed on as it is. */
+export interface ChildExit {
+  readonly ofChild: number;
+}
+
 /** The answer is no: `verify` refused the key, a check found a fault. */
 export const ANSWER_NO: ExitCode = 7;
 

@@ -1,36 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
-import path from 'node:path';
 import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
 import type { Handout } from '../manifest/apply.js';
-import type { Context } from './context.js';
+import { childEnv, feedChild, programStatus } from './child.js';
 import type { Session } from './session.js';
 import { maskInCi } from './sinks.js';
 
-const STDERR = 2;
-/** What the tool itself gets in by; no child does. */
-const OUR_SECRETS = ['UNLOCKOS_KEYS_AUTH_TOKEN', 'UNLOCKOS_KEYS_PEPPERS'];
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function isThere(program: string, { env, cwd, platform }: Context): boolean {
-  if (/[/\\]/.test(program)) return isProgram(path.resolve(cwd, program));
-  const endings = platform === 'win32' ? ['', '.exe', '.com'] : [''];
-  return (env.PATH ?? '')
-    .split(path.delimiter)
-    .some((directory) => endings.some((ending) => isProgram(path.resolve(cwd, directory, program + ending))));
-}
-
 /**
- * `--pipe`: runs a program once for each key, without a shell, with the key string and a line end on its stdin, and in
+ * `--pipe`: runs a program once for each key, without a shell, with the key string on its stdin, and in
  * UNLOCKOS_KEYS_NAME and UNLOCKOS_KEYS_ID whose it is. What it prints goes to our stderr.
  */
 export class KeyPipe implements Handout {
@@ -42,7 +18,7 @@ export class KeyPipe implements Handout {
     const [program] = words;
     if (program === undefined || program === '')
       throw new KeysError('usage', '--pipe names no program', 'put it last: --pipe -- vault kv put secret/key value=-');
-    if (!isThere(program, session.ctx))
+    if (programStatus(program, session.ctx) !== 0)
       throw new KeysError(
         'usage',
         `cannot run ${quoted(program)}: it is not there, or no program`,
@@ -58,18 +34,11 @@ export class KeyPipe implements Handout {
 
   #run({ name, id }: { name: string; id: string }, keyString: string): void {
     const { ctx } = this.#session;
-    const [program = '', ...args] = this.#words;
-    const inherited = Object.entries(ctx.env).filter(([variable]) => !OUR_SECRETS.includes(variable));
+    const [program = ''] = this.#words;
     maskInCi(ctx, keyString);
-    const { status, signal, error } = spawnSync(program, args, {
-      cwd: ctx.cwd,
-      env: { ...Object.fromEntries(inherited), UNLOCKOS_KEYS_NAME: name, UNLOCKOS_KEYS_ID: id },
-      input: `${keyString}\n`,
-      stdio: ['pipe', STDERR, STDERR],
-    });
-    const how = error ? ((error as NodeJS.ErrnoException).code ?? 'unknown error') : (signal ?? `exit ${status}`);
-    if (error || status !== 0)
-      throw new KeysError('delivery_failed', `${quoted(program)} ended with ${how}`, 'run it by hand');
+    const env = childEnv(ctx, { UNLOCKOS_KEYS_NAME: name, UNLOCKOS_KEYS_ID: id });
+    const how = feedChild(this.#words, ctx, env, keyString);
+    if (how !== null) throw new KeysError('delivery_failed', `${quoted(program)} ended with ${how}`, 'run it by hand');
     this.#session.note(`Handed to ${program}. It cannot be shown again.`);
   }
 }

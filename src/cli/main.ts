@@ -2,13 +2,17 @@ import { Command, CommanderError } from 'commander';
 import { KeysError } from '../domain/errors.js';
 import { runnerFor } from './command.js';
 import { COMMANDS } from './commands/index.js';
+import { REQUEST } from './completion/shells.js';
 import type { Context } from './context.js';
 import { EXIT_CODES, type ExitCode, exitCodeOf, isBrokenPipe, renderError } from './exit-code.js';
 import { FORMATS, isOn, wantsJsonErrors } from './flags.js';
+import { registerHelp, TOPICS } from './help.js';
 
 const OUTRO = `
-Environment: UNLOCKOS_KEYS_STORE, UNLOCKOS_KEYS_PROFILE, UNLOCKOS_KEYS_AUTH_TOKEN, UNLOCKOS_KEYS_OUTPUT, UNLOCKOS_KEYS_NO_INPUT,
-  UNLOCKOS_KEYS_ACTOR, UNLOCKOS_KEYS_CONFIG_DIR, UNLOCKOS_KEYS_DEBUG, NO_COLOR
+Topics (unlockos-keys help TOPIC):
+${Object.entries(TOPICS)
+  .map(([name, about]) => `  ${name.padEnd(13)}${about}`)
+  .join('\n')}
 
 Exit codes:
 ${Object.entries(EXIT_CODES)
@@ -30,7 +34,8 @@ function buildProgram(
     .description('Make and govern the API keys of the UnlockOS API.')
     .version(ctx.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .helpCommand('help [command]', 'print help for a command') // of the groups; the program's own knows the topics, too
+    .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
@@ -63,6 +68,7 @@ function buildProgram(
     program.commandsGroup(heading);
     for (const [words, register] of commands) if (wanted(words)) register(program, run);
   }
+  registerHelp(program.commandsGroup('Help:'), ctx);
   return program;
 }
 
@@ -83,7 +89,7 @@ export function programForDocs(): Command {
 function commandFilter(argv: readonly string[]): (words: readonly string[]) => boolean {
   const named = (words: readonly string[]) => words.some((word) => argv.includes(word));
   const any = COMMANDS.some(([, commands]) => commands.some(([words]) => named(words)));
-  return any ? named : () => true;
+  return any && !argv.includes('help') ? named : () => true;
 }
 
 /**
@@ -124,6 +130,11 @@ export async function main(argv: readonly string[], ctx: Context): Promise<ExitC
     const settle = (settled: ExitCode) => {
       code = settled;
     };
+    if (argv[0] === REQUEST) {
+      const { answerRequest } = await import('./completion/answer.js');
+      await answerRequest(ctx, argv[1], (words) => buildProgram(ctx, settle, commandFilter(words)));
+      return 0;
+    }
     const words = argv.length === 0 ? ['--help'] : [...argv];
     await parse(words, (wanted) => buildProgram(ctx, settle, wanted));
     return code;

@@ -13,6 +13,7 @@ import {
 import path from 'node:path';
 import { KeysError } from '../domain/errors.js';
 import { quoted, safeText } from '../domain/text.js';
+import { childEnv, feedChild, programStatus } from './child.js';
 import type { Context } from './context.js';
 
 /** A place for a new key string other than stdout. `probe` fails before a key is made; `deliver` puts it there; `abandon` undoes a probe. */
@@ -30,6 +31,9 @@ export interface SinkFlags {
   readonly envFile?: string;
   readonly githubEnv?: string;
   readonly githubOutput?: string;
+  readonly pipe?: boolean;
+  /** For `--pipe`: a program and its arguments, from behind `--`. */
+  readonly command?: readonly string[];
 }
 
 export const DEFAULT_VARIABLE = 'UNLOCKOS_API_KEY';
@@ -61,7 +65,8 @@ function writeAll(descriptor: number, text: string): void {
   fsyncSync(descriptor);
 }
 
-function checkedVariable(name: string, flag: string): string {
+/** Throws `usage` for what is no name of a variable. */
+export function checkedVariable(name: string, flag: string): string {
   if (!VARIABLE.test(name))
     throw new KeysError(
       'usage',
@@ -202,6 +207,30 @@ function githubFile(ctx: Context, flag: string, variable: 'GITHUB_ENV' | 'GITHUB
   };
 }
 
+/** The stdin of a program: the key string stands in no argument and no environment. */
+function pipe(ctx: Context, words: readonly string[]): Sink {
+  const [program = ''] = words;
+  if (program === '')
+    throw new KeysError('usage', '--pipe names no program', 'put it last: --pipe -- gh secret set UNLOCKOS_API_KEY');
+  return {
+    label: program,
+    probe() {
+      if (programStatus(program, ctx) !== 0)
+        throw new KeysError(
+          'usage',
+          `cannot run ${quoted(program)}: it is not there, or no program`,
+          'nothing was made; it is run without a shell',
+        );
+    },
+    deliver(keyString) {
+      const how = feedChild(words, ctx, childEnv(ctx, {}), keyString);
+      if (how !== null)
+        throw new KeysError('delivery_failed', `${quoted(program)} ended with ${how}`, 'run it by hand');
+    },
+    abandon() {},
+  };
+}
+
 /** The sinks that flags declare, in the order of delivery. Throws `usage` for a bad one. */
 export function declaredSinks(ctx: Context, flags: SinkFlags): Sink[] {
   const sinks: Sink[] = [];
@@ -211,6 +240,13 @@ export function declaredSinks(ctx: Context, flags: SinkFlags): Sink[] {
   if (flags.githubEnv !== undefined) sinks.push(githubFile(ctx, '--github-env', 'GITHUB_ENV', flags.githubEnv));
   if (flags.githubOutput !== undefined)
     sinks.push(githubFile(ctx, '--github-output', 'GITHUB_OUTPUT', flags.githubOutput));
+  if (flags.pipe) sinks.push(pipe(ctx, flags.command ?? []));
+  else if (flags.command && flags.command.length > 0)
+    throw new KeysError(
+      'usage',
+      `too many arguments: ${quoted(flags.command[0] ?? '')}`,
+      'a program to hand the key to goes with --pipe',
+    );
   return sinks;
 }
 

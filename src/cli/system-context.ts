@@ -72,24 +72,34 @@ function writeLater(descriptor: 1 | 2, text: string): Promise<void> {
   });
 }
 
+const PIECE = 65_536;
+
 const stdin: Input = {
   get isTTY() {
     return isTerminal(0);
   },
   readAll(limit) {
-    const bytes = Buffer.alloc(limit + 1);
+    const parts: Buffer[] = [];
     let length = 0;
+    for (const piece of stdin.pieces()) {
+      length += piece.length;
+      if (length > limit) throw new RangeError(`more than ${limit} bytes on stdin`);
+      parts.push(Buffer.from(piece));
+    }
+    return Buffer.concat(parts).toString('utf8');
+  },
+  *pieces() {
+    const bytes = Buffer.allocUnsafe(PIECE);
     for (;;) {
       try {
-        const read = readSync(0, bytes, length, bytes.length - length, null);
-        if (read === 0) return bytes.toString('utf8', 0, length);
-        length += read;
+        const read = readSync(0, bytes, 0, PIECE, null);
+        if (read === 0) return;
+        yield bytes.subarray(0, read);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EOF') return bytes.toString('utf8', 0, length);
+        if ((error as NodeJS.ErrnoException).code === 'EOF') return;
         if (!isAgain(error)) throw error;
         waitABit();
       }
-      if (length > limit) throw new RangeError(`more than ${limit} bytes on stdin`);
     }
   },
 };
@@ -109,10 +119,10 @@ function take(name: 'UNLOCKOS_KEYS_AUTH_TOKEN' | 'UNLOCKOS_KEYS_PEPPERS'): strin
   return value;
 }
 
-function onSignals(stop: (signal: string) => void, reload: () => void): () => void {
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
+function onSignals(signals: readonly NodeJS.Signals[], heard: (signal: NodeJS.Signals) => void): () => void {
+  for (const signal of signals) process.on(signal, heard);
   return () => {
-    process.removeListener('SIGTERM', stop).removeListener('SIGINT', stop).removeListener('SIGHUP', reload);
+    for (const signal of signals) process.removeListener(signal, heard);
   };
 }
 

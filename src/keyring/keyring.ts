@@ -35,7 +35,18 @@ import {
 } from './creation.js';
 import { type Mint, mintKeys } from './minting.js';
 import { resolveKey } from './references.js';
-import { planRotation, type RotatedKey, type RotateInput } from './rotation.js';
+import {
+  type FinishOptions,
+  makeRotation,
+  planFinish,
+  planRotation,
+  type RotatedKey,
+  type RotateInput,
+  type Rotation,
+  type RotationPlan,
+  rotationOf,
+  rotationsOf,
+} from './rotation.js';
 
 /** A key that was just made, with the one copy of its key string that will ever exist. */
 export interface CreatedKey {
@@ -345,19 +356,52 @@ export class Keyring {
     return this.store.close();
   }
 
+  /** Works out what {@link rotate} would do, hashing and writing nothing. */
+  async planRotation(ref: KeyRef, input: RotateInput, { operationId }: ChangeOptions = {}): Promise<RotationPlan> {
+    const key = await this.#findForChange(ref);
+    const plan = await planRotation(this.store, key, input, operationId && assertChangeId(operationId), this.#now());
+    this.#mint.peppers.assertFor(plan.scheme);
+    return plan;
+  }
+
   /**
    * Makes a key that takes the place of another, in one write: the name is the new key's, the old one is renamed and goes on working for
-   * the overlap. Throws `conflict` for a key that is inactive or was rotated already.
+   * the overlap. Throws `conflict` for a key that is inactive or was rotated already. With the operation id of a run whose outcome was
+   * unknown it finishes that run: what it made without handing it out is replaced.
    */
   async rotate(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotatedKey> {
-    const old = await this.#findForChange(ref);
-    const { catalogue, scheme } = await this.store.prospect([], null);
-    const { successor, retirement } = planRotation(old, input, catalogue, this.#now());
-    this.#mint.peppers.assertFor(scheme);
-    const [minted] = await mintKeys([successor], scheme, this.#mint);
-    if (!minted) throw new KeysError('internal', 'no key was made');
-    const stored = await this.store.rotate(old.id, minted.row, retirement, this.#change(options));
-    return { ...stored, keyString: minted.keyString };
+    return this.makeRotation(await this.planRotation(ref, input, options), options);
+  }
+
+  /** Carries out a plan. `operationId` is the one to write under when the plan was made without one. */
+  async makeRotation(plan: RotationPlan, { operationId }: ChangeOptions = {}): Promise<RotatedKey> {
+    return makeRotation(this.store, plan, this.#mint, () =>
+      this.#change({ operationId: plan.operation ?? operationId }),
+    );
+  }
+
+  /** What became of a key that was rotated: whether it is still in use, above all. */
+  async rotationOf(old: ApiKey): Promise<Rotation> {
+    return rotationOf(this.store, old);
+  }
+
+  /** The rotations that a key is part of, as the old or the new one: the last, and those before it whose overlap goes on. */
+  async rotations(ref: KeyRef): Promise<Rotation[]> {
+    return rotationsOf(this.store, await this.#find(ref), this.#now());
+  }
+
+  /** Works out what {@link finishRotation} would end, writing nothing; `over`: it ended before. */
+  async planFinish(ref: KeyRef, options: FinishOptions = {}): Promise<{ rotation: Rotation; over: boolean }> {
+    return planFinish(this.store, await this.#findForChange(ref), options, this.#now());
+  }
+
+  /**
+   * Ends the overlap of a rotation, named by either of its keys: the old key expires now. Idempotent. Throws `guarded` while the old key
+   * is in use.
+   */
+  async finishRotation(ref: KeyRef, options: FinishOptions & ChangeOptions = {}): Promise<Changed> {
+    const { rotation } = await this.planFinish(ref, options);
+    return this.store.expire(rotation.old.id, this.#change(options));
   }
 }
 

@@ -126,7 +126,9 @@ export function planRotate(
   { name, expiresAt, seen }: Retirement,
   at: Date,
 ): Planned<{ key: ApiKey; retired: ApiKey }> {
-  if (found.key.updatedAt.getTime() !== seen.updatedAt.getTime() || found.key.name !== seen.name)
+  const { key } = found;
+  const isSeen = key.updatedAt.getTime() === seen.updatedAt.getTime() && key.name === seen.name;
+  if (!isSeen || key.status !== seen.status || key.rotatedTo !== null)
     throw new KeysError('conflict', `key ${seen.id} was changed meanwhile`, 'run the command again');
   const retired = { ...found.key, name, expiresAt, rotatedTo: successor.id, updatedAt: at };
   const update = planUpdate(found, retired, 'key.rotate');

@@ -73,7 +73,11 @@ export class TestCli {
       peppers: this.env.UNLOCKOS_KEYS_PEPPERS || undefined,
       cwd: this.dir,
       platform: 'linux',
-      stdin: { isTTY: this.tty.stdin, readAll: (limit) => this.#readAll(limit) },
+      stdin: {
+        isTTY: this.tty.stdin,
+        readAll: (limit) => this.#readAll(limit),
+        pieces: () => [Buffer.from(this.stdin)],
+      },
       stdout: output('stdout'),
       stderr: output('stderr'),
       now: () => this.now,

@@ -65,6 +65,7 @@ export const registerCreate: Register = (program, run) => {
     .option('--github-env <NAME>', "a variable for the job's later steps, masked")
     .option('--github-output <NAME>', 'a step output, masked')
     .option('--copy', 'the clipboard, cleared after 45 s')
+    .option('--pipe', 'the stdin of a program, named last: create NAME --pipe -- gh secret set UNLOCKOS_API_KEY')
     .addHelpText(
       'after',
       examples(
@@ -79,7 +80,8 @@ export const registerCreate: Register = (program, run) => {
     .action(run((session, flags: CreateFlags, names: string[]) => create(session, flags, names)));
 };
 
-async function create(session: Session, flags: CreateFlags, args: string[]): Promise<ExitCode | undefined> {
+async function create(session: Session, flags: CreateFlags, words: string[]): Promise<ExitCode | undefined> {
+  const [args, command] = flags.pipe ? [words.slice(0, 1), words.slice(1)] : [words, []];
   const testMode = flags.testMode || flags.test;
   if (testMode && flags.live)
     throw new KeysError('usage', '--test-mode and --live contradict each other', 'pass one of them');
@@ -88,7 +90,7 @@ async function create(session: Session, flags: CreateFlags, args: string[]): Pro
   const names = args.includes('-')
     ? args.flatMap((name) => (name === '-' ? nonEmptyLines(readStdin(session, 'names')) : [name]))
     : args;
-  const delivery = new Delivery(session, flags, { asList: args.includes('-') || names.length > 1 });
+  const delivery = new Delivery(session, { ...flags, command }, { asList: args.includes('-') || names.length > 1 });
   const draft: Draft = {
     names: names.map(readName),
     description: flags.description,

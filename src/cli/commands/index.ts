@@ -1,6 +1,7 @@
 import type { Register } from '../command.js';
 import { registerApply } from './apply.js';
 import { registerAudit } from './audit.js';
+import { registerCompletion } from './completion.js';
 import { registerCreate } from './create.js';
 import { registerDelete } from './delete.js';
 import { registerDiff } from './diff.js';
@@ -11,6 +12,9 @@ import { registerEnable } from './enable.js';
 import { registerIdentify } from './identify.js';
 import { registerList } from './list.js';
 import { registerProfile } from './profile.js';
+import { registerRotate } from './rotate.js';
+import { registerRun } from './run.js';
+import { registerScan } from './scan.js';
 import { registerScopes } from './scopes.js';
 import { registerServe } from './serve.js';
 import { registerShow } from './show.js';
@@ -32,6 +36,8 @@ export const COMMANDS: readonly (readonly [
       [['enable'], registerEnable],
       [['disable'], registerDisable],
       [['delete', 'rm'], registerDelete],
+      [['run'], registerRun],
+      [['rotate'], registerRotate],
     ],
   ],
   [
@@ -46,6 +52,7 @@ export const COMMANDS: readonly (readonly [
     [
       [['verify'], registerVerify],
       [['identify'], registerIdentify],
+      [['scan'], registerScan],
       [['serve'], registerServe],
     ],
   ],
@@ -57,6 +64,7 @@ export const COMMANDS: readonly (readonly [
       [['store'], registerStore],
       [['profile'], registerProfile],
       [['doctor'], registerDoctor],
+      [['completion'], registerCompletion],
     ],
   ],
 ];

@@ -18,6 +18,7 @@ interface ListFlags {
   readonly search?: string;
   readonly unusedFor?: string;
   readonly expiringWithin?: string;
+  readonly rotating?: boolean;
   readonly sort?: string;
   readonly limit?: string;
   readonly cursor?: string;
@@ -56,6 +57,7 @@ function readQuery(flags: ListFlags, now: Date): Omit<ListQuery, 'now'> {
       flags.expiringWithin === undefined
         ? undefined
         : new Date(now.getTime() + parseDuration(flags.expiringWithin, '--expiring-within')),
+    rotating: flags.rotating,
     sort: oneOf<SortField>('--sort', descending ? flags.sort?.slice(1) : flags.sort, SORT_FIELDS),
     descending,
     limit: readLimit(flags.limit),
@@ -75,6 +77,7 @@ export const registerList: Register = (program, run) => {
     .option('--search <text>', 'only keys with this in their name, description or id')
     .option('--unused-for <time>', 'only keys not used for so long, e.g. 90d')
     .option('--expiring-within <time>', 'only active keys that expire within, e.g. 14d')
+    .option('--rotating', 'only keys that were rotated and still work: whether they are in use, and until when')
     .option('--sort <field>', `${SORT_FIELDS.join(', ')}; with a leading - in reverse`)
     .option('--limit <n>', 'at most n keys; the cursor for the rest is printed on stderr')
     .option('--cursor <cursor>', 'go on where the page before ended')
@@ -86,6 +89,7 @@ export const registerList: Register = (program, run) => {
         'list --status active --mode live',
         'list --unused-for 90d --sort last-used',
         'list --expiring-within 14d --exit-code',
+        'list --rotating',
         'list -o value --fields id,name',
       ),
     )
@@ -95,7 +99,13 @@ export const registerList: Register = (program, run) => {
 async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   const query = readQuery(flags, session.now);
   const filtered =
-    flags.status ?? flags.mode ?? flags.search ?? flags.unusedFor ?? flags.expiringWithin ?? flags.scope?.[0];
+    flags.status ??
+    flags.mode ??
+    flags.search ??
+    flags.unusedFor ??
+    flags.expiringWithin ??
+    flags.rotating ??
+    flags.scope?.[0];
   const empty = filtered === undefined ? 'No keys yet. Make one: unlockos-keys create' : 'No key matches.';
   if (flags.interactive && !session.interactive)
     throw new KeysError(
@@ -106,10 +116,18 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   let page: { keys: readonly ApiKey[]; next: string | null } = { keys: [], next: null };
   if (!session.storeIsUnborn()) page = await (await session.keyring()).list(query);
   if (flags.interactive && page.keys.length > 0) return browse(session, query);
-  await session.print(page.keys, keyView(session.now), { empty });
+  if (flags.rotating) await printRotations(session, page.keys, empty);
+  else await session.print(page.keys, keyView(session.now), { empty });
   if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0) session.note(summary(page.keys));
   if (page.next) session.remark(`More keys follow: repeat with --cursor ${page.next}`);
   return answer(!(flags.exitCode && page.keys.length > 0));
+}
+
+async function printRotations(session: Session, keys: readonly ApiKey[], empty: string): Promise<void> {
+  const { rotationView } = await import('../output/rotation-view.js');
+  const rotations = [];
+  for (const key of keys) rotations.push(await (await session.keyring()).rotationOf(key));
+  await session.print(rotations, rotationView(session.now), { empty });
 }
 
 function summary(keys: readonly ApiKey[]): string[] {

@@ -112,11 +112,12 @@ async function serve(session: Session, flags: ServeFlags): Promise<void> {
         log.line('error', 'the rules stay as they were', { error: messageOf(error) });
       }
     };
-    const end = ctx.onSignals((signal) => {
+    ctx.onSignals(['SIGHUP'], reload);
+    const end = ctx.onSignals(['SIGTERM', 'SIGINT'], (signal) => {
       end(); // a second signal ends the process as signals do
       log.line('info', 'stopping', { signal });
       resolve();
-    }, reload);
+    });
   });
   await server.stop();
   log.line('info', 'stopped');

@@ -41,7 +41,7 @@ export async function showKey(session: Session, key: ApiKey): Promise<void> {
 async function text(session: Session, key: ApiKey, events: readonly AuditEvent[]): Promise<string> {
   const paint = await session.paint('stdout');
   const status = statusAt(key, session.now);
-  const lines = keyDetails(key, session.now).map(([label, value]) => {
+  const lines = [...keyDetails(key, session.now), ...(await links(session, key))].map(([label, value]) => {
     const safe = safeText(value);
     return `${paint.dim(label.padEnd(12))} ${label === 'Status' ? paintStatus(safe, status, paint) : safe}`;
   });
@@ -51,4 +51,10 @@ async function text(session: Session, key: ApiKey, events: readonly AuditEvent[]
     return `  ${safeText(event.action).padEnd(12)} ${when} by ${safeText(who)}${event.reason ? `: ${safeText(event.reason)}` : ''}`;
   });
   return `${lines.join('\n')}\n${paint.dim('Events')}\n${history.join('\n')}\n`;
+}
+
+async function links(session: Session, key: ApiKey): Promise<[string, string][]> {
+  if (key.rotatedFrom === null && key.rotatedTo === null) return [];
+  const { linkLines } = await import('../output/rotation-view.js');
+  return linkLines(key, await (await session.keyring()).rotations(key), session.now);
 }
