@@ -1,12 +1,19 @@
+import type { Command } from 'commander';
 import type { ApiKey } from '../domain/api-key.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import type { AuditEvent } from '../domain/key-store.js';
 import { parseKeyString, redactKeyStrings } from '../domain/key-string.js';
+import { parseLabels } from '../domain/labels.js';
+import { quoted } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
-import { nonEmptyLines, readStdin } from './command.js';
+import { collect, nonEmptyLines, readStdin } from './command.js';
 import { type ExitCode, exitCodeOf, reportOf } from './exit-code.js';
 import { type Outcome, outcomeView } from './output/views.js';
+import { progressOf } from './progress.js';
 import type { Session } from './session.js';
+
+/** For fewer keys the lines about each are enough. */
+const WORTH_A_BAR = 20;
 
 /** One argument of a command on many keys: the key that it means, or why it means none. */
 export interface Target {
@@ -84,12 +91,51 @@ function notGenuine(parsed: ReturnType<typeof parseKeyString>): KeysError {
   );
 }
 
-/** The arguments, or stdin with `--stdin`; throws `missing_input` when there is neither. */
+/** How keys are named for a command on many of them. */
+export interface TargetFlags {
+  /** Whole key strings on stdin. */
+  readonly stdin?: boolean;
+  /** All keys with these labels. */
+  readonly label?: string[];
+}
+
+/** For commands on many keys. */
+export function targetOptions(command: Command): Command {
+  return command
+    .option('-l, --label <name=value>', 'all keys with this label; repeat for those that have several', collect)
+    .option('--stdin', 'read whole leaked key strings from stdin, one a line');
+}
+
+/** Throws `not_found` where no key has these labels: one of them may have been mistyped. */
+async function selected(session: Session, labels: readonly string[]): Promise<Target[]> {
+  const { keys } = await (await session.keyring()).list({ labels: parseLabels(labels), sort: 'created' });
+  if (keys.length > 0) return keys.map((key) => ({ ref: key.id, key, error: null }));
+  throw new KeysError(
+    'not_found',
+    `no key has ${labels.map(quoted).join(' and ')}`,
+    'unlockos-keys list --fields name,labels --json',
+  );
+}
+
+/**
+ * The arguments (`-`: ids or names on stdin, one a line), the keys that labels select, or with `--stdin` those of leaked key strings;
+ * throws `missing_input` when there is none of these.
+ */
 export async function readTargets(
   session: Session,
-  refs: readonly string[],
-  fromStdin: boolean | undefined,
+  words: readonly string[],
+  { stdin: fromStdin, label }: TargetFlags,
 ): Promise<Target[]> {
+  if (label && (words.length > 0 || fromStdin))
+    throw new KeysError(
+      'usage',
+      '--label goes with no other way to name keys',
+      'name them, or select them by their labels',
+    );
+  if (label) return selected(session, label);
+  const refs = words.includes('-')
+    ? words.flatMap((word) => (word === '-' ? nonEmptyLines(readStdin(session, 'ids')) : [word]))
+    : words;
   if (fromStdin && refs.length > 0)
     throw new KeysError(
       'usage',
@@ -100,7 +146,7 @@ export async function readTargets(
     throw new KeysError(
       'missing_input',
       'which key?',
-      'name it by id or name, or pipe a leaked key string in with --stdin',
+      'name it by id or name, select it with --label, or pipe a leaked key string in with --stdin',
     );
   const keyring = await session.keyring();
   if (fromStdin) return readLeakedKeys(session, keyring);
@@ -118,8 +164,10 @@ export async function forEachTarget(
   act: (key: ApiKey, operationId: string) => Promise<{ key: ApiKey; changed: boolean; said: string }>,
 ): Promise<ExitCode> {
   const outcomes: Outcome[] = [];
+  const progress = progressOf(session, WORTH_A_BAR);
   const failures: unknown[] = [];
-  for (const target of targets) {
+  for (const [index, target] of targets.entries()) {
+    progress(index, targets.length);
     const ref = redactKeyStrings(target.ref); // it may be a key string that was pasted as an argument
     try {
       if (target.deleted) {
@@ -140,6 +188,7 @@ export async function forEachTarget(
       outcomes.push({ ref, key: target.key, changed: false, error: { code, message } });
     }
   }
+  progress(targets.length, targets.length);
   const codes = new Set(failures.map(exitCodeOf));
   const [only] = failures;
   if (failures.length > 0 && targets.length === 1) throw only;

@@ -189,7 +189,8 @@ export interface KeyStore {
   create(keys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]>;
   edit(id: string, patch: KeyPatch, change: Change): Promise<Changed>;
   setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed>;
-  delete(id: string, change: Change): Promise<ApiKey>;
+  /** With `seen`: only while it is as that says, changed and used by nobody since; throws `conflict` otherwise. */
+  delete(id: string, change: Change, seen?: ApiKey): Promise<ApiKey>;
   /**
    * Puts `successor` in the place of key `id`, in one write: it takes the key's name, and the key itself the name and the expiry of
    * `retiring`, each linked to the other. Throws `conflict` when the key is not as `retiring.seen` says any more.

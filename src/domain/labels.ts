@@ -45,3 +45,20 @@ export function parseLabel(text: string): [name: string, value: string] {
 export function parseLabels(texts: readonly string[]): Labels {
   return settleLabels(Object.fromEntries(texts.map(parseLabel)));
 }
+
+/** The label of every key that a manifest made or adopted: its value is the manifest's name. */
+export const OWNER_LABEL = 'manifest';
+
+/**
+ * On a key from the moment that it is made until its key string has been handed out. A key that still carries it and was never used
+ * reached nobody, and is made anew.
+ */
+export const PENDING_LABEL = 'manifest/delivery';
+export const PENDING = 'pending';
+
+export const OWN_LABELS: readonly string[] = [OWNER_LABEL, PENDING_LABEL];
+
+/** Labels without those that `apply` sets: what a copy of a key takes over. */
+export function withoutOwnLabels(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !OWN_LABELS.includes(name)));
+}

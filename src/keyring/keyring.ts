@@ -34,6 +34,7 @@ import {
   planCreation,
 } from './creation.js';
 import { type Mint, mintKeys } from './minting.js';
+import { type PruneQuery, prunableKeys } from './prune.js';
 import { resolveKey } from './references.js';
 import {
   type FinishOptions,
@@ -246,8 +247,10 @@ export class Keyring {
     return this.store.setStatus((await this.#findForChange(ref)).id, 'inactive', change);
   }
 
-  async delete(ref: KeyRef, options: ChangeOptions = {}): Promise<ApiKey> {
-    return this.store.delete((await this.#findForChange(ref)).id, this.#change(options));
+  /** With `asSeen`, only while the key is as `ref`, a key that was looked up, says: `conflict` when somebody changed or used it since. */
+  async delete(ref: KeyRef, options: ChangeOptions & { readonly asSeen?: boolean } = {}): Promise<ApiKey> {
+    const key = await this.#findForChange(ref);
+    return this.store.delete(key.id, this.#change(options), options.asSeen ? key : undefined);
   }
 
   /** What was done under an operation id, oldest first. */
@@ -281,6 +284,11 @@ export class Keyring {
   /** Keys that hold the scope keep it; no new key can take it. */
   async retireScope(scope: string, options: ChangeOptions = {}): Promise<{ scope: CatalogueScope; changed: boolean }> {
     return this.store.retireScope(scope, this.#change(options));
+  }
+
+  /** The keys that nobody needs by these signs, the longest known first: what `prune` would remove. */
+  async prunable(query: PruneQuery): Promise<ApiKey[]> {
+    return prunableKeys(this.store, query, this.#now());
   }
 
   async auditList(query: AuditQuery = {}): Promise<AuditEvent[]> {

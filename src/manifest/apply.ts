@@ -87,8 +87,7 @@ class Run {
         return done((await keyring.disable(id, { operationId, reason })).key);
       }
       case 'delete':
-        await this.#assertAsPlanned(step.key);
-        return done(await keyring.delete(step.key.id, { operationId }));
+        return done(await keyring.delete(step.key, { operationId, asSeen: true }));
       default:
         return this.#make(step, operationId);
     }

@@ -51,14 +51,4 @@ export interface Manifest {
   readonly keys: readonly ManifestKey[];
 }
 
-/** The label of every key that a manifest made or adopted: its value is the manifest's name. */
-export const OWNER_LABEL = 'manifest';
-
-/**
- * On a key from the moment that it is made until its key string has been handed out. A key that still carries it and was never used
- * reached nobody, and is made anew.
- */
-export const PENDING_LABEL = 'manifest/delivery';
-export const PENDING = 'pending';
-
-export const OWN_LABELS: readonly string[] = [OWNER_LABEL, PENDING_LABEL];
+export { OWN_LABELS, OWNER_LABEL, PENDING, PENDING_LABEL } from '../domain/labels.js';

@@ -287,8 +287,11 @@ export class SqliteKeyStore implements KeyStore {
     );
   }
 
-  async delete(id: string, change: Change): Promise<ApiKey> {
-    return this.#changeKey(id, change, [], planDelete);
+  async delete(id: string, change: Change, seen?: ApiKey): Promise<ApiKey> {
+    return this.#changeKey(id, change, [], (found) => {
+      if (seen) assertAsSeen(found.key, seen);
+      return planDelete(found);
+    });
   }
 
   async rotate(
@@ -433,6 +436,17 @@ export class SqliteKeyStore implements KeyStore {
   async close(): Promise<void> {
     return this.#db.close();
   }
+}
+
+/** A key that somebody changed or used meanwhile may be needed after all. */
+function assertAsSeen(key: ApiKey, seen: ApiKey): void {
+  const times = ({ updatedAt, lastUsedAt }: ApiKey) => `${updatedAt.getTime()} ${lastUsedAt?.getTime()}`;
+  if (times(key) !== times(seen) || key.status !== seen.status)
+    throw new KeysError(
+      'conflict',
+      `key ${seen.id} was changed or used meanwhile, and stays`,
+      'run the command again to see what it would do now',
+    );
 }
 
 function carriedOut(done: AuditEvent): KeysError {

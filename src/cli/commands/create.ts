@@ -3,6 +3,7 @@ import { KeysError } from '../../domain/errors.js';
 import { parseExpiry } from '../../domain/expiry.js';
 import { IF_EXISTS, type IfExists } from '../../domain/key-store.js';
 import type { Mode } from '../../domain/key-string.js';
+import { type Labels, parseLabels, withoutOwnLabels } from '../../domain/labels.js';
 import { DEFAULT_RATE_LIMIT, describeRateLimit, parseRateLimit, type RateLimit } from '../../domain/rate-limit.js';
 import { type CatalogueScope, splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
@@ -26,6 +27,7 @@ interface CreateFlags extends DeliveryFlags {
   readonly like?: string;
   readonly ifExists?: string;
   readonly confirm?: string[];
+  readonly label?: string[];
 }
 
 /** What is settled so far; the rest is asked, or named as missing. */
@@ -36,6 +38,7 @@ interface Draft {
   scopes: readonly string[];
   readonly rateLimit: RateLimit;
   readonly expiresAt: Date | null;
+  readonly labels: Labels;
 }
 
 export const registerCreate: Register = (program, run) => {
@@ -55,7 +58,8 @@ export const registerCreate: Register = (program, run) => {
     .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
     .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
     .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
-    .option('--like <key>', 'take scopes, mode, description and rate limit from another key; flags override')
+    .option('-l, --label <name=value>', 'a label to find it by, e.g. team=checkout; repeat for more', collect)
+    .option('--like <key>', 'take scopes, mode, description, rate limit and labels from another key; flags override')
     .option('--if-exists <what>', 'when the name exists: fail (the default), skip it, or rotate (replace that key)')
     .option('--confirm <name>', 'in a protected profile: the name of the key that rotate replaces', collect)
     .optionsGroup('Where the key string goes (under CI one is required):')
@@ -98,6 +102,7 @@ async function create(session: Session, flags: CreateFlags, words: string[]): Pr
     scopes: splitList([...(flags.scope ?? []), ...(flags.scopes ?? [])]),
     rateLimit: readRateLimit(flags.rateLimit ?? rateLimit?.value),
     expiresAt: readExpiry(flags.expires ?? expires?.value, session.now),
+    labels: parseLabels(flags.label ?? []),
   };
   if (!session.interactive) refuseMissing(session, flags, draft, delivery);
   if (!session.dryRun) delivery.refuseNullDevice();
@@ -151,8 +156,8 @@ function readExpiry(text: string | undefined, now: Date): Date | null {
 }
 
 function toInputs(draft: Draft): CreateInput[] {
-  const { description, mode = 'live', scopes, rateLimit, expiresAt } = draft;
-  return draft.names.map((name) => ({ name, description, mode, scopes, rateLimit, expiresAt }));
+  const { description, mode = 'live', scopes, rateLimit, expiresAt, labels } = draft;
+  return draft.names.map((name) => ({ name, description, mode, scopes, rateLimit, expiresAt, labels }));
 }
 
 /** Names everything that is missing at once, with the flags that would have given it. */
@@ -185,6 +190,7 @@ function likeTemplate(draft: Draft, flags: CreateFlags, template: ApiKey): Draft
     mode: draft.mode ?? template.mode,
     scopes: draft.scopes.length > 0 ? draft.scopes : template.scopes,
     rateLimit: flags.rateLimit === undefined ? template.rateLimit : draft.rateLimit,
+    labels: { ...withoutOwnLabels(template.labels), ...draft.labels },
   };
 }
 

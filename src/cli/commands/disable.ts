@@ -1,33 +1,33 @@
 import { readDescription } from '../../domain/api-key.js';
-import { forEachTarget, readTargets } from '../batch.js';
+import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../batch.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 
-interface DisableFlags {
+interface DisableFlags extends TargetFlags {
   readonly reason?: string;
-  readonly stdin?: boolean;
   readonly confirm?: string[];
 }
 
 export const registerDisable: Register = (program, run) => {
-  operationOption(program.command('disable'))
+  targetOptions(operationOption(program.command('disable')))
     .summary('stop keys from verifying, at once; can be undone')
     .description('Stop keys from verifying, from the next call on. The record stays, and enable undoes it.')
-    .argument('[key...]', 'key id, exact name, or the beginning of the id')
+    .argument('[key...]', 'key id, exact name, or the beginning of the id; - reads them from stdin')
     .option('--reason <text>', 'why, for the audit log')
-    .option('--stdin', 'read whole leaked key strings from stdin, one a line')
     .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead; repeat for several', collect)
     .addHelpText(
       'after',
       examples(
         'disable partner-checkin --reason "left the programme"',
         'disable 7k2m 9xw4',
+        'disable --label team=checkout',
+        'list --unused-for 90d -o value | unlockos-keys disable -',
         'disable --stdin < leaked.txt',
       ),
     )
     .action(
       run(async (session, flags: DisableFlags, refs: string[]) => {
         const reason = readDescription(flags.reason ?? '');
-        const targets = await readTargets(session, refs, flags.stdin);
+        const targets = await readTargets(session, refs, flags);
         session.target();
         const keys = targets.flatMap(({ key }) => (key?.status === 'active' ? [key] : []));
         if (!session.dryRun) await session.confirmProtected(keys, 'disable', flags.confirm);

@@ -1,8 +1,10 @@
 import type { ApiKey } from '../../domain/api-key.js';
 import { readDescription, readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
+import { type Labels, parseLabels, settleLabels } from '../../domain/labels.js';
 import { formatRateLimit, parseRateLimit } from '../../domain/rate-limit.js';
 import { splitList } from '../../domain/scopes.js';
+import { quoted } from '../../domain/text.js';
 import type { ChangeOptions, EditInput } from '../../keyring/keyring.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 import { keyView } from '../output/views.js';
@@ -12,6 +14,8 @@ interface EditFlags {
   readonly name?: string;
   readonly description?: string;
   readonly rateLimit?: string;
+  readonly label?: string[];
+  readonly unlabel?: string[];
   readonly scope?: string[];
   readonly scopes?: string[];
   readonly testMode?: boolean;
@@ -22,14 +26,16 @@ interface EditFlags {
 export const registerEdit: Register = (program, run) => {
   const fixed = (flags: string) => program.createOption(flags).hideHelp();
   operationOption(program.command('edit'))
-    .summary('change name, description or rate limit')
+    .summary('change name, description, rate limit or labels')
     .description(
-      'Change the name, the description or the rate limit of a key. Its scopes and mode never change: make another with create --like.',
+      'Change the name, the description, the rate limit or the labels of a key. Its scopes and mode never change: make another with create --like.',
     )
     .argument('<key>', 'key id, exact name, or the beginning of the id')
     .option('--name <name>', 'the new name')
     .option('-d, --description <text>', 'the new description; an empty one removes it')
     .option('--rate-limit <n/unit>', 'requests per s, m, h or d, e.g. 600/m')
+    .option('-l, --label <name=value>', 'set a label; repeat for more', collect)
+    .option('--unlabel <name>', 'take a label off; repeat for more', collect)
     .addOption(fixed('-s, --scope <scope>').argParser(collect))
     .addOption(fixed('--scopes <scope>').argParser(collect))
     .addOption(fixed('--test-mode'))
@@ -54,12 +60,32 @@ async function edit(session: Session, flags: EditFlags, ref: string): Promise<vo
     ...(flags.name !== undefined && { name: readName(flags.name) }),
     ...(flags.description !== undefined && { description: readDescription(flags.description) }),
     ...(flags.rateLimit !== undefined && { rateLimit: parseRateLimit(flags.rateLimit) }),
+    ...((flags.label ?? flags.unlabel) && { labels: relabelled(key, flags) }),
   };
   if (Object.keys(input).length === 0) {
     if (session.interactive) return editByPrompt(session, key, { operationId: session.operationId });
-    throw new KeysError('missing_input', 'nothing to change was given', 'pass --name, --description or --rate-limit');
+    throw new KeysError(
+      'missing_input',
+      'nothing to change was given',
+      'pass --name, --description, --rate-limit, --label or --unlabel',
+    );
   }
   await apply(session, key, input, { operationId: session.operationId });
+}
+
+/** Throws `not_found` for a label to be taken off that is not there: it may have been mistyped. */
+function relabelled(key: ApiKey, { label = [], unlabel = [] }: EditFlags): Labels {
+  const labels: Record<string, string> = { ...key.labels };
+  for (const name of unlabel) {
+    if (!Object.hasOwn(labels, name))
+      throw new KeysError(
+        'not_found',
+        `${quoted(key.name)} (${key.id}) has no label ${quoted(name)}`,
+        `it has: ${Object.keys(key.labels).join(', ') || 'none'}`,
+      );
+    delete labels[name];
+  }
+  return settleLabels({ ...labels, ...parseLabels(label) });
 }
 
 /** Scopes and mode are part of what a key is; the way to other ones is another key. */

@@ -9,9 +9,11 @@ import { registerDisable } from './disable.js';
 import { registerDoctor } from './doctor.js';
 import { registerEdit } from './edit.js';
 import { registerEnable } from './enable.js';
+import { registerExport } from './export.js';
 import { registerIdentify } from './identify.js';
 import { registerList } from './list.js';
 import { registerProfile } from './profile.js';
+import { registerPrune } from './prune.js';
 import { registerRotate } from './rotate.js';
 import { registerRun } from './run.js';
 import { registerScan } from './scan.js';
@@ -36,6 +38,7 @@ export const COMMANDS: readonly (readonly [
       [['enable'], registerEnable],
       [['disable'], registerDisable],
       [['delete', 'rm'], registerDelete],
+      [['prune'], registerPrune],
       [['run'], registerRun],
       [['rotate'], registerRotate],
     ],
@@ -45,6 +48,7 @@ export const COMMANDS: readonly (readonly [
     [
       [['apply'], registerApply],
       [['diff'], registerDiff],
+      [['export'], registerExport],
     ],
   ],
   [

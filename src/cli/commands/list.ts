@@ -3,6 +3,7 @@ import { KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
 import { type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-store.js';
 import { MODES, type Mode } from '../../domain/key-string.js';
+import { parseLabels } from '../../domain/labels.js';
 import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import { collect, examples, type Register } from '../command.js';
@@ -16,6 +17,7 @@ interface ListFlags {
   readonly mode?: string;
   readonly scope?: string[];
   readonly search?: string;
+  readonly label?: string[];
   readonly unusedFor?: string;
   readonly expiringWithin?: string;
   readonly rotating?: boolean;
@@ -49,6 +51,7 @@ function readQuery(flags: ListFlags, now: Date): Omit<ListQuery, 'now'> {
     mode: oneOf<Mode>('--mode', flags.mode, MODES),
     scopes: splitList(flags.scope ?? []),
     search: flags.search,
+    labels: parseLabels(flags.label ?? []),
     unusedSince:
       flags.unusedFor === undefined
         ? undefined
@@ -75,6 +78,7 @@ export const registerList: Register = (program, run) => {
     .option('--mode <mode>', 'only live or test keys')
     .option('-s, --scope <scope>', 'only keys that hold this scope; repeat for several', collect)
     .option('--search <text>', 'only keys with this in their name, description or id')
+    .option('-l, --label <name=value>', 'only keys with this label; repeat for several', collect)
     .option('--unused-for <time>', 'only keys not used for so long, e.g. 90d')
     .option('--expiring-within <time>', 'only active keys that expire within, e.g. 14d')
     .option('--rotating', 'only keys that were rotated and still work: whether they are in use, and until when')
@@ -105,7 +109,8 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
     flags.unusedFor ??
     flags.expiringWithin ??
     flags.rotating ??
-    flags.scope?.[0];
+    flags.scope?.[0] ??
+    flags.label?.[0];
   const empty = filtered === undefined ? 'No keys yet. Make one: unlockos-keys create' : 'No key matches.';
   if (flags.interactive && !session.interactive)
     throw new KeysError(

@@ -219,6 +219,11 @@ export const findingView: View<Finding> = {
 };
 
 /** One key for reading: a line a field, both forms of every time. */
+function labelLine({ labels }: ApiKey): [string, string][] {
+  const texts = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return texts.length === 0 ? [] : [['Labels', texts.join(', ')]];
+}
+
 export function keyDetails(key: ApiKey, now: Date): readonly (readonly [string, string])[] {
   const both = (at: Date | null) => (at === null ? 'never' : `${at.toISOString()} (${relativeTime(at, now)})`);
   return [
@@ -230,6 +235,7 @@ export function keyDetails(key: ApiKey, now: Date): readonly (readonly [string, 
     ['Status', statusText(statusAt(key, now))],
     ['Scopes', key.scopes.join(', ')],
     ['Rate limit', describeRateLimit(key.rateLimit)],
+    ...labelLine(key),
     ['Expires', both(key.expiresAt)],
     ['Last used', both(key.lastUsedAt)],
     ['Created', both(key.createdAt)],
