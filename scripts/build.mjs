@@ -125,3 +125,4 @@ copyFileSync('src/cli/clipboard-helper.mjs', path.join(bundle, 'clipboard-helper
 copyFileSync('src/cli/loader.cjs', path.join(bundle, 'loader.cjs'));
 writeFileSync(path.join(bundle, 'package.json'), '{ "type": "commonjs" }\n');
 execFileSync(process.execPath, ['scripts/warm-up.cjs'], { stdio: 'inherit' });
+execFileSync(process.execPath, ['scripts/man.mjs'], { stdio: 'inherit' });

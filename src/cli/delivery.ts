@@ -1,4 +1,5 @@
 import { KeysError } from '../domain/errors.js';
+import { UNDELIVERED } from '../domain/key-store.js';
 import { safeJson } from '../domain/text.js';
 import type { CreatedKey, Keyring } from '../keyring/keyring.js';
 import { readFields } from './output/formats.js';
@@ -149,7 +150,7 @@ export class Delivery {
     const created = all.filter(({ keyString }) => keyString !== null);
     const left: string[] = [];
     for (const { key } of created) {
-      await keyring.disable(key, { reason: 'the key string could not be delivered' }).catch(() => left.push(key.id));
+      await keyring.disable(key, { reason: UNDELIVERED }).catch(() => left.push(key.id));
     }
     const ids = created.map(({ key }) => key.id).join(', ');
     const why = cause instanceof KeysError ? cause.message : ((cause as NodeJS.ErrnoException).code ?? 'unknown error');

@@ -18,11 +18,11 @@ export interface ListQuery {
   readonly scopes?: readonly string[] | undefined;
   /** A piece of the name, the description or the id, whatever its case. */
   readonly search?: string | undefined;
-  /** Last used before this instant, or never used and created before it. */
   /** The key carries every one of these. */
   readonly labels?: Labels | undefined;
   /** Keys that another replaces, and that have not expired. */
   readonly rotating?: boolean | undefined;
+  /** Last used before this instant, or never used and created before it. */
   readonly unusedSince?: Date | undefined;
   /** Active, and expiring after now and up to this instant. */
   readonly expiringBefore?: Date | undefined;
@@ -135,6 +135,9 @@ export type IfExists = (typeof IF_EXISTS)[number];
 
 /** The answer to one name that exists, found under the lock: refuse it, keep the key that has it, or put the new key in its place. */
 export type OnNamesake = (existing: ApiKey, wanted: NewKey) => 'refuse' | 'keep' | 'replace';
+
+/** Why a key was disabled that nobody got: such a one may be replaced by a run that is repeated, others that are inactive may not. */
+export const UNDELIVERED = 'the key string could not be delivered';
 
 /** What became of one of the keys that `create` was asked for. */
 export interface Stored {

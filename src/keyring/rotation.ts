@@ -1,6 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
-import type { Change, KeyStore, Prospect, Retirement } from '../domain/key-store.js';
+import { type Change, type KeyStore, type Prospect, type Retirement, UNDELIVERED } from '../domain/key-store.js';
 import { type Labels, settleLabels } from '../domain/labels.js';
 import { type CatalogueScope, resolveScopes } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';
@@ -59,9 +59,6 @@ export interface FinishOptions {
   /** End the overlap although the old key is in use. Default: false. */
   readonly force?: boolean | undefined;
 }
-
-/** Why a key was disabled that nobody got: such a one may be replaced by a run that is repeated, others that are inactive may not. */
-export const UNDELIVERED = 'the key string could not be delivered';
 
 const MAX_NAME = 64;
 const MINUTE_MS = 60_000;

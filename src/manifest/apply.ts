@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ApiKey, nameKey } from '../domain/api-key.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
+import { UNDELIVERED } from '../domain/key-store.js';
 import type { Labels } from '../domain/labels.js';
 import { quoted } from '../domain/text.js';
 import type { Keyring } from '../keyring/keyring.js';
@@ -145,7 +146,7 @@ class Run {
     const disabled = await this.#keyring
       .disable(key.id, {
         operationId: `${operationId}:undelivered`,
-        reason: 'the key string could not be delivered',
+        reason: UNDELIVERED,
       })
       .then(
         () => `so it was disabled: ${key.id}`,

@@ -26,7 +26,7 @@ import { belongsToOperation, endOfOperation } from '../domain/operation.js';
 import type { RateLimit } from '../domain/rate-limit.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';
-import { safeText } from '../domain/text.js';
+import { quoted, safeText } from '../domain/text.js';
 import { eventsBefore } from './audit-query.js';
 import {
   nameTaken,
@@ -444,7 +444,7 @@ function assertAsSeen(key: ApiKey, seen: ApiKey): void {
   if (times(key) !== times(seen) || key.status !== seen.status)
     throw new KeysError(
       'conflict',
-      `key ${seen.id} was changed or used meanwhile, and stays`,
+      `key ${quoted(seen.name)} (${seen.id}) was changed or used meanwhile, and stays`,
       'run the command again to see what it would do now',
     );
 }

@@ -50,7 +50,7 @@ describe('what may stand where the cursor is', () => {
     [['profile', 'u'], ['use']],
     [['nothing', ''], []],
     [['list', ''], []],
-    [['help', 'ex'], ['exit-codes']],
+    [['help', 'exi'], ['exit-codes']],
     [['help', 'audit', 'v'], ['verify']],
     [['completion', ''], [...SHELLS]],
     [['completion', 'zsh', ''], []],

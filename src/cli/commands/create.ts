@@ -10,6 +10,7 @@ import { quoted } from '../../domain/text.js';
 import type { CreateInput, CreatePlan } from '../../keyring/creation.js';
 import type { CreatedKey, Keyring } from '../../keyring/keyring.js';
 import { collect, examples, nonEmptyLines, operationOption, type Register, readStdin } from '../command.js';
+import { offerCopy } from '../copy-offer.js';
 import { Delivery, type DeliveryFlags } from '../delivery.js';
 import type { ExitCode } from '../exit-code.js';
 import { progressOf } from '../progress.js';
@@ -137,7 +138,9 @@ async function create(session: Session, flags: CreateFlags, words: string[]): Pr
   await delivery.deliver(created, keyring);
   if (created.some(({ keyString }) => keyString !== null))
     session.note(['', 'Keep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.']);
-  return offerCopy(session, delivery, created);
+  const [only] = created;
+  if (created.length !== 1 || !only?.keyString) return undefined;
+  return offerCopy(session, delivery, { id: only.key.id, keyString: only.keyString });
 }
 
 function readIfExists(text: string | undefined): IfExists {
@@ -287,28 +290,4 @@ function announce(session: Session, all: readonly CreatedKey[]): void {
       ? `${mode} key ${quoted(first.key.name)} (${first.key.id})`
       : `${created.length} ${mode} keys: ${listed(created.map(({ key }) => key.name))}`;
   session.note([`Created ${what}`, ...details(first.key), '']);
-}
-
-/** The key is made and shown by now, so even Ctrl-C here loses nothing, and says so. */
-async function offerCopy(
-  session: Session,
-  delivery: Delivery,
-  created: readonly CreatedKey[],
-): Promise<ExitCode | undefined> {
-  const [only] = created;
-  if (!delivery.offersCopy || created.length !== 1 || !only?.keyString) return undefined;
-  try {
-    const { clipboard } = session.ctx;
-    const offer =
-      clipboard.route === 'local'
-        ? 'Copy it to the clipboard (cleared after 45 s)?'
-        : 'Send it to your terminal for its clipboard?';
-    if (await (await session.prompts()).yesNo(offer, false)) await delivery.copy(only.keyString);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof KeysError)) throw error;
-    if (error.code !== 'cancelled') session.remark(`warning: ${error.message}`);
-    else session.remark(`Not copied. The key ${only.key.id} was made, and is shown above.`);
-    return error.code === 'cancelled' ? 130 : undefined;
-  }
 }

@@ -140,8 +140,9 @@ export const scopeView: View<CatalogueScope> = {
 };
 
 function changes(event: AuditEvent): string {
-  if (event.action !== 'key.edit') return event.reason ?? '';
-  const show = (value: unknown) => (value === null || value === undefined ? 'none' : String(value));
+  if (!['key.edit', 'key.rotate', 'key.expire', 'store.hash'].includes(event.action)) return event.reason ?? '';
+  const show = (value: unknown) =>
+    value === null || value === undefined ? 'none' : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return Object.keys(event.after ?? {})
     .map((field) => `${field}: ${show(event.before?.[field])} → ${show(event.after?.[field])}`)
     .join('; ');
