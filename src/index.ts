@@ -30,16 +30,19 @@ export { type ErrorCode, KeysError } from './domain/errors.js';
 export type { RateDecision, RateState } from './domain/gcra.js';
 export type { AuditEvent, AuditQuery, Changed, Finding, IfExists, KeyPage, ListQuery } from './domain/key-store.js';
 export { KEY_STRING_IN_TEXT, type Mode, maskKey } from './domain/key-string.js';
+export type { Labels } from './domain/labels.js';
 export { parseRateLimit, type RateLimit } from './domain/rate-limit.js';
 export type { CatalogueScope } from './domain/scopes.js';
+export type { StoreScheme } from './domain/secret-hash.js';
 export type { Demands, Verdict } from './domain/verdict.js';
 export type { AuditCheck } from './keyring/audit-check.js';
 export type { CopyResult } from './keyring/copy.js';
 export type { CreateInput, CreateOptions, CreatePlan } from './keyring/creation.js';
-export type { ChangeOptions, CreatedKey, EditInput, Identity, KeyRef } from './keyring/keyring.js';
+export type { ChangeOptions, CreatedKey, EditInput, HashReport, Identity, KeyRef } from './keyring/keyring.js';
+export type { PruneQuery } from './keyring/prune.js';
 export type { FinishOptions, RotatedKey, RotateInput, Rotation, RotationPlan } from './keyring/rotation.js';
 export type { RateLimiter } from './verifier/memory-limiter.js';
-export type { Needs, VerifierOptions } from './verifier/verifier.js';
+export type { Counters, Needs, VerifierOptions } from './verifier/verifier.js';
 export type { Keyring, Verifier };
 
 /** Where a store is, and how to get in. */

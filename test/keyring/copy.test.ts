@@ -2,7 +2,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make, receiver } from '../support/keyrings.js';
-import { ENGINES, rawDatabase, scratch } from '../support/stores.js';
+import { ENGINES, rawDatabase, START, scratch } from '../support/stores.js';
 
 const PAIRS = ENGINES.flatMap((from) => ENGINES.map((to) => [from, to] as const));
 
@@ -87,6 +87,23 @@ describe.each(PAIRS)('copying from %s to %s', (from, to) => {
     expect(copied).toBe(4);
     expect((await target.show('a')).lastUsedAt).toEqual(new Date(1790000000000));
     expect(await everything(target)).toEqual(await everything(source));
+  });
+
+  test('labels, rotations and their ends come along, with what happened to them since', async () => {
+    const source = await livedIn(from);
+    const target = await receiver(to);
+    await make(source, 'rotating', {
+      labels: { team: 'x', n: '1' },
+      expiresAt: new Date(START.getTime() + 90 * 86_400_000),
+    });
+    await source.rotate('rotating', { overlapMs: 3_600_000 });
+    await source.storeCopy(target);
+    expect(await everything(target)).toEqual(await everything(source));
+    await source.finishRotation('rotating', { force: true });
+    await source.rotate('rotating', { overlapMs: 0, labels: { team: 'y' } });
+    await source.storeCopy(target);
+    expect(await everything(target)).toEqual(await everything(source));
+    expect((await target.list({ labels: { team: 'y' } })).keys.map(({ name }) => name)).toEqual(['rotating']);
   });
 
   test('a target with changes of its own is left as it is', async () => {
