@@ -30,7 +30,7 @@ export class Delivery {
     this.#copy = flags.copy === true;
     this.#asList = options.asList;
     const machine = session.format !== 'table';
-    if (session.format === 'csv' || session.format === 'tsv')
+    if (['csv', 'tsv', 'yaml'].includes(session.format))
       throw new KeysError(
         'usage',
         `-o ${session.format} is for lists`,

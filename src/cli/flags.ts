@@ -5,7 +5,7 @@ import { redactKeyStrings } from '../domain/key-string.js';
 import { hasUnsafeText, quoted } from '../domain/text.js';
 import type { Context } from './context.js';
 
-export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'value'] as const;
+export const FORMATS = ['table', 'json', 'jsonl', 'yaml', 'csv', 'tsv', 'value'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** The flags that every command takes, before or after its name. */

@@ -73,9 +73,3 @@ export async function planFor(
     },
   });
 }
-
-/** A document as YAML, as apply reads it back. */
-export async function yamlOf(document: unknown): Promise<string> {
-  const { stringify } = await import('../yaml.js');
-  return stringify(document, { lineWidth: 0 });
-}

@@ -12,6 +12,7 @@ const MEANING: Record<Format, string> = {
   table: 'for people; may change. Cut to the terminal; in a pipe whole, with ISO times',
   json: 'an array for lists, an object for one thing',
   jsonl: 'one JSON object a line',
+  yaml: 'what json says, as YAML',
   csv: 'with a header; cells that a spreadsheet would run are escaped',
   tsv: 'with a header; tabs and line ends escaped',
   value: 'one field, or those of --fields with tabs between, no header; from create and rotate the key string',

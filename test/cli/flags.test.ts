@@ -75,8 +75,8 @@ describe('global flags', () => {
     cli.env.UNLOCKOS_KEYS_OUTPUT = 'json';
     expect(JSON.parse((await cli.run('list')).stdout)[0].id).toBe(id);
     expect((await cli.run('list', '-o', 'value')).stdout).toBe(`${id}\n`);
-    cli.env.UNLOCKOS_KEYS_OUTPUT = 'yaml';
-    expect((await cli.run('list')).stderr).toContain('"yaml" is not an output format (UNLOCKOS_KEYS_OUTPUT)');
+    cli.env.UNLOCKOS_KEYS_OUTPUT = 'xml';
+    expect((await cli.run('list')).stderr).toContain('"xml" is not an output format (UNLOCKOS_KEYS_OUTPUT)');
   });
 
   test('--json and another -o contradict each other', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
-const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'value'] as const;
+const FORMATS = ['table', 'json', 'jsonl', 'yaml', 'csv', 'tsv', 'value'] as const;
 
 /** Every verb, ending well or answering no. `KEY` stands for the id of a key. */
 const SUCCEEDS: readonly string[] = [
@@ -29,6 +30,12 @@ const SUCCEEDS: readonly string[] = [
   'store path',
   'store check',
   'store backup copy.db',
+  'store hash',
+  'prune --never-used-for 1m',
+  'prune --never-used-for 1m -n',
+  'rotate --status',
+  'scan --stdin',
+  'list --rotating',
   'doctor',
 ];
 
@@ -52,6 +59,18 @@ const FAILS: readonly (readonly [line: string, code: string])[] = [
   ['audit list --since x', 'usage'],
   ['audit verify --anchor x', 'usage'],
   ['store backup keys.db', 'conflict'],
+  ['prune', 'missing_input'],
+  ['prune --expired --mode x', 'usage'],
+  ['rotate nobody -y', 'not_found'],
+  ['rotate --finish KEY', 'conflict'],
+  ['scan --rules x', 'usage'],
+  ['run', 'usage'],
+  ['apply -f none.yaml', 'usage'],
+  ['diff', 'missing_input'],
+  ['export --mode x', 'usage'],
+  ['store hash md5', 'usage'],
+  ['serve', 'missing_input'],
+  ['completion tcsh', 'usage'],
   ['crate', 'usage'],
   ['list --jsn', 'usage'],
 ];
@@ -73,6 +92,7 @@ function parse(format: (typeof FORMATS)[number], text: string): unknown {
   expect(text.endsWith('\n')).toBe(true);
   const lines = text.slice(0, -1).split('\n');
   if (format === 'json') return JSON.parse(text);
+  if (format === 'yaml') return parseYaml(text);
   if (format === 'jsonl') return lines.map((line) => JSON.parse(line));
   if (format === 'tsv' && !text.includes('"'))
     expect(new Set(lines.map((line) => line.split('\t').length)).size).toBe(1);
@@ -109,9 +129,10 @@ describe('--json of a success', () => {
   )('%s: is an array for lists and an object for one thing', async (line) => {
     const cli = await withKey();
     const { stdout } = await cli.run(...words(line, cli.id), '--json');
-    const isList = /^(list|scopes|audit( list)?|disable|enable|delete|store check|doctor)\b(?! verify| head)/.test(
-      line,
-    );
+    const isList =
+      /^(list|scopes|audit( list)?|disable|enable|delete|prune|rotate --status|scan|store (check|hash)|doctor)\b(?! verify| head)/.test(
+        line,
+      );
     expect(Array.isArray(JSON.parse(stdout))).toBe(isList);
   });
 });

@@ -135,6 +135,7 @@ describe('export', () => {
     expect(exitCode).toBe(0);
     expect(stderr).toMatch(/1 rotated keys were left out/);
     expect(stdout).not.toMatch(/hash|guard|\$2b/);
+    expect((await cli.run('export', '--name', 'mine', '-o', 'yaml')).stdout).toBe(stdout);
     cli.stdin = stdout;
     expect((await cli.run('apply', '-f', '-', '--adopt', '--yes')).exitCode).toBe(0);
     cli.stdin = stdout;

@@ -39,13 +39,13 @@ async function exportKeys(session: Session, flags: ExportFlags): Promise<void> {
     throw new KeysError('usage', `--mode ${quoted(flags.mode)} is unknown`, `one of: ${MODES.join(', ')}`);
   const query = { mode, labels: parseLabels(flags.label ?? []), sort: 'created' } as const;
   const { keys } = await (await session.keyring()).list(query);
-  if (session.format !== 'table' && session.format !== 'json') return session.print(keys, keyView(session.now));
+  if (!['table', 'yaml', 'json'].includes(session.format)) return session.print(keys, keyView(session.now));
   if (session.flags.fields !== undefined)
     throw new KeysError('usage', 'a manifest has no fields to choose', 'use --fields with -o csv, tsv or jsonl');
   const { manifestDocument } = await import('../../manifest/write.js');
   const lasting = keys.filter(({ rotatedTo }) => rotatedTo === null);
   const document = manifestDocument(flags.name, lasting);
   if (session.format === 'json') session.ctx.stdout.write(`${safeJson(document, 2)}\n`);
-  else session.ctx.stdout.write(await (await import('../manifest-file.js')).yamlOf(document));
+  else session.ctx.stdout.write(await (await import('../output/yaml-text.js')).safeYaml(document));
   if (lasting.length < keys.length) session.note(`${keys.length - lasting.length} rotated keys were left out`);
 }

@@ -55,6 +55,8 @@ export async function renderData<T>(
   switch (format) {
     case 'json':
       return `${safeJson(options.single ? rows[0] : rows, 2)}\n`;
+    case 'yaml':
+      return (await import('./yaml-text.js')).safeYaml(options.single ? rows[0] : rows);
     case 'jsonl':
       return rows.map((row) => `${safeJson(row)}\n`).join('');
     case 'value':
