@@ -152,6 +152,8 @@ describe('a pepper that is needed', () => {
     expect((await cli.run('verify', '--stdin')).exitCode).toBe(0);
     const doctor = JSON.parse((await cli.run('doctor', '--json')).stdout) as Finding[];
     expect(doctor.find(({ check }) => check === 'hashes')).toMatchObject({ status: 'failed' });
+    await cli.sql("delete from api_keys where name = 'b'");
+    expect((await cli.json('store', 'hash'))[0]).toMatchObject({ keys: 0, readable: false, current: true });
   });
 
   test('is found in the environment, in a file, and in a profile; doctor says where, and how far keys have moved', async () => {

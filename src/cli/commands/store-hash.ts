@@ -88,7 +88,8 @@ async function hash(session: Session, flags: HashFlags, scheme: string | undefin
 
 async function show(session: Session, { scheme, hashes, peppers }: HashReport): Promise<void> {
   const lines = hashes.map((each): Line => ({ ...each, current: each.scheme === scheme }));
-  const unused = { scheme, keys: 0, readable: true, current: true };
+  const readable = scheme === 'bcrypt' || peppers.some((id) => scheme === `hmac-sha256:${id}`);
+  const unused = { scheme, keys: 0, readable, current: true };
   await session.print(lines.some(({ current }) => current) ? lines : [unused, ...lines], hashView);
   if (peppers.length > 0) session.note(`Peppers at hand: ${peppers.join(', ')}`);
 }
