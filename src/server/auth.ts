@@ -84,7 +84,7 @@ export async function decide(
     if (needed === null) return refuse(403, 'no_rule', 'no rule lets this request in');
     scopes = needed;
   }
-  const found = extractKey({ authorization: sent.authorization, xApiKey: sent.xApiKey[0], url: uri });
+  const found = extractKey({ authorization: sent.authorization, xApiKey: sent.xApiKey[0], url: uri ?? request.url });
   if (!found.ok) return { verdict: found.problem, answer: answer({ verdict: found.problem }), method, uri };
   let outcome: Outcome;
   let trouble: unknown;
