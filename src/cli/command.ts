@@ -61,6 +61,19 @@ export function operationOption(command: Command): Command {
   return command.option('--operation-id <id>', 'the id of an earlier run of this command: finish it, do nothing twice');
 }
 
+/** For commands that make a key: where its key string goes. `usage`: the command without its flags, for an example. */
+export function sinkOptions(command: Command, usage: string): Command {
+  return command
+    .optionsGroup('Where the key string goes (under CI one is required):')
+    .option('--key-file <file>', 'a new file, mode 0600')
+    .option('--dotenv <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
+    .addOption(command.createOption('--env-file <file[:NAME]>').hideHelp()) // Node itself stumbles over it: decision 8
+    .option('--github-env <NAME>', "a variable for the job's later steps, masked")
+    .option('--github-output <NAME>', 'a step output, masked')
+    .option('--copy', 'the clipboard, cleared after 45 s')
+    .option('--pipe', `the stdin of a program, named last: ${usage} --pipe -- gh secret set UNLOCKOS_API_KEY`);
+}
+
 /** The examples at the end of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ unlockos-keys ${line}`).join('\n')}`;

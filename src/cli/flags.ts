@@ -32,6 +32,16 @@ export interface Sourced<T> {
   readonly source: string;
 }
 
+/** The value of a flag that takes one of a few words; undefined where it was not given. Throws `usage`. */
+export function oneOf<T extends string>(flag: string, value: string, words: readonly T[]): T;
+export function oneOf<T extends string>(flag: string, value: string | undefined, words: readonly T[]): T | undefined;
+export function oneOf<T extends string>(flag: string, value: string | undefined, words: readonly T[]): T | undefined {
+  if (value === undefined) return undefined;
+  const found = words.find((word) => word === value);
+  if (!found) throw new KeysError('usage', `${flag} ${quoted(value)} is unknown`, `one of: ${words.join(', ')}`);
+  return found;
+}
+
 /** An empty variable counts as absent: shells and CI systems set it so. */
 export function fromEnv(ctx: Context, name: string): string | undefined {
   return ctx.env[name] || undefined;

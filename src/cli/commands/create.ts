@@ -9,7 +9,15 @@ import { type CatalogueScope, splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import type { CreateInput, CreatePlan } from '../../keyring/creation.js';
 import type { CreatedKey, Keyring } from '../../keyring/keyring.js';
-import { collect, examples, nonEmptyLines, operationOption, type Register, readStdin } from '../command.js';
+import {
+  collect,
+  examples,
+  nonEmptyLines,
+  operationOption,
+  type Register,
+  readStdin,
+  sinkOptions,
+} from '../command.js';
 import { offerCopy } from '../copy-offer.js';
 import { Delivery, type DeliveryFlags } from '../delivery.js';
 import type { ExitCode } from '../exit-code.js';
@@ -43,34 +51,29 @@ interface Draft {
 }
 
 export const registerCreate: Register = (program, run) => {
-  operationOption(program.command('create'))
-    .summary('make a key; its key string is shown once')
-    .description('Make a key. Its key string is shown once and cannot be shown again; scopes and mode never change.')
-    .argument('[name...]', 'name of the key; several names make several keys alike, - reads names from stdin')
-    .option('-d, --description <text>', 'what the key is for')
-    .option('--test-mode', 'a test key (also --test): works in test environments only')
-    .addOption(program.createOption('--test').hideHelp())
-    .option('--live', 'a live key (the default; under CI one of the two must be given)')
-    .option(
-      '-s, --scope <scope>',
-      'what the key may do (also --scopes); repeat or separate by commas; checkin:* takes the category',
-      collect,
-    )
-    .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
-    .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
-    .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
-    .option('-l, --label <name=value>', 'a label to find it by, e.g. team=checkout; repeat for more', collect)
-    .option('--like <key>', 'take scopes, mode, description, rate limit and labels from another key; flags override')
-    .option('--if-exists <what>', 'when the name exists: fail (the default), skip it, or rotate (replace that key)')
-    .option('--confirm <name>', 'in a protected profile: the name of the key that rotate replaces', collect)
-    .optionsGroup('Where the key string goes (under CI one is required):')
-    .option('--key-file <file>', 'a new file, mode 0600')
-    .option('--dotenv <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
-    .addOption(program.createOption('--env-file <file[:NAME]>').hideHelp()) // Node itself stumbles over it: decision 8
-    .option('--github-env <NAME>', "a variable for the job's later steps, masked")
-    .option('--github-output <NAME>', 'a step output, masked')
-    .option('--copy', 'the clipboard, cleared after 45 s')
-    .option('--pipe', 'the stdin of a program, named last: create NAME --pipe -- gh secret set UNLOCKOS_API_KEY')
+  sinkOptions(
+    operationOption(program.command('create'))
+      .summary('make a key; its key string is shown once')
+      .description('Make a key. Its key string is shown once and cannot be shown again; scopes and mode never change.')
+      .argument('[name...]', 'name of the key; several names make several keys alike, - reads names from stdin')
+      .option('-d, --description <text>', 'what the key is for')
+      .option('--test-mode', 'a test key (also --test): works in test environments only')
+      .addOption(program.createOption('--test').hideHelp())
+      .option('--live', 'a live key (the default; under CI one of the two must be given)')
+      .option(
+        '-s, --scope <scope>',
+        'what the key may do (also --scopes); repeat or separate by commas; checkin:* takes the category',
+        collect,
+      )
+      .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
+      .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
+      .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
+      .option('-l, --label <name=value>', 'a label to find it by, e.g. team=checkout; repeat for more', collect)
+      .option('--like <key>', 'take scopes, mode, description, rate limit and labels from another key; flags override')
+      .option('--if-exists <what>', 'when the name exists: fail (the default), skip it, or rotate (replace that key)')
+      .option('--confirm <name>', 'in a protected profile: the name of the key that rotate replaces', collect),
+    'create NAME',
+  )
     .addHelpText(
       'after',
       examples(

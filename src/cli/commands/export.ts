@@ -1,8 +1,9 @@
 import { KeysError } from '../../domain/errors.js';
 import { MODES } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
-import { quoted, safeJson } from '../../domain/text.js';
+import { safeJson } from '../../domain/text.js';
 import { collect, examples, type Register } from '../command.js';
+import { oneOf } from '../flags.js';
 import { keyView } from '../output/views.js';
 import type { Session } from '../session.js';
 
@@ -34,9 +35,7 @@ export const registerExport: Register = (program, run) => {
 };
 
 async function exportKeys(session: Session, flags: ExportFlags): Promise<void> {
-  const mode = MODES.find((each) => each === flags.mode);
-  if (flags.mode !== undefined && mode === undefined)
-    throw new KeysError('usage', `--mode ${quoted(flags.mode)} is unknown`, `one of: ${MODES.join(', ')}`);
+  const mode = oneOf('--mode', flags.mode, MODES);
   const query = { mode, labels: parseLabels(flags.label ?? []), sort: 'created' } as const;
   const { keys } = await (await session.keyring()).list(query);
   if (!['table', 'yaml', 'json'].includes(session.format)) return session.print(keys, keyView(session.now));

@@ -8,6 +8,7 @@ import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import { collect, examples, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
+import { oneOf } from '../flags.js';
 import { keyView } from '../output/views.js';
 import { answer, type Session } from '../session.js';
 import { browse } from './browse.js';
@@ -29,13 +30,6 @@ interface ListFlags {
 }
 
 const STATUSES: readonly DisplayStatus[] = ['active', 'inactive', 'expired'];
-
-function oneOf<T extends string>(flag: string, value: string | undefined, allowed: readonly T[]): T | undefined {
-  if (value === undefined) return undefined;
-  const found = allowed.find((each) => each === value);
-  if (!found) throw new KeysError('usage', `${flag} ${quoted(value)} is unknown`, `one of: ${allowed.join(', ')}`);
-  return found;
-}
 
 export function readLimit(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;

@@ -2,11 +2,11 @@ import { KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
 import { MODES } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
-import { quoted } from '../../domain/text.js';
 import type { PruneQuery } from '../../keyring/prune.js';
 import { forEachTarget } from '../batch.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
+import { oneOf } from '../flags.js';
 import { keyView } from '../output/views.js';
 import type { Session } from '../session.js';
 import { confirmDeletion } from './delete.js';
@@ -86,9 +86,7 @@ function readQuery(flags: PruneFlags, now: Date): PruneQuery {
       'by which sign are keys no longer needed?',
       'pass --expired, --unused-for 90d, --never-used-for 7d, or several of them',
     );
-  const mode = MODES.find((each) => each === flags.mode);
-  if (flags.mode !== undefined && mode === undefined)
-    throw new KeysError('usage', `--mode ${quoted(flags.mode)} is unknown`, `one of: ${MODES.join(', ')}`);
+  const mode = oneOf('--mode', flags.mode, MODES);
   const ago = (text: string | undefined, flag: string) =>
     text === undefined ? undefined : new Date(now.getTime() - parseDuration(text, flag));
   return {

@@ -8,7 +8,7 @@ import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { FinishOptions, RotatedKey, RotateInput, RotationPlan } from '../../keyring/rotation.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { collect, examples, operationOption, type Register, sinkOptions } from '../command.js';
 import { offerCopy } from '../copy-offer.js';
 import { Delivery, type DeliveryFlags } from '../delivery.js';
 import type { ExitCode } from '../exit-code.js';
@@ -29,35 +29,33 @@ interface RotateFlags extends DeliveryFlags {
 const DEFAULT_OVERLAP = '24h';
 
 export const registerRotate: Register = (program, run) => {
-  operationOption(program.command('rotate'))
-    .summary('replace a key by a new one; the old one works on for a while')
-    .description(
-      'Make a new key in the place of another: same name, description, mode, scopes, rate limit, labels and lifetime. The old key is renamed, and expires at the end of the overlap, which is printed. Scopes never change: --scope makes a new key with others.',
-    )
-    .argument('[key]', 'key id, exact name, or the beginning of the id')
-    .argument('[command...]', 'with --pipe, after --: a program and its arguments')
-    .option('--overlap <time>', `how long the old key goes on working: 24h (the default), 7d; 0 ends it at once`)
-    .option(
-      '-s, --scope <scope>',
-      'what the new key may do, instead of what the old one may; repeat or separate by commas',
-      collect,
-    )
-    .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
-    .option('--expires <when>', 'when the new key expires: 90d, a date, an instant, or never (default: same lifetime)')
-    .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead', collect)
-    .optionsGroup('The overlap (KEY is the old key or the new one):')
-    .option('--status', 'say whether old keys are still in use; without a KEY, of every overlap')
-    .option('--finish', 'end the overlap now; refused with exit 6 while the old key is in use')
-    .option('--quiet-for <time>', 'with --finish: how long the old key must not have been used (default: 1h)')
-    .option('--force', 'with --finish: end it although the old key is in use')
-    .optionsGroup('Where the key string goes (under CI one is required):')
-    .option('--key-file <file>', 'a new file, mode 0600')
-    .option('--dotenv <file[:NAME]>', 'NAME=… in a dotenv file, the rest kept (default name: UNLOCKOS_API_KEY)')
-    .addOption(program.createOption('--env-file <file[:NAME]>').hideHelp()) // Node itself stumbles over it: decision 8
-    .option('--github-env <NAME>', "a variable for the job's later steps, masked")
-    .option('--github-output <NAME>', 'a step output, masked')
-    .option('--copy', 'the clipboard, cleared after 45 s')
-    .option('--pipe', 'the stdin of a program, named last: rotate KEY --pipe -- gh secret set UNLOCKOS_API_KEY')
+  sinkOptions(
+    operationOption(program.command('rotate'))
+      .summary('replace a key by a new one; the old one works on for a while')
+      .description(
+        'Make a new key in the place of another: same name, description, mode, scopes, rate limit, labels and lifetime. The old key is renamed, and expires at the end of the overlap, which is printed. Scopes never change: --scope makes a new key with others.',
+      )
+      .argument('[key]', 'key id, exact name, or the beginning of the id')
+      .argument('[command...]', 'with --pipe, after --: a program and its arguments')
+      .option('--overlap <time>', `how long the old key goes on working: 24h (the default), 7d; 0 ends it at once`)
+      .option(
+        '-s, --scope <scope>',
+        'what the new key may do, instead of what the old one may; repeat or separate by commas',
+        collect,
+      )
+      .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
+      .option(
+        '--expires <when>',
+        'when the new key expires: 90d, a date, an instant, or never (default: same lifetime)',
+      )
+      .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead', collect)
+      .optionsGroup('The overlap (KEY is the old key or the new one):')
+      .option('--status', 'say whether old keys are still in use; without a KEY, of every overlap')
+      .option('--finish', 'end the overlap now; refused with exit 6 while the old key is in use')
+      .option('--quiet-for <time>', 'with --finish: how long the old key must not have been used (default: 1h)')
+      .option('--force', 'with --finish: end it although the old key is in use'),
+    'rotate KEY',
+  )
     .addHelpText(
       'after',
       examples(

@@ -6,6 +6,7 @@ import type { Mode } from '../../domain/key-string.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import { collect, examples, type Register } from '../command.js';
+import { oneOf } from '../flags.js';
 import type { Session } from '../session.js';
 
 interface ServeFlags {
@@ -135,13 +136,6 @@ function readEnvironment(text: string | undefined): Mode {
     text === undefined ? 'which environment is this?' : `--environment ${quoted(text)} is unknown`,
     '--environment live, or --environment test',
   );
-}
-
-function oneOf<T extends string>(flag: string, text: string, words: readonly T[]): T {
-  const found = words.find((word) => word === text);
-  if (found === undefined)
-    throw new KeysError('usage', `${flag} ${quoted(text)} is unknown`, `one of: ${words.join(', ')}`);
-  return found;
 }
 
 /** Throws `usage` for what is no address. */
