@@ -120,7 +120,7 @@ describe('list', () => {
     [['--cursor', 'nonsense'], '--cursor cannot be read'],
     [['--fields', 'hash', '--json'], '--fields takes: id, name'],
     [['--fields', 'help'], '--fields takes: id, name'],
-    [['-o', 'xml'], 'one of: table, json, jsonl, csv, tsv, value'],
+    [['-o', 'xml'], 'one of: table, json, jsonl, yaml, csv, tsv, value'],
     [['-i'], '--interactive needs a terminal'],
     [['--timeout', '5'], 'is not a time up to 10m'],
   ])('refuses %j with exit 2', async (flags, says) => {
