@@ -68,15 +68,13 @@ export async function decide(
     method,
     uri,
   });
+  if (sent.method.length > 1 || sent.uri.length > 1)
+    return refuse(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must not be sent more than once');
   let scopes: readonly string[];
   if (requirements.by === 'scopes') scopes = requirements.scopes;
   else {
     if (method === undefined || uri === undefined)
-      return refuse(
-        400,
-        'invalid_request',
-        'X-Forwarded-Method and X-Forwarded-Uri must be sent, once each, by the proxy',
-      );
+      return refuse(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must be sent by the proxy');
     const target = readTarget(method, uri);
     if (target === null)
       return refuse(400, 'ambiguous_path', 'the path of the request could be read in more than one way');

@@ -1,7 +1,16 @@
 import { KeysError } from '../domain/errors.js';
 import { assertScopeForm } from '../domain/scopes.js';
 import { quoted, safeText } from '../domain/text.js';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from '../yaml.js';
+import {
+  isMap,
+  isNestedBeyond,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from '../yaml.js';
 import type { Target } from './target.js';
 
 /** Which requests need which scopes. The first rule that fits decides; a request that none fits is refused. */
@@ -17,6 +26,7 @@ export interface Rule {
 
 const PROPERTIES = ['methods', 'path', 'scopes'];
 const METHOD = /^[A-Z]{1,20}$/;
+const MAX_DEPTH = 10;
 const EXAMPLE = '- { methods: [GET], path: /check-ins/**, scopes: [checkin:read] }';
 
 /** The scopes that a request needs, or null where no rule lets it in. HEAD is covered by a rule for GET. */
@@ -41,6 +51,7 @@ export function parseRules(text: string, file: string): Rule[] {
     const place = offset === undefined ? null : lines.linePos(offset);
     return new KeysError('usage', `${safeText(file)}${place ? `:${place.line}:${place.col}` : ''}: ${what}`, hint);
   };
+  if (isNestedBeyond(text, MAX_DEPTH)) throw fail(null, 'this is nested deeper than any rules');
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const [problem = document.warnings[0]] = document.errors;
   if (problem) throw fail({ range: problem.pos }, safeText(problem.message));

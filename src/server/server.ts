@@ -163,10 +163,11 @@ export class AuthServer {
       case '/metrics':
         return this.#only(request, reply, ['GET', 'HEAD'], async () => {
           const text = await this.#metrics.text();
-          reply.writeHead(200, { 'Content-Type': this.#metrics.contentType, 'Cache-Control': 'no-store' }).end(text);
+          const headers = { 'Content-Type': this.#metrics.contentType, 'Cache-Control': 'no-store' };
+          this.#head(reply, 200, headers).end(text);
         });
       default:
-        refuse(reply, problem(404, 'not_found', 'there are /auth, /auth/nginx, /verify, /healthz and /metrics'));
+        this.#refuse(reply, problem(404, 'not_found', 'there are /auth, /auth/nginx, /verify, /healthz and /metrics'));
     }
   }
 
@@ -177,33 +178,36 @@ export class AuthServer {
     serve: () => Promise<void>,
   ): Promise<void> {
     if (methods.includes(request.method ?? '')) return serve();
-    refuse(
+    this.#refuse(
       reply,
       problem(405, 'method_not_allowed', `it takes ${methods.join(' and ')}`, { Allow: methods.join(', ') }),
     );
   }
 
   async #auth(request: IncomingMessage, reply: ServerResponse, forNginx: boolean): Promise<void> {
-    if (this.#stopping) reply.setHeader('Connection', 'close');
     const start = performance.now();
     const decision = await decide(request, this.#requirements, this.#options.verifier);
     const { answer } = decision;
     if (answer.ok) {
       const headers = aboutKey(answer.key).slice();
       for (const name in answer.headers) headers.push(name, answer.headers[name] as string);
-      reply.writeHead(200, headers).end();
-    } else refuse(reply, answer, forNginx);
+      this.#head(reply, 200, headers).end();
+    } else this.#refuse(reply, answer, forNginx);
     this.#done('auth', decision, answer.ok ? 200 : answer.status, performance.now() - start);
   }
 
   async #verify(request: IncomingMessage, reply: ServerResponse): Promise<void> {
     const start = performance.now();
     const question = await readQuestion(request);
-    if ('ok' in question) return refuse(reply, question);
+    if ('ok' in question) {
+      this.#refuse(reply, question);
+      this.#done('verify', { verdict: question.body.code }, question.status, performance.now() - start);
+      return;
+    }
     const { verifier } = this.#options;
     try {
       const verdict = await verifier.verify(question.key, { scopes: question.scopes });
-      send(reply, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }, verdictJson(verdict));
+      this.#send(reply, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }, verdictJson(verdict));
       const keyId = verdict.verdict === 'invalid' ? undefined : verdict.key.id;
       const decision = { verdict: verdict.verdict, keyId };
       this.#done('verify', decision, 200, performance.now() - start);
@@ -211,13 +215,13 @@ export class AuthServer {
       const unavailable = problem(503, 'unavailable', 'API keys cannot be checked at the moment', {
         'Retry-After': '1',
       });
-      refuse(reply, unavailable);
+      this.#refuse(reply, unavailable);
       this.#done('verify', { verdict: 'unavailable', trouble: error }, 503, performance.now() - start);
     }
   }
 
   async #healthz(reply: ServerResponse): Promise<void> {
-    if (this.#stopping) return refuse(reply, problem(503, 'stopping', 'the server is stopping'));
+    if (this.#stopping) return this.#refuse(reply, problem(503, 'stopping', 'the server is stopping'));
     const now = performance.now();
     if (this.#health === undefined || now - this.#health.at > HEALTH_FOR_MS) {
       const answer = this.#options.ping().then(
@@ -226,8 +230,25 @@ export class AuthServer {
       );
       this.#health = { at: now, answer };
     }
-    if (await this.#health.answer) send(reply, 200, { 'Content-Type': 'application/json' }, { status: 'ok' });
-    else refuse(reply, problem(503, 'unavailable', 'the store does not answer'));
+    if (await this.#health.answer) this.#send(reply, 200, { 'Content-Type': 'application/json' }, { status: 'ok' });
+    else this.#refuse(reply, problem(503, 'unavailable', 'the store does not answer'));
+  }
+
+  /** While the server stops, an answer is the last of its connection: `stop` waits for all of them. */
+  #head(reply: ServerResponse, status: number, headers: http.OutgoingHttpHeaders | string[]): ServerResponse {
+    if (this.#stopping) reply.setHeader('Connection', 'close');
+    return reply.writeHead(status, headers);
+  }
+
+  #send(reply: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: unknown): void {
+    const text = JSON.stringify(body);
+    this.#head(reply, status, { ...headers, 'Content-Length': Buffer.byteLength(text) }).end(text);
+  }
+
+  /** nginx's `auth_request` knows 401 and 403 only, and takes anything else for a failure: the true status goes beside. */
+  #refuse(reply: ServerResponse, { status, headers, body }: Refusal, forNginx = false): void {
+    if (forNginx) this.#send(reply, status === 401 ? 401 : 403, { ...headers, 'X-Auth-Status': String(status) }, body);
+    else this.#send(reply, status, headers, body);
   }
 
   #done(
@@ -249,7 +270,7 @@ export class AuthServer {
     if (request.destroyed && !request.complete) return; // whoever asked went away in the middle
     this.#options.log.line('error', 'a request failed', describe(error));
     if (reply.headersSent) reply.destroy();
-    else refuse(reply, problem(500, 'internal', 'something went wrong'));
+    else this.#refuse(reply, problem(500, 'internal', 'something went wrong'));
   }
 }
 
@@ -272,20 +293,6 @@ function aboutKey(key: ApiKey): readonly string[] {
 function describe(error: unknown): { readonly error: string; readonly code?: string } {
   if (isKeysError(error)) return { error: safeText(error.message), code: error.code };
   return { error: error instanceof Error ? error.name : 'unknown' };
-}
-
-function send(reply: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: unknown): void {
-  const text = JSON.stringify(body);
-  reply.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) }).end(text);
-}
-
-/** nginx's `auth_request` knows 401 and 403 only, and takes anything else for a failure: the true status goes beside. */
-function refuse(reply: ServerResponse, { status, headers, body }: Refusal, forNginx = false): void {
-  if (!forNginx || status === 401 || status === 403) {
-    send(reply, status, forNginx ? { ...headers, 'X-Auth-Status': String(status) } : headers, body);
-    return;
-  }
-  send(reply, 403, { ...headers, 'X-Auth-Status': String(status) }, body);
 }
 
 /** A socket that a killed server left behind: nobody listens on it any more. */

@@ -8,13 +8,13 @@ export interface Target {
 const METHOD = /^[A-Z]{1,20}$/;
 /** A slash, a dot, a backslash, a NUL or a percent sign that was encoded: what one reader decodes and another does not. */
 const DISGUISED = /%(?:2f|2e|5c|00|25)/i;
-/** Printable ASCII from a slash to the query, without a backslash or `;`. */
-const PATH = /^\/[\x21-\x22\x24-\x3a\x3c-\x3e\x40-\x5b\x5d-\x7e]*(?=[?#]|$)/;
+/** Printable ASCII from a slash to the query, without a backslash, `;` or `#`: at a `#` some readers end the path, and others do not. */
+const PATH = /^\/[\x21-\x22\x24-\x3a\x3c-\x3e\x40-\x5b\x5d-\x7e]*(?=\?|$)/;
 const MAX_LENGTH = 4096;
 
 /**
  * Reads the method and target as a proxy forwards them (`X-Forwarded-Method`, `X-Forwarded-Uri`). Null for a target that two readers could
- * take for two paths: dot segments, empty segments, a backslash, `;`, encoded separators, broken or non-UTF-8 encoding, anything but
+ * take for two paths: dot segments, empty segments, a backslash, `;`, `#`, encoded separators, broken or non-UTF-8 encoding, anything but
  * printable ASCII. The proxy or the server behind it may clean such a path up; a rule must not be about another path than they serve.
  */
 export function readTarget(method: string, uri: string): Target | null {
@@ -30,7 +30,10 @@ export function readTarget(method: string, uri: string): Target | null {
   }
 }
 
-/** A path for a log: without its query, which may hold anything. */
+/** Letters, digits and `_`, which nobody has to encode (RFC 3986, section 2.3). */
+const NEEDLESS = /%(?:3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a])/gi;
+
+/** A path for a log: without its query, which may hold anything. A key string in it shows as one, so that the log can mask it. */
 export function loggedPath(uri: string): string {
-  return (/^[^?#]*/.exec(uri)?.[0] ?? '').slice(0, 200);
+  return (/^[^?#]*/.exec(uri)?.[0] ?? '').replace(NEEDLESS, decodeURIComponent).slice(0, 200);
 }

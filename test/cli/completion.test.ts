@@ -6,6 +6,8 @@ import { typedWords } from '../../src/cli/completion/line.js';
 import { SHELLS } from '../../src/cli/completion/shells.js';
 import { CHOICES, sourceOfArgument, sourceOfOption } from '../../src/cli/completion/sources.js';
 import { programForDocs } from '../../src/cli/main.js';
+import { readMigrations } from '../../src/store/migrations.js';
+import { openStore } from '../../src/store/open.js';
 import { startSqld, TOKENS } from '../support/sqld.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
@@ -252,6 +254,17 @@ describe('from the store', () => {
     expect(await cli.sql('SELECT max(seq) AS seq FROM audit_events')).toEqual([head]);
     expect(statSync(cli.store).mtimeMs).toBe(before);
     expect(existsSync(`${cli.store}-wal`)).toBe(false);
+  });
+
+  test('a store of an older version stays one', async () => {
+    const cli = testCli();
+    const by = () => ({ actor: null, osUser: 'tester', host: 'testhost', tool: '1' });
+    const older = { create: true, makeParent: false, timeoutMs: 1000, by, now: () => cli.now };
+    await (await openStore(cli.store, { ...older, migrations: readMigrations().slice(0, 2) })).close();
+    await values(cli, 'show', '');
+    await values(cli, 'create', '-s', '');
+    expect(await cli.sql('SELECT version FROM schema_migrations')).toHaveLength(2);
+    expect(readdirSync(cli.dir).sort()).toEqual(['home', 'keys.db']);
   });
 
   test('a name that somebody put into the file with a line break or an escape is not offered', async () => {

@@ -140,6 +140,18 @@ describe('/auth', () => {
     expect(disabled.headers['www-authenticate']).toMatch(/^Bearer realm=/);
   });
 
+  test('without rules, too, a target that was forwarded twice is refused', async () => {
+    const { keyring, address } = await scene({ requirements: { by: 'scopes', scopes: [] } });
+    const { keyString } = await make(keyring, 'a');
+    const headers = forwarded(keyString);
+    const twice = { ...headers, 'x-forwarded-uri': ['/check-ins', `/check-ins?access_token=${keyString}`] };
+    expect((await ask(address, '/auth', { headers: twice })).status).toBe(400);
+    expect(
+      (await ask(address, '/auth', { headers: { ...headers, 'x-forwarded-method': ['GET', 'PUT'] } })).status,
+    ).toBe(400);
+    expect((await ask(address, '/auth', { headers })).status).toBe(200);
+  });
+
   test('for nginx, says 401 and 403 only, with the true status beside', async () => {
     const { keyring, address } = await scene();
     const { keyString } = await make(keyring, 'a', { rateLimit: { limit: 1, windowSeconds: 3600 } });
@@ -261,6 +273,20 @@ describe('/verify', () => {
     expect([status, headers.allow]).toEqual([405, 'POST']);
   });
 
+  test('what is no question is counted and logged like every other refusal', async () => {
+    const { address, lines, log } = await scene({ logged: 'refused' });
+    await verify(address, 'x');
+    await verify(address, '{"key":"x"}', { 'content-type': 'text/plain' });
+    const { text } = await ask(address, '/metrics');
+    expect(text).toContain('{endpoint="verify",verdict="invalid_request"} 1');
+    expect(text).toContain('{endpoint="verify",verdict="unsupported_media_type"} 1');
+    await log.flush();
+    expect(lines()).toMatchObject([
+      { endpoint: 'verify', status: 400, verdict: 'invalid_request' },
+      { endpoint: 'verify', status: 415, verdict: 'unsupported_media_type' },
+    ]);
+  });
+
   test('a body without a length is counted as it comes', async () => {
     const { address } = await scene();
     const [host = '', port = ''] = address.split(':');
@@ -333,6 +359,38 @@ describe('the rest', () => {
     expect((await ask(address, '/healthz')).status).toBe(200);
     await closed;
     expect(text).toMatch(/^HTTP\/1\.1 408/);
+  });
+
+  test('stopping does not wait for connections that were left open for more requests', async () => {
+    let asked: () => void = () => {};
+    let release: () => void = () => {};
+    const pinged = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const ping = () => {
+      asked();
+      return held;
+    };
+    const { server, address } = await scene({ ping, limits: { stop: 600_000 } });
+    const [host = '', port = ''] = address.split(':');
+    const agent = new http.Agent({ keepAlive: true });
+    onTestFinished(() => agent.destroy());
+    const verify = http.request({ host, port, path: '/verify', method: 'POST', headers: JSON_TYPE, agent });
+    verify.write('{"key":');
+    const health = http.get({ host, port, path: '/healthz', agent });
+    await pinged;
+    await ask(address, '/nothing'); // the server has seen both connections by then
+    const stopped = server.stop();
+    verify.end('"x"}');
+    release();
+    for (const [reply] of await Promise.all([verify, health].map((request) => once(request, 'response')))) {
+      reply.resume();
+      expect([reply.statusCode, reply.headers.connection]).toEqual([200, 'close']);
+    }
+    await stopped;
   });
 
   test('stopping answers what is under way, takes nothing more, and writes the marks', async () => {

@@ -33,7 +33,7 @@ class Terminal {
     const tool = `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/unlockos-keys.js' "$@"\n`;
     place.write('bin/unlockos-keys', tool, 0o755);
     const { args, load } = START[shell];
-    const env = place.env({ TERM: 'xterm-256color', MARK: place.file('ran') });
+    const env = place.env({ TERM: 'xterm-256color', RAN: place.file('ran') });
     const screen = new Screen(shell, args, { cols: 200, rows: 50, cwd: place.dir, env });
     onTestFinished(() => screen.kill());
     screen.type(`${load}\r`);
@@ -55,9 +55,9 @@ class Terminal {
 /** What nobody may be able to make a shell run: a name for each, and each begins with a letter of its own. */
 const NAMES = [
   'a plain name',
-  'b$(touch "$MARK")',
-  'c`touch "$MARK"`',
-  'd; touch "$MARK"',
+  'b$(touch "$RAN")',
+  'c`touch "$RAN"`',
+  'd; touch "$RAN"',
   'e"quoted"',
   "f'quoted'",
   'g\\back\\slash',
@@ -166,27 +166,27 @@ test.each([
   await screen.shows(shown);
 });
 
-/** Lines that stand before a TAB. */
+/** Lines that stand before a TAB. RAN is the file that would be made (zsh has a MARK of its own). */
 const HOSTILE = [
-  'unlockos-keys show $(touch "$MARK")',
-  'unlockos-keys show `touch $MARK`',
-  'unlockos-keys verify --key-file "$(touch "$MARK")x',
-  'unlockos-keys verify --key-file=`touch $MARK`',
-  'unlockos-keys show $(touch "$MARK") ',
-  'unlockos-keys show `touch "$MARK"` ',
-  'unlockos-keys --store $(touch "$MARK") show ',
-  'unlockos-keys --store="$(touch "$MARK")" show a',
-  'unlockos-keys -p `touch $MARK` show a',
-  'unlockos-keys -s "$(touch $MARK)=',
-  'unlockos-keys list --scope "$(touch $MARK)',
-  'unlockos-keys list --scope=`touch $MARK`=x',
-  'unlockos-keys show \'; touch "$MARK"; \'',
-  'unlockos-keys show "; touch $MARK; echo ',
-  'unlockos-keys show <(touch "$MARK") ',
-  'unlockos-keys show \'"$(touch "$MARK")"\' "',
-  'unlockos-keys $(touch "$MARK")x ',
-  'unlockos-keys show "a\n$(touch "$MARK")" ',
-  'unlockos-keys show "a\n; touch $MARK\n',
+  'unlockos-keys show $(touch "$RAN")',
+  'unlockos-keys show `touch $RAN`',
+  'unlockos-keys verify --key-file "$(touch "$RAN")x',
+  'unlockos-keys verify --key-file=`touch $RAN`',
+  'unlockos-keys show $(touch "$RAN") ',
+  'unlockos-keys show `touch "$RAN"` ',
+  'unlockos-keys --store $(touch "$RAN") show ',
+  'unlockos-keys --store="$(touch "$RAN")" show a',
+  'unlockos-keys -p `touch $RAN` show a',
+  'unlockos-keys -s "$(touch $RAN)=',
+  'unlockos-keys list --scope "$(touch $RAN)',
+  'unlockos-keys list --scope=`touch $RAN`=x',
+  'unlockos-keys show \'; touch "$RAN"; \'',
+  'unlockos-keys show "; touch $RAN; echo ',
+  'unlockos-keys show <(touch "$RAN") ',
+  'unlockos-keys show \'"$(touch "$RAN")"\' "',
+  'unlockos-keys $(touch "$RAN")x ',
+  'unlockos-keys show "a\n$(touch "$RAN")" ',
+  'unlockos-keys show "a\n; touch $RAN\n',
 ];
 
 /** The keys that put a line break into a line. */
@@ -195,7 +195,7 @@ const CLEAR = '\u0015'.repeat(6); // in fish one for each line, and one for each
 
 test.each(SHELLS)('%s runs nothing of a line when TAB is pressed', async (shell) => {
   const place = new Place();
-  await place.key('a$(touch "$MARK")');
+  await place.key('a$(touch "$RAN")');
   const terminal = await Terminal.open(place, shell);
   // As zsh has it, TAB expands the word at the cursor first, whatever the command is: `true $(touch x)` makes x. This is about what we add.
   if (shell === 'zsh') await terminal.type("bindkey '^I' complete-word\r");
