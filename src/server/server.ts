@@ -63,7 +63,6 @@ export class AuthServer {
   #connections = 0;
   #stopping = false;
   #health: { readonly at: number; readonly answer: Promise<boolean> } | undefined;
-  #socket: string | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -113,7 +112,6 @@ export class AuthServer {
       await this.#listenAt(where);
     }
     if ('path' in where) {
-      this.#socket = where.path;
       chmodSync(where.path, SOCKET_MODE);
       return `unix:${where.path}`;
     }
@@ -136,7 +134,7 @@ export class AuthServer {
     this.#requirements = requirements;
   }
 
-  /** Takes nothing more, answers what is under way, and closes the verifier, which writes its last marks. */
+  /** Takes nothing more (a Unix socket goes at once), answers what is under way, and closes the verifier, which writes its last marks. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -145,7 +143,6 @@ export class AuthServer {
     const cut = setTimeout(() => this.#http.closeAllConnections(), this.#limits.stop);
     await closed;
     clearTimeout(cut);
-    if (this.#socket !== undefined) rmSync(this.#socket, { force: true });
     await this.#options.verifier.close();
   }
 

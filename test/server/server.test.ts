@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import os from 'node:os';
@@ -432,6 +432,27 @@ describe('the rest', () => {
     await expect(serving(await another(keyring, 'better-sqlite3'), {}, { path: at })).rejects.toMatchObject({
       code: 'listen_failed',
     });
+  });
+
+  test('leaves the Unix socket to its successor, which may listen while answers are under way', async () => {
+    const dir = mkdtempSync(path.join(os.tmpdir(), 'unlk-sock-'));
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+    const at = path.join(dir, 's');
+    const keyring = await freshKeyring('better-sqlite3');
+    const first = await serving(await another(keyring, 'better-sqlite3'), {}, { path: at });
+    const request = http.request({ socketPath: at, path: '/verify', method: 'POST', headers: JSON_TYPE, agent: false });
+    request.write('{"key":');
+    await once(request, 'socket').then(([socket]) => (socket.connecting ? once(socket, 'connect') : null));
+    await ask(first.address, '/healthz'); // the server has seen the connection by then
+    const stopped = first.server.stop();
+    const second = await serving(await another(keyring, 'better-sqlite3'), {}, { path: at });
+    request.end('"x"}');
+    const [reply] = (await once(request, 'response')) as [http.IncomingMessage];
+    reply.resume();
+    await stopped;
+    expect((await ask(second.address, '/healthz')).status).toBe(200);
+    await second.server.stop();
+    expect(existsSync(at)).toBe(false);
   });
 
   test('names a port that is taken', async () => {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -29,6 +30,8 @@ export class TestCli {
   /** Answers to come, one a question; a question without an answer fails the test, and so does an answer without a question. */
   answers: Answer[] = [];
   asked: Question[] = [];
+  /** Signals, by their names, to a command that runs on; and from it `log`, with each piece of text that it logs. */
+  readonly signals = new EventEmitter();
   /** What a prompt's own check said to an answer that it refused; the next answer is then taken. */
   refusals: string[] = [];
   /** Everything that went to both streams, in order. */
@@ -89,9 +92,15 @@ export class TestCli {
       home: this.home,
       version: '9.8.7',
       nodeVersion: 'v20.0.0',
-      onSignals: () => () => {},
+      onSignals: (signals, heard) => {
+        for (const signal of signals) this.signals.on(signal, heard);
+        return () => {
+          for (const signal of signals) this.signals.removeListener(signal, heard);
+        };
+      },
       log: async (text) => {
         said.stderr += text;
+        this.signals.emit('log', text);
       },
       openStore,
       prompts: async () => prompts,

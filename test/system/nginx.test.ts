@@ -20,6 +20,7 @@ interface Front {
     target: string,
     keyString?: string,
     method?: string,
+    more?: Record<string, string>,
   ): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }>;
 }
 
@@ -70,8 +71,8 @@ async function behindNginx(place: Place): Promise<Front> {
   const nginx = spawn('nginx', ['-p', place.dir, '-c', place.file('nginx.conf')], { stdio: 'ignore' });
   onTestFinished(() => void nginx.kill('SIGTERM'));
   await listening(front);
-  const get: Front['get'] = async (target, keyString, method = 'GET') => {
-    const headers = keyString === undefined ? {} : { authorization: `Bearer ${keyString}` };
+  const get: Front['get'] = async (target, keyString, method = 'GET', more = {}) => {
+    const headers = keyString === undefined ? more : { ...more, authorization: `Bearer ${keyString}` };
     const call = request({ host: '127.0.0.1', port: front, path: target, method, headers });
     call.end();
     const [reply] = await once(call, 'response');
@@ -122,6 +123,29 @@ test('a key that is disabled is refused by the next request, and nobody is let i
   expect(reached).toHaveLength(2);
 });
 
+test('what a client says of its key, or of another request, reaches nobody', async () => {
+  const { place, reached, get } = await behindNginx(new Place());
+  const keyString = await place.key('kiosk');
+  const forged = {
+    'X-Api-Key-Id': 'forged',
+    'X-Api-Key-Name': 'forged',
+    'X-Api-Key-Mode': 'forged',
+    'X-Api-Key-Scopes': 'forged',
+    'X-Forwarded-Method': 'GET',
+    'X-Forwarded-Uri': '/plans/1',
+  };
+  expect((await get('/elsewhere', keyString, 'GET', forged)).status).toBe(403);
+  expect((await get('/check-ins', keyString, 'GET', forged)).status).toBe(200);
+  expect(reached.map(({ headers }) => headers)).toMatchObject([
+    {
+      'x-api-key-id': keyString.slice(10, 22),
+      'x-api-key-name': 'kiosk',
+      'x-api-key-mode': 'test',
+      'x-api-key-scopes': 'checkin:read',
+    },
+  ]);
+});
+
 test.each([
   '/check-ins/../elsewhere',
   '/check-ins/%2e%2e/elsewhere',
@@ -132,6 +156,7 @@ test.each([
   '/check-ins/%2e%2e%2felsewhere',
   '/check-ins;/../elsewhere',
   '/check-ins/%00',
+  '/check-ins#/../elsewhere',
 ])('a path that nginx and the server behind could read otherwise is refused: %s', async (target) => {
   const { place, reached, get } = await behindNginx(new Place());
   const keyString = await place.key('kiosk');

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { KeysError } from '../../domain/errors.js';
-import { parseTimeout } from '../../domain/expiry.js';
 import type { Mode } from '../../domain/key-string.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
@@ -15,7 +14,7 @@ interface ServeFlags {
   readonly require?: string;
   readonly scope?: string[];
   readonly limits: string;
-  readonly maxStale?: string;
+  readonly maxStale: string;
   readonly marks: boolean;
   readonly pepperedOnly?: boolean;
   readonly log: string;
@@ -69,7 +68,7 @@ async function serve(session: Session, flags: ServeFlags): Promise<void> {
     );
   const rateLimit = oneOf('--limits', flags.limits, LIMITS);
   const logged = oneOf('--log', flags.log, LOGGED);
-  const maxStaleMs = flags.maxStale === undefined || flags.maxStale === '0' ? 0 : parseTimeout(flags.maxStale);
+  const maxStaleMs = readMaxStale(flags.maxStale);
   if (flags.require !== undefined && flags.scope !== undefined)
     throw new KeysError('usage', '--require and --scope do not go together', 'name the scopes in the rules');
   const { AuthServer, Log, parseRules } = await import('../../server/index.js');
@@ -99,21 +98,20 @@ async function serve(session: Session, flags: ServeFlags): Promise<void> {
     log.line('warn', 'no rules and no scopes: any valid key of this environment is let in');
   log.line('info', 'listening', { address, environment, store: session.store.value, rules: file ?? undefined });
   await new Promise<void>((resolve) => {
-    const reload = () => {
+    const readAgain = async () => {
       try {
         const next = read();
-        assertScopesExist(keyring, next).then(
-          () => {
-            server.require(next);
-            log.line('info', 'rules were read again');
-          },
-          (error) => log.line('error', 'the rules stay as they were', { error: messageOf(error) }),
-        );
+        await assertScopesExist(keyring, next);
+        server.require(next);
+        log.line('info', 'rules were read again');
       } catch (error) {
         log.line('error', 'the rules stay as they were', { error: messageOf(error) });
       }
     };
-    ctx.onSignals(['SIGHUP'], reload);
+    let reading = Promise.resolve();
+    ctx.onSignals(['SIGHUP'], () => {
+      reading = reading.then(readAgain); // one after the other: what was read last is in force
+    });
     const end = ctx.onSignals(['SIGTERM', 'SIGINT'], (signal) => {
       end(); // a second signal ends the process as signals do
       log.line('info', 'stopping', { signal });
@@ -136,6 +134,20 @@ function readEnvironment(text: string | undefined): Mode {
     text === undefined ? 'which environment is this?' : `--environment ${quoted(text)} is unknown`,
     '--environment live, or --environment test',
   );
+}
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000 } as const;
+
+/** Milliseconds. Throws `usage` for what is no time; the verifier does for one that is too long. */
+function readMaxStale(text: string): number {
+  const match = /^(\d{1,6})(ms|s|m)$/.exec(text === '0' ? '0s' : text);
+  if (!match)
+    throw new KeysError(
+      'usage',
+      `--max-stale ${quoted(text)} is not a time`,
+      'a whole number and a unit, up to 60s: 500ms, 5s; 0 asks the store about every request',
+    );
+  return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
 }
 
 /** Throws `usage` for what is no address. */
