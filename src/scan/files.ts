@@ -1,4 +1,15 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { Finder, type Hit } from './finder.js';
@@ -19,8 +30,16 @@ export interface Tally {
   binaries: number;
 }
 
+/** A path as the system has it: names are bytes, and those of an old disk need not be UTF-8. */
+type Place = Buffer;
+
 const PIECE = 1 << 20;
 const LOOK_AT = 8192;
+const SEPARATOR = Buffer.from(path.sep);
+/** Never waits for the other end of a pipe. */
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+/** The entry itself must be the file, not a link that somebody put in its place meanwhile. */
+const READ_NO_LINK = READ | (constants.O_NOFOLLOW ?? 0);
 
 interface Level {
   readonly dir: string;
@@ -31,28 +50,46 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }
 
-/** The rules of a file of patterns; none where there is no such file. */
+function below(dir: Place, name: Place): Place {
+  return Buffer.concat([dir, ...(dir.at(-1) === SEPARATOR[0] ? [] : [SEPARATOR]), name]);
+}
+
+/**
+ * The rules of a file of patterns; none where there is no such file, or one that cannot be read: then more is searched, not less.
+ * Case counts, as in git on Linux; where git folds it, too, more is searched.
+ */
 function rulesIn(dir: string, file: string): Level[] {
+  let descriptor: number;
   try {
-    return [{ dir, rules: ignore().add(readFileSync(file, 'utf8')) }];
+    descriptor = openSync(file, READ_NO_LINK);
   } catch {
     return [];
   }
+  try {
+    if (!fstatSync(descriptor).isFile()) return [];
+    return [{ dir, rules: ignore({ ignorecase: false }).add(readFileSync(descriptor, 'utf8')) }];
+  } catch {
+    return [];
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The rules of a directory; a repository within another begins anew. */
+function rulesAt(dir: string, above: readonly Level[]): readonly Level[] {
+  const own = rulesIn(dir, path.join(dir, '.gitignore'));
+  if (existsSync(path.join(dir, '.git'))) return [...rulesIn(dir, path.join(dir, '.git/info/exclude')), ...own];
+  return own.length === 0 ? above : [...above, ...own];
 }
 
 /** The rules that hold at a directory from above it: those of its repository, from the root down. */
-function rulesAbove(dir: string): Level[] {
+function rulesAbove(dir: string): readonly Level[] {
   const way: string[] = [];
-  for (let at = dir; ; at = path.dirname(at)) {
-    way.unshift(at);
-    if (lstatSync(path.join(at, '.git'), { throwIfNoEntry: false })) break;
-    if (path.dirname(at) === at) return rulesIn(dir, path.join(dir, '.gitignore')); // in no repository
+  for (let at = dir; !existsSync(path.join(at, '.git')); way.unshift(at)) {
+    at = path.dirname(at);
+    if (at === way[0]) return []; // in no repository
   }
-  const [root = dir] = way;
-  return [
-    ...rulesIn(root, path.join(root, '.git/info/exclude')),
-    ...way.flatMap((each) => rulesIn(each, path.join(each, '.gitignore'))),
-  ];
+  return way.reduce<readonly Level[]>((levels, each) => rulesAt(each, levels), []);
 }
 
 /** The last rule that speaks of a path decides, and a deeper file of rules comes later. */
@@ -68,47 +105,52 @@ function isIgnored(levels: readonly Level[], file: string, isDirectory: boolean)
   return ignored;
 }
 
-/** Searches a file, or a directory and all below it, one after another. `.git`, links, and what is no regular file are passed over. */
+/**
+ * Searches a file, or a directory and all below it, one after another. What is named (an absolute path) is meant, if it is a link or
+ * ignored; below it `.git`, links, and what is no regular file are passed over.
+ */
 export function* scanPath(start: string, options: FileOptions, tally: Tally): Generator<FileFinding> {
-  const stats = lstatSync(start, { throwIfNoEntry: false });
-  if (!stats) return yield { kind: 'unreadable', file: start, why: 'ENOENT' };
-  if (stats.isDirectory()) {
-    const levels = options.all ? [] : rulesAbove(path.resolve(start));
-    return yield* scanDirectory(start, levels, options, tally);
+  let stats: import('node:fs').Stats;
+  try {
+    stats = statSync(start);
+  } catch (error) {
+    return yield { kind: 'unreadable', file: start, why: codeOf(error) };
   }
-  // A link that was named is meant; a pipe or a device would be waited for.
-  yield* scanFile(start, tally, !stats.isSymbolicLink());
+  if (stats.isDirectory()) {
+    const above = options.all ? [] : rulesAbove(start);
+    yield* scanDirectory(Buffer.from(start), isIgnored(above, start, true) ? [] : above, options, tally);
+  } else if (stats.isFile()) yield* scanFile(Buffer.from(start), READ, tally);
+  else yield { kind: 'unreadable', file: start, why: 'no regular file' };
 }
 
 function* scanDirectory(
-  dir: string,
-  levels: readonly Level[],
+  dir: Place,
+  above: readonly Level[],
   options: FileOptions,
   tally: Tally,
 ): Generator<FileFinding> {
-  let entries: import('node:fs').Dirent[];
+  let entries: Dirent<Buffer>[];
   try {
-    entries = readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const listed = readdirSync(dir, { withFileTypes: true, encoding: 'buffer' });
+    entries = listed.sort((a, b) => Buffer.compare(a.name, b.name));
   } catch (error) {
-    return yield { kind: 'unreadable', file: dir, why: codeOf(error) };
+    return yield { kind: 'unreadable', file: dir.toString(), why: codeOf(error) };
   }
+  const levels = options.all ? [] : rulesAt(dir.toString(), above);
   for (const entry of entries) {
-    const file = path.join(dir, entry.name);
-    if (!options.all && isIgnored(levels, path.resolve(file), entry.isDirectory())) continue;
-    if (entry.isFile()) yield* scanFile(file, tally, true);
-    else if (entry.isDirectory() && entry.name !== '.git') {
-      const own = options.all ? [] : rulesIn(path.resolve(file), path.join(file, '.gitignore'));
-      yield* scanDirectory(file, [...levels, ...own], options, tally);
-    }
+    const file = below(dir, entry.name);
+    if (isIgnored(levels, file.toString(), entry.isDirectory())) continue;
+    if (entry.isFile()) yield* scanFile(file, READ_NO_LINK, tally);
+    else if (entry.isDirectory() && entry.name.toString() !== '.git')
+      yield* scanDirectory(file, levels, options, tally);
   }
 }
 
-/** `here`: the entry itself must be the file, not a link that somebody put in its place meanwhile. */
-function* scanFile(file: string, tally: Tally, here: boolean): Generator<FileFinding> {
+function* scanFile(place: Place, flags: number, tally: Tally): Generator<FileFinding> {
+  const file = place.toString();
   let descriptor: number;
-  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (here ? (constants.O_NOFOLLOW ?? 0) : 0);
   try {
-    descriptor = openSync(file, flags);
+    descriptor = openSync(place, flags);
   } catch (error) {
     return yield { kind: 'unreadable', file, why: codeOf(error) };
   }

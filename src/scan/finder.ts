@@ -24,8 +24,12 @@ function isWord(byte: number | undefined): boolean {
  * Most pieces cost one search for five bytes, and one for line ends.
  */
 export class Finder {
-  /** What may be the beginning of a key string, with the byte before it. */
+  /** What may hold the beginning of a key string. */
   #kept = Buffer.alloc(0);
+  /** Where in `#kept` one may begin: the byte before was looked at already, and is there to say whether a word goes on. */
+  #from = 0;
+  /** The first byte kept is only what stands before the rest: it was looked at. */
+  #isContext = false;
   #line = 1;
   /** Bytes of the line before `#kept`. */
   #column = 0;
@@ -47,7 +51,7 @@ export class Finder {
     let from = 0;
     let keep = atEnd ? bytes.length : Math.max(0, last);
     for (
-      let at = bytes.indexOf(PREFIX, 0, 'latin1');
+      let at = bytes.indexOf(PREFIX, this.#isContext ? 1 : 0, 'latin1');
       at >= 0 && at <= last;
       at = bytes.indexOf(PREFIX, at + 1, 'latin1')
     ) {
@@ -62,6 +66,7 @@ export class Finder {
       hits.push({ keyString: text, checksum: parsed.ok ? 'good' : 'bad', line: this.#line, column: this.#column + 1 });
     }
     this.#walk(bytes, from, keep);
+    this.#isContext ||= keep > 0;
     this.#kept = Buffer.from(bytes.subarray(keep)); // a copy: the piece may be written over
     return hits;
   }

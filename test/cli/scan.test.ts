@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mintKeyString } from '../../src/domain/key-string.js';
+import { Finder, type Hit, scanStaged } from '../../src/scan/index.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 interface Finding {
@@ -126,6 +128,68 @@ describe('scan of files', () => {
     ]);
   });
 
+  test('heeds the case of a pattern, no rules of a link or a pipe, and none of another repository', async () => {
+    const { cli, write, dir } = scene();
+    const { keyString } = await cli.create('k');
+    const files = async (...argv: string[]) =>
+      (await scan(cli, ...argv)).found.map(({ file }) => file.replace(/^work\//, ''));
+    mkdirSync(path.join(dir, '.git'));
+    write('.gitignore', 'build\n*.log\n[z-a]\n[\n\\\n');
+    for (const file of ['Build', 'build', 'inner/a.log', 'linked/x', 'piped/y']) write(file, keyString);
+    mkdirSync(path.join(dir, 'inner/.git'));
+    symlinkSync(write('../rules', 'x\n'), path.join(dir, 'linked/.gitignore'));
+    execFileSync('mkfifo', [path.join(dir, 'piped/.gitignore')]);
+    expect(await files(dir)).toEqual(['Build', 'inner/a.log', 'linked/x', 'piped/y']);
+  });
+
+  test('reads a directory that is named, if it is ignored or a link; its own rules hold', async () => {
+    const { cli, write, dir } = scene();
+    const { keyString } = await cli.create('k');
+    mkdirSync(path.join(dir, '.git'));
+    write('.gitignore', 'dist/\n');
+    write('dist/.gitignore', 'own\n');
+    write('dist/own', keyString);
+    write('dist/deep/bundle.js', keyString);
+    symlinkSync('dist', path.join(dir, 'link'));
+    const files = async (name: string) => (await scan(cli, path.join(dir, name))).found.map(({ file }) => file);
+    expect(await files('.')).toEqual([]);
+    expect(await files('dist')).toEqual(['work/dist/deep/bundle.js']);
+    expect(await files('link')).toEqual(['work/link/deep/bundle.js']);
+  });
+
+  test('tells of each place once, however often it is named', async () => {
+    const { cli, write, dir } = scene();
+    const { keyString } = await cli.create('k');
+    const file = write('a', `${keyString} ${keyString}`);
+    expect((await scan(cli, dir, file, dir)).found.map(({ column }) => column)).toEqual([1, 63]);
+  });
+
+  test('reads files whose names are no UTF-8', async () => {
+    const { cli, dir } = scene();
+    const { keyString } = await cli.create('k');
+    const odd = Buffer.concat([Buffer.from(`${dir}/caf`), Buffer.from([0xe9])]);
+    mkdirSync(odd);
+    writeFileSync(Buffer.concat([odd, Buffer.from([0x2f, 0xff])]), keyString);
+    expect(await scan(cli, dir)).toMatchObject({ exitCode: 7, stderr: '', found: [{ line: 1 }] });
+  });
+
+  test('masks a key string that stands in the name of a file, and disables the key all the same', async () => {
+    const { cli, write, dir } = scene();
+    const { keyString, id } = await cli.create('k');
+    write(`${keyString}.d/${keyString}.txt`, keyString);
+    const missing = path.join(dir, `${keyString}.gone`);
+    for (const format of ['table', 'json', 'jsonl', 'csv', 'tsv', 'yaml', 'value']) {
+      const { exitCode, stdout, stderr } = await cli.run('scan', dir, missing, '-o', format, '--fields', 'file,id');
+      expect(exitCode).toBe(7);
+      expect(stdout).toContain(id);
+      expect(stdout + stderr, format).not.toContain(keyString.slice(23, 31));
+    }
+    expect((await scan(cli, dir, '--disable')).found).toMatchObject([{ status: 'inactive', disabled: true }]);
+    const { stdout } = await cli.run('audit', 'list', '--json');
+    expect(stdout).toContain('found by scan: work/unlk_');
+    expect(stdout).not.toContain(keyString.slice(23, 31));
+  });
+
   test('passes over binaries, links, pipes and what is in .git; reads UTF-16', async () => {
     const { cli, write, dir } = scene();
     const { keyString } = await cli.create('k');
@@ -194,6 +258,23 @@ describe('scan of files', () => {
     expect((await scan(cli, dir, '--disable')).exitCode).toBe(8);
   });
 
+  test('tells what it found when the store fails, whenever that is', async () => {
+    const { cli, write, dir } = scene();
+    write('a', mintKeyString('live').keyString);
+    cli.env = { UNLOCKOS_KEYS_STORE: 'http://127.0.0.1:9' };
+    const { exitCode, stdout, stderr } = await cli.run('scan', dir);
+    expect({ exitCode, stdout, stderr }).toMatchObject({
+      exitCode: 7,
+      stdout: expect.stringContaining('work/a:1:1'),
+      stderr: expect.stringMatching(/Not looked up/),
+    });
+    expect(await scan(cli, dir, '--disable')).toMatchObject({
+      exitCode: 8,
+      found: [{ file: 'work/a', disabled: false }],
+      stderr: expect.stringMatching(/store_unavailable/),
+    });
+  });
+
   test('reads stdin', async () => {
     const { cli } = scene();
     const { keyString, id } = await cli.create('k');
@@ -240,13 +321,50 @@ describe('scan --disable', () => {
     });
   });
 
+  test('disables what it can, and ends with 9, where the pepper of one key is missing', async () => {
+    const { cli, write, dir } = scene();
+    await cli.run('store', 'pepper', 'peppers');
+    const bcrypt = await cli.create('bcrypt');
+    const before = cli.env;
+    cli.env = { ...before, UNLOCKOS_KEYS_PEPPER_FILE: path.join(cli.dir, 'peppers') };
+    await cli.run('store', 'hash', 'hmac-sha256');
+    const peppered = await cli.create('peppered');
+    cli.env = before;
+    write('a', `${peppered.keyString}\n${bcrypt.keyString}`);
+    const { exitCode, found, stderr } = await scan(cli, dir, '--disable');
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 9,
+      stderr: expect.stringMatching(/peppered.*not be disabled/),
+    });
+    expect(found.map(({ name, status, disabled }) => [name, status, disabled])).toEqual([
+      ['peppered', 'active', false],
+      ['bcrypt', 'inactive', true],
+    ]);
+  });
+
+  test('says in the log where, by the end of a long path, in whole characters', async () => {
+    const { cli, write, dir } = scene();
+    const { keyString, id } = await cli.create('k');
+    write(
+      `${'\u{1f511}'.repeat(60)}/${'\u{1f511}'.repeat(60)}/${'\u{1f511}'.repeat(60)}/x${'\u{1f511}'.repeat(60)}`,
+      keyString,
+    );
+    write(`long/${'y'.repeat(250)}/${'z'.repeat(250)}/\u{1f468}\u200d\u{1f469}`, keyString);
+    expect((await scan(cli, dir, '--disable')).found).toMatchObject([{ disabled: true }, { disabled: true }]);
+    const [event] = await cli.json('audit', 'list', '--key', id, '--action', 'key.disable');
+    expect(event.reason).toMatch(/:1$/);
+  });
+
   test('dry, and in a protected profile without the name, disables nothing', async () => {
     const { cli, write, dir } = scene();
     write('a', (await cli.create('k')).keyString);
     expect((await cli.run('scan', dir, '--disable', '-n')).stderr).toMatch(/Dry run: would disable k/);
     cli.env = { UNLOCKOS_KEYS_CONFIG_DIR: cli.dir };
     await cli.run('profile', 'add', 'p', '--store', cli.store, '--protected', '--use');
-    expect((await scan(cli, dir, '--disable')).exitCode).toBe(6);
+    expect(await scan(cli, dir, '--disable')).toMatchObject({
+      exitCode: 6,
+      found: [{ name: 'k', status: 'active', disabled: false }],
+    });
     expect((await cli.json('show', 'k')).status).toBe('active');
     expect((await scan(cli, dir, '--disable', '--confirm', 'k')).exitCode).toBe(7);
     expect((await cli.json('show', 'k')).status).toBe('inactive');
@@ -336,11 +454,134 @@ describe('scan of a git repository', () => {
     expect(() => readFileSync(path.join(dir, '../sprung'))).toThrow();
   });
 
-  test('says when there is none', async () => {
+  test.each(['--git-history', '--staged'])('%s says when there is none', async (flag) => {
     const { cli } = scene();
-    expect(await scan(cli, '--git-history')).toMatchObject({
+    expect(await scan(cli, flag)).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringMatching(/git cannot tell/),
+      stderr: expect.stringMatching(/git cannot tell: fatal: not a git repository/),
+    });
+  });
+
+  test('reads what attributes call no text, and UTF-16', async () => {
+    const { write, dir, keyString, work, commit } = await repository();
+    write('.gitattributes', '*.js -diff\n*.map binary\n');
+    write('a.js', keyString);
+    write('b.map', keyString);
+    for (const [name, bytes] of [
+      ['le', Buffer.from(`\ufeffx\r\nK=${keyString}\r\n`, 'utf16le')],
+      ['be', Buffer.from(`\ufeffx\nK=${keyString}`, 'utf16le').swap16()],
+    ] as const)
+      write(name, bytes);
+    git(dir, 'add', '-A');
+    const expected = [
+      ['a.js', 1],
+      ['b.map', 1],
+      ['be', 2],
+      ['le', 2],
+    ];
+    expect((await work('--staged')).found.map(({ file, line }) => [file, line])).toEqual(expected);
+    commit('one');
+    expect((await work('--git-history')).found.map(({ file, line }) => [file, line])).toEqual(expected);
+  });
+
+  test('no setting hides a part: relative, an order file, a replaced commit', async () => {
+    const { cli, write, dir, keyString, commit } = await repository();
+    write('a', keyString);
+    commit('bad');
+    const bad = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: dir }).toString().trim();
+    git(dir, 'checkout', '-q', '--orphan', 'clean');
+    write('a', 'clean');
+    write('sub/x', 'x');
+    commit('good');
+    git(dir, 'replace', bad, 'HEAD');
+    git(dir, 'config', 'diff.relative', 'true');
+    git(dir, 'config', 'diff.orderFile', 'none');
+    Object.assign(cli, { dir: path.join(dir, 'sub') });
+    const { exitCode, found } = await scan(cli, '--git-history');
+    Object.assign(cli, { dir: path.dirname(dir) });
+    expect({ exitCode, found }).toMatchObject({ exitCode: 7, found: [{ file: 'a', commit: bad }] });
+  });
+
+  test('finds in lines of any length, and once', async () => {
+    const { write, dir, keyString, work } = await repository();
+    const filler = (length: number) => 'min.'.repeat(length / 4);
+    write('bundle.js', `short\n${filler(200_000)} ${keyString} ${filler(65_536)}\n${filler(70_000)}\n"${keyString}"\n`);
+    git(dir, 'add', '-A');
+    expect((await work('--staged')).found.map(({ line, column }) => [line, column])).toEqual([
+      [2, 200_002],
+      [4, 2],
+    ]);
+  });
+
+  test('reads the same in a diff as in the file', async () => {
+    const { dir } = await repository();
+    const key = mintKeyString('test').keyString;
+    const part = fc.constantFrom(
+      key,
+      `${key}x`,
+      '\n',
+      '\r\n',
+      ' ',
+      '+',
+      '-',
+      '\\',
+      '@@ -1 +1 @@\n',
+      '+++ b/x\n',
+      '\u00e9',
+      'a\0',
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 12 }), async (parts) => {
+        const bytes = Buffer.from(parts.join(''));
+        writeFileSync(path.join(dir, 'f'), bytes);
+        git(dir, 'add', 'f');
+        const finder = new Finder();
+        const inFile = [...finder.feed(bytes), ...finder.end()];
+        const inDiff: Hit[] = [];
+        for await (const each of scanStaged(dir)) if (each.kind === 'hit') inDiff.push(each.hit);
+        expect(inDiff).toEqual(inFile);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('masks a key string that stands in the name of a file', async () => {
+    const { write, dir, keyString, id, work } = await repository();
+    write(keyString, keyString);
+    git(dir, 'add', '-A');
+    const { found } = await work('--staged');
+    expect(found).toMatchObject([{ id }]);
+    expect(JSON.stringify(found)).not.toContain(keyString.slice(23, 31));
+  });
+
+  test('says that the history of a shallow clone is not whole, and ends with 9', async () => {
+    const { cli, write, dir, keyString, commit } = await repository();
+    write('a', keyString);
+    commit('leaked');
+    write('a', 'gone');
+    commit('gone');
+    git(cli.dir, 'clone', '-q', '--depth', '1', `file://${dir}`, 'clone');
+    const before = cli.dir;
+    Object.assign(cli, { dir: path.join(before, 'clone') });
+    const answer = await scan(cli, '--git-history');
+    Object.assign(cli, { dir: before });
+    expect(answer).toMatchObject({ exitCode: 9, found: [], stderr: expect.stringMatching(/shallow: git fetch/) });
+  });
+
+  test('tells what it found before the repository turned out to be damaged', async () => {
+    const { write, dir, keyString, work, commit } = await repository();
+    write('a', 'one\n');
+    commit('one');
+    const blob = execFileSync('git', ['rev-parse', 'HEAD:a'], { cwd: dir }).toString().trim();
+    write('a', 'two\n');
+    commit('two');
+    write('b', keyString);
+    commit('three');
+    execFileSync('rm', ['-f', path.join(dir, '.git/objects', blob.slice(0, 2), blob.slice(2))]);
+    expect(await work('--git-history')).toMatchObject({
+      exitCode: 7,
+      found: [{ file: 'b' }],
+      stderr: expect.stringMatching(/could not read the rest of the repository \(fatal: /),
     });
   });
 });

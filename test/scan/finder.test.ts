@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { checksum, KEY_STRING_IN_TEXT, mintKeyString } from '../../src/domain/key-string.js';
 import { Finder, type Hit } from '../../src/scan/finder.js';
 import { RULES } from '../../src/scan/rules.js';
 
@@ -44,7 +44,30 @@ test('a key string is found once, with its place, however the text is cut', () =
   );
 });
 
+test('it finds what the pattern finds in the whole text, whatever stands beside and however it is cut', () => {
+  const part = fc.constantFrom('x', '_', ' ', '\n', '\u00e9', KEY, KEY.slice(0, 60), 'unlk_', 'unlk_live_');
+  fc.assert(
+    fc.property(
+      fc.array(part, { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1 }),
+      (parts, cuts) => {
+        const bytes = Buffer.from(parts.join(''));
+        const pieces: Buffer[] = [];
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const size = cuts[i % cuts.length] ?? 1;
+          pieces.push(Buffer.from(bytes.subarray(at, at + size)));
+          at += size;
+        }
+        const whole = [...bytes.toString('latin1').matchAll(KEY_STRING_IN_TEXT)];
+        expect(find(pieces)).toHaveLength(whole.length);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
 test.each([
+  [`x${KEY} `, 0],
   [`${KEY}`, 1],
   [`"${KEY}"`, 1],
   [`${KEY}\n${KEY}`, 2],

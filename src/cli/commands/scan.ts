@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { ApiKey } from '../../domain/api-key.js';
 import { statusAt } from '../../domain/api-key.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import { type Mode, maskKey, parseKeyString } from '../../domain/key-string.js';
+import { type Mode, maskKey, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { quoted, safeText } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { Hit } from '../../scan/index.js';
@@ -32,6 +32,19 @@ interface Found {
   readonly line: number;
   readonly column: number;
   readonly commit: string | null;
+}
+
+/** A place that could not be searched. */
+interface Unreadable {
+  readonly file: string;
+  readonly why: string;
+}
+
+/** What `--disable` came to: the keys as they are now, whether each is off, by id, and how many could not be switched off. */
+interface Disabled {
+  readonly keys: Map<string, ApiKey>;
+  readonly disabled: Map<string, boolean>;
+  failed: number;
 }
 
 interface Finding extends Omit<Found, 'keyString'> {
@@ -85,22 +98,20 @@ async function scan(session: Session, flags: ScanFlags, paths: string[]): Promis
     session.ctx.stdout.write(rule);
     return undefined;
   }
-  const offline = flags.offline === true;
-  if (flags.disable && offline)
+  if (flags.disable && flags.offline)
     throw new KeysError('usage', '--disable needs a store', 'leave --offline out, and name the store');
   const { found, unreadable } = await search(session, flags, paths);
   const wanted = found.filter(({ checksum }) => checksum === 'good' || flags.all);
-  const keyring = offline || wanted.length === 0 ? null : await storeAtHand(session, flags.disable === true);
-  const keys = await keysOf(keyring, wanted);
-  const done = flags.disable && keyring ? await disable(session, keyring, wanted, keys, flags) : null;
+  const { keys, done, failure } = await askStore(session, flags, wanted);
   const findings = wanted.map((each): Finding => {
     const { keyString, ...place } = each;
     const { id, mode } = saidOf(keyString);
-    const disabled = done === null ? null : (done.disabled.get(id) ?? false);
+    const disabled = flags.disable ? (done?.disabled.get(id) ?? false) : null;
     return { ...place, id, mode, key: done?.keys.get(id) ?? keys.get(id) ?? null, disabled };
   });
   await session.print(findings, findingView(session.now), { empty: 'No key string was found.' });
   for (const { file, why } of unreadable) session.remark(`warning: could not read ${file} (${why})`);
+  if (failure) throw failure;
   if (done && done.failed > 0) return 9;
   if (findings.some(({ checksum }) => checksum === 'good')) return ANSWER_NO;
   return unreadable.length > 0 ? 9 : undefined;
@@ -110,35 +121,39 @@ async function search(
   session: Session,
   flags: ScanFlags,
   paths: readonly string[],
-): Promise<{ found: Found[]; unreadable: { file: string; why: string }[] }> {
+): Promise<{ found: Found[]; unreadable: Unreadable[] }> {
   const ways = [flags.stdin, flags.staged, flags.gitHistory, paths.length > 0].filter(Boolean).length;
   if (ways > 1)
     throw new KeysError('usage', 'paths, --stdin, --staged and --git-history do not go together', 'one at a time');
   const { Finder, scanHistory, scanPath, scanStaged } = await import('../../scan/index.js');
   const { cwd } = session.ctx;
-  const found: Found[] = [];
-  const unreadable: { file: string; why: string }[] = [];
+  const found = new Map<string, Found>();
+  const unreadable: Unreadable[] = [];
+  // One finding for a place, however often it is named. A file's own name may hold a key string too.
+  const note = (hit: Hit, file: string, commit: string | null = null) =>
+    found.set(JSON.stringify([commit, file, hit.line, hit.column]), { ...hit, file: redactKeyStrings(file), commit });
   if (flags.stdin) {
     const finder = new Finder();
-    const note = (hit: Hit) => found.push({ ...hit, file: '-', commit: null });
-    for (const piece of session.ctx.stdin.pieces()) finder.feed(piece).forEach(note);
-    finder.end().forEach(note);
+    for (const piece of session.ctx.stdin.pieces()) for (const hit of finder.feed(piece)) note(hit, '-');
+    for (const hit of finder.end()) note(hit, '-');
   } else if (flags.staged || flags.gitHistory) {
-    for await (const { commit, file, hit } of flags.staged ? scanStaged(cwd) : scanHistory(cwd))
-      found.push({ ...hit, file, commit });
+    for await (const each of flags.staged ? scanStaged(cwd) : scanHistory(cwd)) {
+      if (each.kind === 'hit') note(each.hit, each.file, each.commit);
+      else unreadable.push(each);
+    }
   } else {
     const tally = { files: 0, binaries: 0 };
     for (const start of paths.length > 0 ? paths : ['.']) {
       if (start === '') throw new KeysError('usage', 'a path is empty', 'unlockos-keys scan .');
       for (const each of scanPath(path.resolve(cwd, start), { all: !flags.ignore }, tally)) {
         const file = path.relative(cwd, each.file) || each.file;
-        if (each.kind === 'hit') found.push({ ...each.hit, file, commit: null });
+        if (each.kind === 'hit') note(each.hit, file);
         else unreadable.push({ file, why: each.why });
       }
     }
     session.note(`Read ${tally.files} files; passed over ${tally.binaries} binary ones`);
   }
-  return { found, unreadable };
+  return { found: [...found.values()], unreadable };
 }
 
 /** What a key string that was found says of itself. */
@@ -147,25 +162,35 @@ function saidOf(keyString: string): { id: string; mode: Mode } {
   return parsed.ok || parsed.problem === 'checksum' ? parsed : { id: '', mode: 'test' };
 }
 
-/** The store says whose keys they are; where there is none, that stays unknown, unless something is to be done about them. */
-async function storeAtHand(session: Session, needed: boolean): Promise<Keyring | null> {
-  if (!needed && session.storeIsUnborn()) {
+/**
+ * The store says whose keys they are. Where it cannot, that stays unknown, unless something is to be done about them: then `failure` is
+ * for the end, for what was found is told in any case.
+ */
+async function askStore(
+  session: Session,
+  flags: ScanFlags,
+  wanted: readonly Found[],
+): Promise<{ keys: Map<string, ApiKey>; done: Disabled | null; failure: unknown }> {
+  let keys = new Map<string, ApiKey>();
+  if (flags.offline || wanted.length === 0) return { keys, done: null, failure: null };
+  if (!flags.disable && session.storeIsUnborn()) {
     session.note('Not looked up: there is no store here');
-    return null;
+    return { keys, done: null, failure: null };
   }
   try {
-    return await session.keyring();
+    const keyring = await session.keyring();
+    keys = await keysOf(keyring, wanted);
+    return { keys, done: flags.disable ? await disable(session, keyring, wanted, keys, flags) : null, failure: null };
   } catch (error) {
-    if (needed || !isKeysError(error)) throw error;
-    session.note(`Not looked up: ${error.message}`);
-    return null;
+    if (!isKeysError(error)) throw error;
+    if (!flags.disable) session.note(`Not looked up: ${error.message}`);
+    return { keys, done: null, failure: flags.disable ? error : null };
   }
 }
 
 /** The keys that the key strings carry the ids of. */
-async function keysOf(keyring: Keyring | null, found: readonly Found[]): Promise<Map<string, ApiKey>> {
+async function keysOf(keyring: Keyring, found: readonly Found[]): Promise<Map<string, ApiKey>> {
   const keys = new Map<string, ApiKey>();
-  if (keyring === null) return keys;
   for (const keyString of new Set(found.map((each) => each.keyString))) {
     const identity = await keyring.identify(keyString);
     if (identity.recognised && identity.key) keys.set(identity.key.id, identity.key);
@@ -180,18 +205,30 @@ async function disable(
   found: readonly Found[],
   keys: ReadonlyMap<string, ApiKey>,
   flags: ScanFlags,
-): Promise<{ keys: Map<string, ApiKey>; disabled: Map<string, boolean>; failed: number }> {
+): Promise<Disabled> {
+  const result: Disabled = { keys: new Map(), disabled: new Map(), failed: 0 };
+  /** One key that cannot be dealt with (its pepper is missing) keeps none of the others on. */
+  const failed = (id: string, error: unknown) => {
+    if (!isKeysError(error)) throw error;
+    result.failed += 1;
+    session.remark(`error: ${keys.get(id)?.name} (${id}) could not be disabled: ${error.message}`);
+  };
   const genuine = new Map<string, Found>();
+  const seen = new Set<string>();
   for (const each of found) {
     const { id } = saidOf(each.keyString);
-    if (genuine.has(id) || !keys.has(id)) continue;
-    if ((await keyring.verify(each.keyString)).verdict !== 'invalid') genuine.set(id, each);
+    if (genuine.has(id) || !keys.has(id) || seen.has(each.keyString)) continue;
+    seen.add(each.keyString);
+    try {
+      if ((await keyring.verify(each.keyString)).verdict !== 'invalid') genuine.set(id, each);
+    } catch (error) {
+      failed(id, error);
+    }
   }
   const active = [...genuine.keys()].flatMap((id) => {
     const key = keys.get(id);
     return key?.status === 'active' ? [key] : [];
   });
-  const result = { keys: new Map<string, ApiKey>(), disabled: new Map<string, boolean>(), failed: 0 };
   for (const id of genuine.keys()) result.disabled.set(id, keys.get(id)?.status === 'inactive');
   if (active.length > 0) session.target();
   if (!session.dryRun) await session.confirmProtected(active, 'disable', flags.confirm);
@@ -201,7 +238,7 @@ async function disable(
       session.remark(`Dry run: would disable ${key.name} (${key.id})`);
       continue;
     }
-    const where = `${safeText(file).slice(-300)}:${line}${commit === null ? '' : ` in ${commit.slice(0, 12)}`}`;
+    const where = `${ending(file)}:${line}${commit === null ? '' : ` in ${commit.slice(0, 12)}`}`;
     try {
       const { key: now } = await keyring.disable(key, {
         reason: `found by scan: ${where}`,
@@ -211,12 +248,15 @@ async function disable(
       result.disabled.set(key.id, true);
       session.note(`Disabled ${key.name} (${key.id})`);
     } catch (error) {
-      if (!isKeysError(error)) throw error;
-      result.failed += 1;
-      session.remark(`error: ${key.name} (${key.id}) could not be disabled: ${error.message}`);
+      failed(key.id, error);
     }
   }
   return result;
+}
+
+/** The end of a path, fit for the audit log; whole characters only, for half of one would be refused there. */
+function ending(file: string): string {
+  return safeText(Array.from(safeText(file)).slice(-300).join(''));
 }
 
 function findingView(now: Date): View<Finding> {
