@@ -201,7 +201,7 @@ test('of a damaged repository, what can be read is searched', async () => {
   expect(r.found.length).toBeGreaterThan(0);
 });
 test('a shallow clone does not pass for a whole history', async () => {
-  const { dir, write, work } = scene();
+  const { dir, work } = scene();
   const up = path.join(dir, '../up');
   mkdirSync(up);
   git(up, 'init', '-q');
