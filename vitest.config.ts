@@ -1,21 +1,34 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { filesOf, PROJECTS, type Project } from './test/support/projects.js';
 
-/** `unit` runs the sources in process; `e2e` runs the built tool; `system` needs Debian packages (see `.ci/run`). */
+const TIMEOUTS: Record<Project, number> = { unit: 60_000, store: 60_000, cli: 60_000, e2e: 120_000, system: 120_000 };
+
+/** Starts the slowest projects first, so that no long file is left alone at the end; within a project, the largest files. */
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ project }: TestSpecification) => PROJECTS.indexOf(project.name as Project);
+    return (await super.sort(files)).sort((a, b) => rank(b) - rank(a));
+  }
+}
+
 export default defineConfig({
   test: {
-    projects: [
-      {
-        test: {
-          name: 'unit',
-          include: [
-            'test/*.test.ts',
-            'test/{domain,store,keyring,manifest,scan,server,verifier,adapters,cli}/**/*.test.ts',
-          ],
-          testTimeout: 60_000,
-        },
+    // One more than there are cores: tests wait for processes, servers and the disk. By default vitest leaves one core idle.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SlowestFirst },
+    // Which test is in which project, and why: test/support/projects.ts.
+    projects: PROJECTS.map((name) => ({
+      test: {
+        name,
+        include: filesOf(name),
+        // Modules are loaded once per worker: to start a worker and load them anew for each file takes more processor time than most of these
+        // tests. A test that changes something of its process puts it back. Those of `system` change the machine.
+        isolate: name === 'system',
+        testTimeout: TIMEOUTS[name],
+        hookTimeout: TIMEOUTS[name],
       },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
-      { test: { name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
-    ],
+    })),
   },
 });

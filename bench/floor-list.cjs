@@ -1,4 +1,4 @@
-// The least that a script can do for what `list --json --limit 20` does: open the same file, read 20 rows, print them.
+// The minimal script that does what `list --json --limit 20` does: open the same file, read 20 rows, print them.
 const Database = require('better-sqlite3');
 
 const db = new Database(process.argv[2]);

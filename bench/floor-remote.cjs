@@ -1,4 +1,4 @@
-// The least that a script can do for what a remote `list --json --limit 20` does: one request to the server, print its 20 rows.
+// The minimal script that does what a remote `list --json --limit 20` does: one request to the server, print its 20 rows.
 const http = require('node:http');
 
 const sql =

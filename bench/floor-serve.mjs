@@ -1,5 +1,5 @@
-// The least that a correct Fastify server does for each request: SHA-256, one prepared read, a comparison in constant time, and a look
-// at status and expiry. Arguments: the store, and a file of key strings.
+// The minimal correct Fastify server. For each request: SHA-256, one prepared read, a comparison in constant time, and a check of
+// status and expiry. Arguments: the store, and a file of key strings.
 import { hash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';

@@ -1,4 +1,5 @@
-// A store with many keys, made fast: the tool makes the schema, raw SQL the rows. No audit rows: nothing here verifies the log.
+// Makes a store with many keys quickly: the library creates the schema, and plain SQL inserts the rows. There are no audit rows,
+// because nothing here verifies the log.
 import Database from 'better-sqlite3';
 import { openKeyring } from '../dist/index.js';
 

@@ -1,4 +1,4 @@
-// Measuring in pairs, A B A B …: machines are shared and their speed drifts, so only ratios taken in turn mean anything.
+// Measures in pairs, A B A B …: machines are shared and their speed drifts, so only ratios of neighbouring runs mean anything.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,16 +9,19 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** NODE_EXTRA_CA_CERTS makes Node 20 read a bundle of certificates at every start, which would hide what we add to it. */
+/**
+ * NODE_EXTRA_CA_CERTS makes Node 20 read a bundle of certificates at every start, which would hide what the tool adds; and with CI the tool
+ * keeps no compiled code.
+ */
 function environment() {
-  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+  const { NODE_EXTRA_CA_CERTS: _, CI: __, ...env } = process.env;
   return env;
 }
 
-/** One run of a whole process, its output read through a pipe: milliseconds. */
-function timeProcess(args) {
+/** Milliseconds of one process, from its start to its end, with its output read through a pipe. */
+function timeProcess(args, node) {
   const start = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(process.execPath, args, {
+  const { status, stderr } = spawnSync(node, args, {
     env: environment(),
     encoding: 'utf8',
     maxBuffer: 1 << 28,
@@ -27,11 +30,11 @@ function timeProcess(args) {
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
 
-/** The largest resident size of one run, in MiB, as the kernel counted it (VmHWM): the child tells when it exits. */
-export function peakMemory(args) {
+/** The largest resident size of one process, in MiB (VmHWM): the child reports it when it exits. */
+export function peakMemory(args, node = process.execPath) {
   const preload = fileURLToPath(new URL('./peak-memory.cjs', import.meta.url));
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe'];
-  const { output } = spawnSync(process.execPath, ['-r', preload, ...args], {
+  const { output } = spawnSync(node, ['-r', preload, ...args], {
     env: environment(),
     encoding: 'utf8',
     stdio,
@@ -39,14 +42,14 @@ export function peakMemory(args) {
   return Number(/VmHWM:\s+(\d+)/.exec(output[3])?.[1]) / 1024;
 }
 
-/** The ratios of two whole processes, pair by pair. */
-export function processRatios(a, b, pairs = 25) {
-  timeProcess(a);
-  timeProcess(b);
-  return Array.from({ length: pairs }, () => timeProcess(a) / timeProcess(b));
+/** The ratios of the run times of two processes, pair by pair. */
+export function processRatios(a, b, { pairs = 25, node = process.execPath } = {}) {
+  timeProcess(a, node);
+  timeProcess(b, node);
+  return Array.from({ length: pairs }, () => timeProcess(a, node) / timeProcess(b, node));
 }
 
-/** The ratios of two asynchronous functions in this process, each timed over enough calls to take some milliseconds. */
+/** The ratios of two asynchronous functions in this process, each timed over enough calls to take about 5 ms. */
 export async function functionRatios(a, b, pairs = 25) {
   const calls = async (f) => {
     const start = performance.now();
@@ -66,9 +69,25 @@ export async function functionRatios(a, b, pairs = 25) {
   return ratios;
 }
 
+/**
+ * How fast each of these asynchronous functions is beside the first, by the fastest twentieth of many short runs in turn: for differences of a few
+ * percent, which an interruption of a longer run would hide.
+ */
+export async function quietRatios(functions, rounds = 1500) {
+  const times = functions.map(() => []);
+  for (let round = 0; round < rounds; round++)
+    for (const [i, each] of functions.entries()) {
+      const start = performance.now();
+      await each();
+      times[i].push(performance.now() - start);
+    }
+  const [first, ...others] = times.map((all) => all.sort((a, b) => a - b)[Math.floor(rounds / 20)]);
+  return others.map((each) => first / each);
+}
+
 const results = [];
 
-/** Prints a line: what, the median and the range, and what is aimed at, at most or at least. */
+/** Prints one line: the name, the median, the range, and the aim. `wanted`: whether the aim is the `most` or the `least`. */
 export function report(name, values, aim, unit = 'x', wanted = 'most') {
   const [middle, low, high] = [median(values), Math.min(...values), Math.max(...values)];
   results.push({ name, median: middle, min: low, max: high, unit, aim });

@@ -1,4 +1,4 @@
-// Preloaded into a measured process: tells its parent, on descriptor 3, how much memory it used at most.
+// Preloaded into a measured process: at its exit it writes its status, with the peak memory, to descriptor 3.
 const fs = require('node:fs');
 
 process.on('exit', () => fs.writeSync(3, fs.readFileSync('/proc/self/status')));

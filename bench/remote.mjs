@@ -1,5 +1,5 @@
-// The remote store against a bare `node:http` client of the same server: a real sqld on this machine, so network time is next to nothing
-// and what is measured is ours.
+// The remote store compared with a bare `node:http` client of the same server. The server is a real sqld on this machine, so that the
+// network takes almost no time.
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ async function startServer(scratch) {
   return { url, token, stop: () => server.kill() };
 }
 
-/** Counts requests on their way to the server. */
+/** A proxy that counts requests to the server. */
 async function countingProxy(url) {
   let count = 0;
   const proxy = http.createServer((request, answer) => {
@@ -69,7 +69,7 @@ async function countingProxy(url) {
 
 const agent = new http.Agent({ keepAlive: true });
 
-/** One statement over a connection that is kept. */
+/** One statement, over a connection that stays open. */
 function bareQuery({ url, token }, sql, args) {
   const body = JSON.stringify({
     requests: [

@@ -1,5 +1,5 @@
-// What README claims of speed, re-runnable: `npm run bench`, or `node bench/run.mjs startup list create remote verify serve`. Reports ratios against a
-// floor measured in the same run; judges nothing (exit 0 always). `--json` for machines.
+// Measures what docs/performance.md claims: `npm run bench`, or `node bench/run.mjs startup list create remote verify serve yaml issue`. Reports
+// ratios to a floor that is measured in the same run, and exits with 0 whatever they are. `--json` adds them as JSON.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,15 +7,17 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import bcrypt from 'bcryptjs';
 import { openKeyring } from '../dist/index.js';
+import { issue } from './issue.mjs';
 import { makeStore } from './make-store.mjs';
-import { allResults, functionRatios, peakMemory, processRatios, report } from './measure.mjs';
+import { allResults, functionRatios, processRatios, report } from './measure.mjs';
 import { remote } from './remote.mjs';
 import { serve } from './serve.mjs';
+import { startup } from './startup.mjs';
 import { verify } from './verify.mjs';
+import { yaml } from './yaml.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const tool = path.join(here, '../bin/unlockos-keys.js');
-const floor = path.join(here, 'floor-list.cjs');
 const scratch = mkdtempSync(path.join(tmpdir(), 'unlockos-keys-bench-'));
 const small = path.join(scratch, 'small.db');
 const big = path.join(scratch, 'big.db');
@@ -24,30 +26,7 @@ const BIG = 1_000_000;
 
 const list = (store, ...more) => [tool, 'list', '--json', '--limit', '20', '--quiet', '--store', store, ...more];
 
-async function startup() {
-  report('list --json, 1,000 keys / bare script', processRatios(list(small), [floor, small]), 1.2);
-  report(
-    'list (table) / bare script',
-    processRatios([tool, 'list', '--limit', '20', '--quiet', '--store', small], [floor, small]),
-    null,
-  );
-  report('--help / node -e 0', processRatios([tool, '--help'], ['-e', '0']), 1.5);
-  report('--version / node -e 0', processRatios([tool, '--version'], ['-e', '0']), 1.5);
-  report(
-    'list --json, peak memory',
-    Array.from({ length: 5 }, () => peakMemory(list(small))),
-    50,
-    'MiB',
-  );
-  report(
-    'bare script, peak memory',
-    Array.from({ length: 5 }, () => peakMemory([floor, small])),
-    null,
-    'MiB',
-  );
-}
-
-/** The cursor in the middle of a list and the one before its last page. */
+/** The cursors of the middle page and of the last page. */
 async function places(keyring, query) {
   const cursors = [];
   for (let cursor; ; ) {
@@ -126,7 +105,7 @@ async function create() {
     for (let n = 0; n < count; n++) bcrypt.hashSync('x'.repeat(32), 10);
     const alone = performance.now() - start;
     const stall = monitorEventLoopDelay({ resolution: 5 });
-    await new Promise(setImmediate); // or the loop above would count as a stall
+    await new Promise(setImmediate); // otherwise the loop above would count as a stall
     stall.enable();
     start = performance.now();
     await keyring.create(
@@ -147,12 +126,14 @@ async function create() {
 }
 
 const GROUPS = {
-  startup,
+  startup: () => startup(scratch, small),
   list: lists,
   create,
   remote: () => remote(scratch),
   verify: () => verify(scratch),
   serve: () => serve(scratch),
+  yaml,
+  issue,
 };
 const json = process.argv.includes('--json');
 const wanted = process.argv.slice(2).filter((word) => word in GROUPS);

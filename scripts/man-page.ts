@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
-import { type Block, PAGES } from '../src/cli/topics.js';
+import { type Block, PAGES } from '../src/cli/help/topic-pages.js';
 
-/** On one line, with all escaped that roff would take for its own. A hyphen stays one when it is copied. */
+/** Text on one line, with the characters that roff interprets escaped. A hyphen stays a hyphen when it is copied. */
 function escaped(text: string): string {
   return text
     .replace(/\s+/g, ' ')
@@ -15,12 +15,12 @@ function escaped(text: string): string {
     .replaceAll('~', '\\(ti');
 }
 
-/** A line of text, whatever it begins with. */
+/** A line of text; the prefix keeps roff from reading a leading dot as a request. */
 function line(text: string): string {
   return `\\&${escaped(text)}`;
 }
 
-/** The argument of a macro. */
+/** The argument of a roff macro. */
 function argument(text: string): string {
   return `"${escaped(text)}"`;
 }
@@ -29,7 +29,7 @@ function section(title: string, ...lines: readonly string[]): string[] {
   return [`.SH ${argument(title.toUpperCase())}`, ...lines];
 }
 
-/** A term in bold, and what it means. */
+/** A term in bold, and its meaning. */
 function tagged(term: string, meaning: string): string[] {
   return ['.TP', `.B ${argument(term)}`, line(meaning)];
 }
@@ -49,14 +49,14 @@ function options(all: readonly Option[]): string[] {
   return all.filter(({ hidden }) => !hidden).flatMap(({ flags, description }) => tagged(flags, description));
 }
 
-/** The command lines that its help shows, without the name of the tool and what they say behind `#`. */
+/** The examples in the help of a command, without the name of the tool and without `# comments`. */
 function examplesOf(command: Command): string[] {
   let help = '';
   command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
   return [...help.matchAll(/^ {2}\$ unlockos-keys (.*)$/gm)].map(([, words = '']) => words.replace(/ +# .*$/, ''));
 }
 
-/** Every command that can be called, by its words. */
+/** Every command that can be run, with its words (`store hash`). */
 function leaves(command: Command, words: readonly string[] = []): [string, Command][] {
   return command.commands
     .filter((each) => each.name() !== 'help')
@@ -77,7 +77,7 @@ function describe([words, command]: [string, Command]): string[] {
   ];
 }
 
-/** The man page of the tool, in the roff of man(7), from the tree of its commands and the topics of its help. */
+/** The man page, in roff for man(7), from the command tree and the help topics. */
 export function manPage(program: Command, version: string): string {
   return [
     `.TH UNLOCKOS\\-KEYS 1 "" ${argument(`unlockos-keys ${version}`)} "User Commands"`,
@@ -87,7 +87,9 @@ export function manPage(program: Command, version: string): string {
     ...section('Synopsis', '.B unlockos\\-keys', line('COMMAND [FLAG...] [ARGUMENT...]')),
     ...section('Commands', ...leaves(program).flatMap(describe)),
     ...section('Flags of every command', ...options(program.options)),
-    ...Object.entries(PAGES).flatMap(([name, blocks]) => section(name.replace('-', ' '), ...blocks.flatMap(block))),
+    ...Object.entries(PAGES)
+      .filter(([name]) => name !== 'flags')
+      .flatMap(([name, blocks]) => section(name.replace('-', ' '), ...blocks.flatMap(block))),
   ]
     .join('\n')
     .concat('\n');

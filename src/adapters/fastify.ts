@@ -1,22 +1,28 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiKey } from '../domain/api-key.js';
-import { gate } from './gate.js';
-import { placesIn } from './node-request.js';
-import type { KeyVerifier, ProtectOptions } from './types.js';
+import type { AddressOption, ProtectOptions as BaseOptions, KeyVerifier } from '../http/types.js';
+import { gate, takeAddress } from './gate.js';
+import { keySources } from './node-request.js';
 
-export type { KeyVerifier, Problem, ProtectOptions } from './types.js';
+export type { KeyVerifier, Problem, RefusedVerdict } from '../http/types.js';
+
+/** Options of {@link protect}. */
+export type ProtectOptions = BaseOptions & AddressOption<FastifyRequest>;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The key that this request was let in with; there behind `protect` only. */
+    /** The API key of this request. Set only behind `protect`. */
     apiKey?: ApiKey;
   }
 }
 
 /**
- * A Fastify 5 hook for `onRequest`, which runs before the body is read, of a route or of a whole instance: lets a request on with
- * `request.apiKey` set, or answers it. Throws `usage` for a scope that no key could hold. (The answer is sent as bytes, because Fastify
- * adds a `charset` to the type of text, which `application/problem+json` does not have.)
+ * A Fastify 5 hook for `onRequest`, of one route or of a whole instance; it runs before the body is read. With a valid key it sets
+ * `request.apiKey` and the rate limit headers; otherwise it sends a {@link Problem} with status 400, 401, 403, 429 or 503.
+ *
+ * Throws `usage` for invalid options, and for a scope that is not well-formed. At run time it rejects only with what `onUnavailable` or `onRefused` throws.
+ *
+ * `address: (request) => request.ip` lets keys in that work from certain addresses only. `request.ip` is what Fastify makes of its option `trustProxy`.
  *
  * @example
  * ```ts
@@ -27,12 +33,16 @@ export function protect(
   verifier: KeyVerifier,
   options?: ProtectOptions,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
-  const pass = gate(verifier, options);
+  const { addressOf, others } = takeAddress(options);
+  const pass = gate(verifier, others);
   return async (request, reply) => {
-    const answer = await pass(request.raw, placesIn(request.raw));
-    reply.headers(answer.headers);
-    if (!answer.ok) return reply.code(answer.status).send(Buffer.from(JSON.stringify(answer.body)));
-    request.apiKey = answer.key;
+    const response = await pass(request.raw, keySources(request.raw), () => addressOf(request));
+    reply.headers(response.headers);
+    if (!response.ok) {
+      // As bytes: to a string Fastify adds a charset, which application/problem+json does not have.
+      return reply.code(response.status).send(Buffer.from(JSON.stringify(response.body)));
+    }
+    request.apiKey = response.key;
     return undefined;
   };
 }

@@ -1,56 +1,101 @@
+import { callback, shape, texts } from '../domain/checks.js';
 import { assertScopeForm } from '../domain/scopes.js';
-import { answer, type Outcome } from './answer.js';
-import { extractKey, type KeyPlaces } from './authorization.js';
-import type { Admission, Answer, KeyVerifier, ProtectOptions } from './types.js';
+import type { Verdict } from '../domain/verdict.js';
+import { extractKey, type KeySources } from '../http/authorization.js';
+import { responseFor } from '../http/response.js';
+import type { AddressOption, Admission, KeyVerifier, ProtectOptions, Refusal } from '../http/types.js';
+import { warnerOf } from './warning.js';
 
-/** `request` is the framework's own object for it, one for each request. */
-export type Gate = (request: object, places: KeyPlaces) => Promise<Answer>;
+/** Asked at most once by each gate. */
+export type FindAddress = () => string | null | undefined;
 
-interface Admitted {
+/** `request` is the framework's own object: one per request, the same in every middleware. */
+export type Gate = (request: object, sources: KeySources, address?: FindAddress) => Promise<Admission | Refusal>;
+
+interface AdmittedRequest {
   readonly verifier: KeyVerifier;
   readonly keyString: string;
+  readonly address: string | undefined;
   readonly admission: Admission;
 }
 
-/** Who was let in, for as long as the request lives. */
-const admitted = new WeakMap<object, Admitted>();
+const NOWHERE = () => undefined;
+
+/** Takes the getter of the client's address out of the options of an adapter; the others are for {@link gate}. Throws `usage`. */
+export function takeAddress<R>(options: (ProtectOptions & AddressOption<R>) | undefined): {
+  readonly addressOf: (request: R) => string | null | undefined;
+  readonly others: ProtectOptions | undefined;
+} {
+  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'address'))
+    return { addressOf: NOWHERE, others: options };
+  const { address = NOWHERE, ...others } = options;
+  callback(address, 'protect: options.address');
+  return { addressOf: address, others };
+}
+
+const optionsCheck = shape<ProtectOptions>({ scopes: texts, onUnavailable: callback, onRefused: callback });
+
+const UNAVAILABLE = { verdict: 'unavailable' } as const;
+
+/** Entries disappear with their request. */
+const admitted = new WeakMap<object, AdmittedRequest>();
 
 /**
- * What all adapters share: find the key, have it verified, answer. It lets nobody in without a verdict, and rejects only when
- * `onUnavailable` throws.
+ * The common part of all adapters: find the key, verify it, choose the response. No request passes without a verdict. It rejects only when
+ * `onUnavailable` or `onRefused` throws.
  *
- * A request is verified once, however many gates of one verifier it passes: it counts once against its rate limit, and a later gate only
- * looks whether the key holds its scopes as well. Should its header have been changed in between, it is verified anew.
+ * A request is verified once, however many gates of one verifier it passes, so it counts once against its rate limit. Later gates only check
+ * their own scopes. If the header changed in between, or a gate knows of another address, the request is verified again.
  *
- * Throws `usage` for a scope that no key could hold.
+ * Throws `usage` for invalid options, and for a scope that is not well-formed.
  */
-export function gate(verifier: KeyVerifier, { scopes = [], onUnavailable }: ProtectOptions = {}): Gate {
+export function gate(verifier: KeyVerifier, options: ProtectOptions = {}): Gate {
+  callback(verifier?.verify, 'protect: verifier.verify');
+  optionsCheck(options, 'protect: options');
+  const { scopes = [], onUnavailable = warnerOf(verifier), onRefused } = options;
   const needed = [...scopes];
   for (const scope of needed) assertScopeForm(scope);
 
-  async function verdict(keyString: string): Promise<Outcome> {
+  async function verify(keyString: string, address: string | undefined): Promise<Verdict | typeof UNAVAILABLE> {
     try {
-      return await verifier.verify(keyString, { scopes: needed });
+      return await verifier.verify(keyString, { scopes: needed, address });
     } catch (error) {
-      onUnavailable?.(error);
-      return { verdict: 'unavailable' };
+      onUnavailable(error);
+      return UNAVAILABLE;
     }
   }
 
-  return async (request, places) => {
-    const found = extractKey(places);
-    if (!found.ok) return answer({ verdict: found.problem });
-    const { keyString } = found;
-    const before = admitted.get(request);
-    if (before?.verifier === verifier && before.keyString === keyString) return again(before.admission, needed);
-    const answered = answer(await verdict(keyString), needed);
-    if (answered.ok) admitted.set(request, { verifier, keyString, admission: answered });
-    return answered;
-  };
-}
+  function checkScopes(admission: Admission): Admission | Refusal {
+    const { key } = admission;
+    const missingScopes = needed.filter((scope) => !key.scopes.includes(scope));
+    if (missingScopes.length === 0) return admission;
+    const verdict = { verdict: 'missing_scope', key, missingScopes } as const;
+    verifier.noteRefusal?.(verdict);
+    onRefused?.(verdict);
+    return responseFor(verdict, needed);
+  }
 
-function again(admission: Admission, scopes: readonly string[]): Answer {
-  const { key } = admission;
-  const missingScopes = scopes.filter((scope) => !key.scopes.includes(scope));
-  return missingScopes.length === 0 ? admission : answer({ verdict: 'missing_scope', key, missingScopes }, scopes);
+  return async (request, sources, find = NOWHERE) => {
+    const found = extractKey(sources);
+    if (!found.ok) {
+      onRefused?.({ verdict: found.problem });
+      return responseFor({ verdict: found.problem });
+    }
+    const { keyString } = found;
+    let address: string | undefined;
+    try {
+      address = find() ?? undefined;
+    } catch (error) {
+      onUnavailable(error);
+      return responseFor(UNAVAILABLE);
+    }
+    const earlier = admitted.get(request);
+    if (earlier?.verifier === verifier && earlier.keyString === keyString && earlier.address === address)
+      return checkScopes(earlier.admission);
+    const verdict = await verify(keyString, address);
+    if (verdict.verdict !== 'valid' && verdict.verdict !== 'unavailable') onRefused?.(verdict);
+    const response = responseFor(verdict, needed);
+    if (response.ok) admitted.set(request, { verifier, keyString, address, admission: response });
+    return response;
+  };
 }

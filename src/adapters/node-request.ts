@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { KeyPlaces } from './authorization.js';
+import type { KeySources } from '../http/authorization.js';
 
 /**
- * Where a key may be in a request of `node:http` (or the compatible one of `node:http2`). Node keeps the first of several `Authorization`
- * fields and drops the others without a word, so that they are counted as they came over the wire.
+ * Reads a request of `node:http`, or a compatible one of `node:http2`. Of several `Authorization` fields Node keeps the first and silently
+ * drops the others, so they are counted in the raw headers.
  */
-export function placesIn({ headers, rawHeaders, url }: IncomingMessage): KeyPlaces {
+export function keySources({ headers, rawHeaders, url }: IncomingMessage): KeySources {
   const sent = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
   const { authorization } = headers;
   return {

@@ -1,36 +1,33 @@
-import type { ApiKey } from '../domain/api-key.js';
-import { gate } from './gate.js';
-import type { KeyVerifier, ProtectOptions } from './types.js';
+import type { KeyVerifier, ProtectOptions } from '../http/types.js';
+import { type WebResult, webGate } from './web-gate.js';
 
-export type { KeyVerifier, Problem, ProtectOptions } from './types.js';
-
-export type WebAnswer =
-  | { readonly ok: true; readonly key: ApiKey; readonly headers: Readonly<Record<string, string>> }
-  | { readonly ok: false; readonly response: Response };
+export type { KeyVerifier, Problem, ProtectOptions, RefusedVerdict } from '../http/types.js';
+export type { WebResult } from './web-gate.js';
 
 /**
- * Guards a route of anything that speaks the Fetch standard's `Request` and `Response`: hand `response` back as it is, or set
- * `headers` on a response of your own. Throws `usage` for a scope that no key could hold.
+ * Guards a handler of the Fetch standard's `Request` and `Response`. With a valid key it resolves to the key and to headers (the state of the
+ * rate limit) for your response; otherwise to a response to return as it is: a {@link Problem} with status 400, 401, 403, 429 or 503.
+ *
+ * Throws `usage` for invalid options, and for a scope that is not well-formed. At run time it rejects only with what `onUnavailable` or `onRefused` throws.
+ *
+ * The function that it returns takes the IP address of the client as well, if your server knows it: keys that work from certain addresses only are
+ * refused without it.
  *
  * @example
  * ```ts
  * const readPlans = protect(verifier, { scopes: ['plan:read'] });
  *
  * async function plans(request: Request): Promise<Response> {
- *   const answer = await readPlans(request);
- *   if (!answer.ok) return answer.response;
- *   return Response.json({ for: answer.key.id }, { headers: answer.headers });
+ *   const result = await readPlans(request);
+ *   if (!result.ok) return result.response;
+ *   return Response.json({ for: result.key.id }, { headers: result.headers });
  * }
  * ```
  */
-export function protect(verifier: KeyVerifier, options?: ProtectOptions): (request: Request) => Promise<WebAnswer> {
-  const pass = gate(verifier, options);
-  return async (request) => {
-    const { headers, url } = request;
-    const authorization = headers.get('authorization');
-    const answer = await pass(request, { authorization, xApiKey: headers.get('x-api-key'), url });
-    if (answer.ok) return { ok: true, key: answer.key, headers: answer.headers };
-    const { status, body } = answer;
-    return { ok: false, response: new Response(JSON.stringify(body), { status, headers: answer.headers }) };
-  };
+export function protect(
+  verifier: KeyVerifier,
+  options?: ProtectOptions,
+): (request: Request, address?: string | null | undefined) => Promise<WebResult> {
+  const pass = webGate(verifier, options);
+  return (request, address) => pass(request, () => address);
 }

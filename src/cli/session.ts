@@ -1,59 +1,88 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import type { ApiKey } from '../domain/api-key.js';
 import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
-import { redactKeyStrings } from '../domain/key-string.js';
-import { readOperationId } from '../domain/operation.js';
+import type { SchemaUpgrade } from '../domain/key-store.js';
 import type { Peppers } from '../domain/peppers.js';
-import { quoted, safeText } from '../domain/text.js';
+import { quoted } from '../domain/text.js';
+import { isThere } from '../files/exists.js';
 import type { Keyring } from '../keyring/keyring.js';
-import { readConfig } from './config/config-file.js';
-import type { Context } from './context.js';
-import { ANSWER_NO, type ExitCode, isBrokenPipe } from './exit-code.js';
-import { actorFlag, type Format, type GlobalFlags, isOn, type Sourced, wantsColor } from './flags.js';
-import type { View } from './output/formats.js';
-import type { Paint } from './output/paint.js';
-import type { Prompts } from './prompts.js';
-import { type Settings, settle } from './settings.js';
+import { commandLine } from './command-line.js';
+import type { Context, Prompts } from './context.js';
+import { Operation } from './operation.js';
+import { Printer } from './output/printer.js';
+import { Waiting } from './output/waiting.js';
+import { requireDashes } from './read-words.js';
+import { actorFlag } from './settings/actor.js';
+import { readConfig } from './settings/config-file.js';
+import { type Format, type GlobalFlags, isOn, type Report, type Sourced, wantsColor } from './settings/global-flags.js';
+import { resolveSettings, type Settings, settingsWithoutStore } from './settings/settings.js';
 
 interface OpenFlags {
   readonly create?: boolean;
   readonly inspect?: boolean;
   readonly receive?: boolean;
   readonly durable?: boolean;
+  readonly follow?: boolean;
 }
 
-/** One run of one command: its context, what its global flags come to, and where its output goes. */
+/** What {@link Session.open} needs to know of the command that runs. */
+export interface Invocation {
+  /** The command line without node and script. */
+  readonly words: readonly string[];
+  readonly flags: GlobalFlags & { readonly operationId?: string };
+  /** False for the commands that manage profiles: they must work while the one that is named is missing. */
+  readonly withProfile: boolean;
+  /** False for a run that opens no store: whatever is configured for stores does not matter to it. */
+  readonly withStore: boolean;
+  /** The output formats that only this command has. */
+  readonly reports: readonly Report[];
+}
+
+/** One run of one command: its context, its settings, the store it works on, and where its output goes. */
 export class Session {
   readonly ctx: Context;
   readonly flags: GlobalFlags;
-  readonly format: Format;
-  /** The format was asked for, by flag or environment, rather than assumed. */
-  readonly formatIsExplicit: boolean;
-  /** Somebody is there to answer: stdin and stderr are terminals, this is no CI run, and neither `--no-input` nor a machine format was asked for. */
-  readonly interactive: boolean;
   readonly settings: Settings;
+  readonly out: Printer;
+  readonly waiting: Waiting;
+  /** The report that `-o` asks for, where this command has it. {@link format} is `value` then. */
+  readonly report: Report | null;
+  #operation: Operation;
+  /** Esc at a prompt goes back, as in `list --interactive`. */
+  escapes = false;
+  /** Esc leaves what the store is asked at the moment. */
+  leavable = false;
+  /** A person can answer: stdin and stderr are terminals, this is no CI run, and neither `--no-input` nor a machine-readable format was asked for. */
+  readonly interactive: boolean;
+  readonly #words: readonly string[];
   #keyring: Keyring | undefined;
   readonly #others: Keyring[] = [];
-  #operationId: string | undefined;
+  readonly #closers: (() => void)[] = [];
   #saidCreated = false;
 
-  /** Throws `usage` for settings that contradict each other or name what is not there. */
-  static async open(ctx: Context, flags: GlobalFlags, options: { withProfile: boolean }): Promise<Session> {
-    return new Session(ctx, flags, settle(ctx, flags, await readConfig(ctx), options.withProfile));
+  /** Throws `usage` for settings that contradict each other or name something that does not exist. */
+  static async open(ctx: Context, invocation: Invocation): Promise<Session> {
+    const { flags, withProfile, withStore, reports } = invocation;
+    const report = reports.find((each) => each === flags.output) ?? null;
+    if (report !== null && flags.json)
+      throw new KeysError('usage', `--json and -o ${report} do not go together`, 'pass one of them');
+    const others = report === null ? flags : { ...flags, output: 'value' }; // a report is for programs, too
+    const settings = withStore
+      ? resolveSettings(ctx, others, await readConfig(ctx), withProfile)
+      : settingsWithoutStore(ctx, others);
+    return new Session(ctx, invocation, settings, report);
   }
 
-  private constructor(ctx: Context, flags: GlobalFlags, settings: Settings) {
+  private constructor(ctx: Context, { words, flags }: Invocation, settings: Settings, report: Report | null) {
     this.ctx = ctx;
+    this.report = report;
     this.flags = flags;
     this.settings = settings;
-    const { format } = settings;
-    this.format = format.value;
-    this.formatIsExplicit = format.source !== 'default';
+    this.#words = words;
+    this.out = new Printer(ctx, flags, settings.format.value);
+    this.waiting = new Waiting(ctx, this.out.quiet);
+    this.#operation = new Operation(flags.operationId);
     const mayAsk = flags.input !== false && !isOn(ctx.env.UNLOCKOS_KEYS_NO_INPUT);
     this.interactive = mayAsk && this.format === 'table' && ctx.stdin.isTTY && ctx.stderr.isTTY && ctx.ci === null;
-    wantsColor(ctx, flags, false); // refuses an unknown --color before anything happens
   }
 
   get now(): Date {
@@ -64,45 +93,65 @@ export class Session {
     return this.flags.dryRun === true;
   }
 
-  /** A remark on stderr, silenced by `--quiet`, and by JSON, whose errors on stderr must be all that is there. */
-  note(text: string | readonly string[]): void {
-    if (this.flags.quiet !== true && this.format !== 'json' && this.format !== 'jsonl') this.remark(text);
+  get format(): Format {
+    return this.settings.format.value;
   }
 
-  /**
-   * A remark that nothing silences: a warning, or the question that goes with a prompt. Each line is one of ours: a line break inside
-   * it came from somebody's name. A stderr that is gone or full must not stop a command half-way, with a key made and its key string
-   * not yet handed out.
-   */
-  remark(text: string | readonly string[]): void {
-    const lines = typeof text === 'string' ? [text] : text;
-    try {
-      this.ctx.stderr.write(lines.map((line) => `${safeText(redactKeyStrings(line))}\n`).join(''));
-    } catch {
-      // nobody hears remarks; stdout and the exit code still tell
-    }
-  }
-
-  /** Writes an answer. Whoever reads may have seen enough (`| head`): that changes nothing of what the command does and answers. */
-  #answer(text: string): void {
-    try {
-      this.ctx.stdout.write(text);
-    } catch (error) {
-      if (!isBrokenPipe(error)) throw error;
-    }
-  }
-
-  debug(text: string): void {
-    if (this.flags.debug || isOn(this.ctx.env.UNLOCKOS_KEYS_DEBUG)) this.remark(`debug: ${text}`);
-  }
-
-  async paint(stream: 'stdout' | 'stderr'): Promise<Paint> {
-    const { painter } = await import('./output/paint.js');
-    return painter(wantsColor(this.ctx, this.flags, this.ctx[stream].isTTY));
+  /** The absolute path or the URL of the store, and where that was set. */
+  get store(): Sourced<string> {
+    return this.settings.store;
   }
 
   async prompts(): Promise<Prompts> {
-    return this.ctx.prompts();
+    return this.ctx.prompts({
+      color: wantsColor(this.ctx, this.flags, this.ctx.stderr.isTTY),
+      escape: this.escapes,
+    });
+  }
+
+  get operation(): Operation {
+    return this.#operation;
+  }
+
+  /** Begins another change of the same run: it has an operation id of its own. */
+  nextOperation(): void {
+    this.#operation = new Operation(undefined);
+  }
+
+  /** The command line of this run with further flags, for hints. */
+  commandWith(...flags: readonly string[]): string {
+    return commandLine(this.#words, flags);
+  }
+
+  /** The line of another command on the same store, for a person to paste: the store's own flags are repeated, variables still hold. */
+  followUp(...words: readonly string[]): string {
+    const { store, profile, allowHttp } = this.flags;
+    return commandLine(words, [
+      ...(profile === undefined ? [] : ['-p', profile]),
+      ...(store === undefined ? [] : ['--store', store]),
+      ...(allowHttp ? ['--allow-http'] : []),
+    ]);
+  }
+
+  /**
+   * The arguments of a command that can run a program, apart: what stands before `--`, and the program behind it. Throws `usage` for
+   * words behind `--` when no program is to be run (`runs` is false): they would be taken for keys.
+   */
+  splitAtDashes(operands: readonly string[], runs: boolean): { args: string[]; program: string[] } {
+    const count = this.#words.includes('--') ? this.#words.length - this.#words.indexOf('--') - 1 : 0;
+    if (count > 0 && !runs)
+      throw new KeysError(
+        'usage',
+        `the words behind -- are for --pipe: ${operands.slice(-count).map(quoted).join(' ')}`,
+        `to give the key string to that program: ${this.commandWith('--pipe')}`,
+      );
+    const at = operands.length - count;
+    return { args: operands.slice(0, at), program: operands.slice(at) };
+  }
+
+  /** Throws `usage` unless `--` stands before the program: without it, the program's flags would be read as ours. */
+  requireDashes(operands: readonly string[], command: string): void {
+    requireDashes(this.#words, operands, command);
   }
 
   by(): Authorship {
@@ -114,12 +163,7 @@ export class Session {
     };
   }
 
-  /** The absolute path or the URL of the store, and who said so. */
-  get store(): Sourced<string> {
-    return this.settings.store;
-  }
-
-  /** Opens the store, once. `create`: make it when it is not there. */
+  /** Opens the store on the first call. `create`: make it if it does not exist. */
   async keyring(options: OpenFlags = {}): Promise<Keyring> {
     if (this.#keyring) return this.#keyring;
     this.#keyring = await this.#open(this.settings, options);
@@ -127,7 +171,7 @@ export class Session {
     return this.#keyring;
   }
 
-  /** Opens another store than this session's, for copying; closed with the session. */
+  /** Opens a second store, to copy to or from; closed with the session. */
   async other(settings: Settings, options: OpenFlags): Promise<Keyring> {
     const keyring = await this.#open(settings, options);
     this.#others.push(keyring);
@@ -136,7 +180,7 @@ export class Session {
 
   async #open(settings: Settings, options: OpenFlags): Promise<Keyring> {
     const { store, remote, allowHttp, timeoutMs, profile } = settings;
-    this.debug(`store ${store.value} (${store.source})`);
+    this.out.debug(`store ${store.value} (${store.source})`);
     const opened = await this.ctx.openStore(store.value, {
       create: options.create === true,
       makeParent: store.source === 'default',
@@ -146,6 +190,9 @@ export class Session {
       inspect: options.inspect,
       receive: options.receive,
       durable: options.durable,
+      follow: options.follow,
+      onUpgrade: (upgrade) => this.#sayUpgrade(store.value, upgrade),
+      ...(!options.follow && { onWait: (what) => this.#sayWaiting(what, settings) }),
       ...(remote && { token: await this.#token(settings), allowHttp }),
     });
     const { Keyring } = await import('../keyring/keyring.js');
@@ -155,151 +202,81 @@ export class Session {
       random: this.ctx.random,
       hashCost: this.ctx.hashCost,
       testOnly: profile?.value.testOnly === true,
+      claim: this.ctx.claim,
       peppers: await this.#peppers(settings),
     });
   }
 
-  /** Nothing of it is loaded where no peppers were spoken of. */
+  /** The module for peppers is loaded only where some are configured: most runs need none. */
   async #peppers(settings: Settings): Promise<Peppers | undefined> {
     const { ctx } = this;
-    const spokenOf = settings.profile?.value.pepperFile ?? ctx.peppers ?? ctx.env.UNLOCKOS_KEYS_PEPPER_FILE;
-    return spokenOf ? (await import('./peppers.js')).readPeppers(settings, ctx) : undefined;
+    const configured = settings.profile?.value.pepperFile ?? ctx.peppers ?? ctx.env.UNLOCKOS_KEYS_PEPPER_FILE;
+    return configured ? (await import('./settings/peppers.js')).readPeppers(settings, ctx) : undefined;
   }
 
   async #token(settings: Settings): Promise<string | undefined> {
-    const { readToken } = await import('./token.js');
-    const token = readToken(settings, this.ctx);
-    this.debug(token === null ? 'no token' : `token from ${token.source}`);
+    const { isVariableWithheld, readToken, TOKEN_VARIABLE } = await import('./settings/token.js');
+    if (isVariableWithheld(settings, this.ctx))
+      this.out.remark(`${TOKEN_VARIABLE} is not sent: it is for the server that UNLOCKOS_KEYS_STORE names`);
+    const token = await readToken(settings, this.ctx, this.out.quiet);
+    this.out.debug(token === null ? 'no token' : `token from ${token.source}`);
     return token?.value;
   }
 
-  /** A remote store is made by the first question that it is asked, which may be after it was opened. */
+  /** What a person is told who waits for a second. */
+  #sayWaiting(what: 'answer' | 'lock', { store, timeoutMs }: Settings): () => void {
+    const limit = `up to ${timeoutMs.value / 1000} s`;
+    const back = this.leavable ? '; Esc goes back' : '';
+    return what === 'answer'
+      ? this.waiting.begin(`Waiting for ${new URL(store.value).host} (${limit}${back}) …`)
+      : this.waiting.begin(`Waiting for another process that uses the store (${limit}) …`, { now: true });
+  }
+
+  /** Said before it happens. */
+  #sayUpgrade(store: string, { from, to, copy }: SchemaUpgrade): void {
+    const before = copy === null ? 'its server keeps what was before' : `a copy as it was: ${copy}`;
+    this.out.remark(`Upgrading the schema of ${store} from version ${from} to ${to}; ${before}`);
+  }
+
+  /** A remote store is made by the first request to it, which may come after it was opened. */
   #sayCreated(): void {
-    if (this.#saidCreated || this.#keyring?.store.created !== true) return;
+    if (this.#saidCreated || this.#keyring?.created !== true) return;
     this.#saidCreated = true;
-    this.remark(`Made a new store: ${this.store.value} (${this.store.source})`);
+    this.out.remark(`Created a new store: ${this.store.value} (${this.store.source})`);
   }
 
-  /** True when no store was named and the default one was never made: there are no keys yet, and nothing to open. */
+  /** True when no store was named and the default one does not exist yet: there are no keys, and nothing to open. */
   storeIsUnborn(): boolean {
-    return this.store.source === 'default' && !existsSync(this.store.value);
+    return this.store.source === 'default' && !isThere(this.store.value);
   }
 
-  /** Stands for this run in the audit log; the one that was given, or one made up now. Throws `usage` for what is none. */
-  get operationId(): string {
-    this.#operationId ??= this.givenOperationId ?? randomUUID();
-    return this.#operationId;
-  }
-
-  /** The operation id that was passed: this run may repeat an earlier one. */
-  get givenOperationId(): string | undefined {
-    const given = (this.flags as { operationId?: string }).operationId;
-    return given === undefined ? undefined : readOperationId(given);
-  }
-
-  /** Says where a change goes, on stderr, and to a server under which operation id: a reply that is lost leaves that as the only trace. */
-  target(): void {
+  /**
+   * Notes which store a change goes to. For a remote store it notes the operation id, too: if the reply is lost, that note is the only
+   * trace of the run.
+   */
+  noteStore(): void {
     this.#sayCreated();
-    this.note(`Store: ${this.store.value} (${this.store.source})`);
-    if (this.settings.remote && this.givenOperationId === undefined)
-      this.note(`Operation: ${this.operationId} (if this is cut off, run it again with --operation-id)`);
+    this.out.note(`Store: ${this.store.value} (${this.store.source})`);
+    if (this.settings.remote && this.operation.given === undefined)
+      this.out.note(`Operation: ${this.operation.id} (if this run is cut off, run it again with --operation-id)`);
   }
 
-  /**
-   * Prints an answer in the format asked for. `table` is what people get: off a terminal it keeps its columns and loses colour,
-   * truncation and relative times.
-   */
-  async print<T>(
-    items: readonly T[],
-    view: View<T>,
-    options: { single?: boolean; empty?: string; table?: () => Promise<string> } = {},
-  ): Promise<void> {
-    const { fields } = this.flags;
-    if (this.format !== 'table') {
-      const { renderData } = await import('./output/formats.js');
-      this.#answer(await renderData(items, view, this.format, { fields, single: options.single ?? false }));
-      return;
-    }
-    if (items.length === 0) {
-      if (options.empty) this.note(options.empty);
-      return;
-    }
-    this.#answer(options.table && fields === undefined ? await options.table() : await this.table(items, view));
+  /** Calls `close` when the session ends, however it ends. */
+  atEnd(close: () => void): void {
+    this.#closers.push(close);
   }
 
-  async table<T>(items: readonly T[], view: View<T>): Promise<string> {
-    const [{ renderTable }, { readFields }] = [await import('./output/table.js'), await import('./output/formats.js')];
-    const wanted = readFields(view, this.flags.fields);
-    const json = (field: string) => ({ header: field, field, text: (item: T) => String(view.json(item)[field] ?? '') });
-    const columns =
-      wanted?.map((field) => view.columns.find((column) => column.field === field) ?? json(field)) ?? view.columns;
-    return renderTable(items, columns, {
-      available: this.#width(),
-      times: this.ctx.stdout.isTTY ? 'relative' : 'iso',
-      now: this.now,
-      paint: await this.paint('stdout'),
-    });
-  }
-
-  /** COLUMNS, where somebody set it, counts off a terminal too. */
-  #width(): number | undefined {
-    const columns = Number(this.ctx.env.COLUMNS);
-    return Number.isInteger(columns) && columns > 0 ? columns : this.ctx.stdout.columns();
-  }
-
-  /**
-   * Asks before something that cannot be undone. With `name`, the name must be typed. `--yes` answers for scripts; with nobody to
-   * ask and no `--yes` it throws `confirmation_required`, and `command` is the hint.
-   */
-  async confirm(question: string, options: { name?: string; command: string }): Promise<void> {
-    if (this.flags.yes) return;
-    if (!this.interactive) {
-      const [first, ...advice] = question.split('\n');
-      throw new KeysError(
-        'confirmation_required',
-        `${first}: this needs a confirmation, and there is nobody to ask`,
-        [`pass --yes to confirm it: ${options.command}`, ...advice].join('\n'),
-      );
-    }
-    const prompts = await this.prompts();
-    this.remark(question.split('\n'));
-    const agreed =
-      options.name === undefined
-        ? await prompts.yesNo('Go on?', false)
-        : (await prompts.text(`Type ${safeText(options.name)} to go on`)).normalize('NFC') === options.name;
-    if (!agreed) throw new KeysError('confirmation_required', 'not confirmed; nothing was changed');
-  }
-
-  /**
-   * In a protected profile, whatever else was confirmed: each key's name must be typed, or passed as `--confirm NAME`. Throws
-   * `confirmation_required`.
-   */
-  async confirmProtected(keys: readonly ApiKey[], verb: string, confirmed: readonly string[] = []): Promise<void> {
-    const { profile } = this.settings;
-    if (!profile?.value.protected) return;
-    for (const { name, id } of keys) {
-      if (confirmed.some((each) => each.normalize('NFC') === name)) continue;
-      const what = `This ${verb}s ${quoted(name)} (${id}) in the protected profile ${profile.value.name}`;
-      if (!this.interactive || confirmed.length > 0)
-        throw new KeysError(
-          'confirmation_required',
-          `${what}: its name must be typed`,
-          `scripts pass it: unlockos-keys ${verb} ${id} --confirm ${quoted(name)}; --yes is not enough here`,
-        );
-      this.remark(what);
-      const typed = await (await this.prompts()).text(`Type ${safeText(name)} to go on`);
-      if (typed.normalize('NFC') !== name)
-        throw new KeysError('confirmation_required', 'not confirmed; nothing was changed');
-    }
+  /** The module is loaded only after a change. */
+  async #noteChange(keyring: Keyring): Promise<void> {
+    const { noteChange, TO_ACCEPT } = await import('./settings/seen-head.js');
+    const problem = await noteChange(this.ctx, keyring);
+    if (problem !== null) this.out.remark(`warning: ${problem}; ${TO_ACCEPT}`);
   }
 
   async close(): Promise<void> {
+    for (const close of this.#closers.splice(0)) close();
+    if (this.#keyring?.lastChange) await this.#noteChange(this.#keyring);
     for (const keyring of [this.#keyring, ...this.#others.splice(0)]) await keyring?.close();
     this.#keyring = undefined;
   }
-}
-
-/** The exit code of a command whose answer is yes or no. */
-export function answer(yes: boolean): ExitCode {
-  return yes ? 0 : ANSWER_NO;
 }

@@ -1,10 +1,10 @@
 import { main } from './main.js';
 import { systemContext } from './system-context.js';
 
-/** What `bin/unlockos-keys.js` calls. */
+/** The entry point that `bin/unlockos-keys.js` calls. Resolves to the exit code. */
 export function start(): Promise<number> {
   return main(process.argv.slice(2), systemContext());
 }
 
-/** For the build, which runs the tool once to have it compiled (`scripts/warm-up.cjs`). */
+/** For the build, which runs the tool once so that V8 compiles it (`scripts/warm-up.cjs`). */
 export { main, systemContext };

@@ -1,12 +1,18 @@
 import { fstatSync, readSync, statSync, write, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import os from 'node:os';
+import type { Writable } from 'node:stream';
 import tty from 'node:tty';
 import ci from 'ci-info';
+import { osUser } from '../files/os-user.js';
 import { VERSION } from '../version.js';
-import { systemClipboard } from './clipboard.js';
 import type { Context, Input, Output } from './context.js';
+import { systemClipboard } from './delivery/clipboard.js';
+import { isForeground, processClaim } from './delivery/this-process.js';
+import type { OUR_SECRETS } from './settings/our-secrets.js';
+import { homeDirectory, workingDirectory } from './surroundings.js';
 
-/** Waits for a pipe whose other side is slow; non-blocking descriptors answer EAGAIN until it has caught up. */
+/** Waits for the slow reader of a pipe: a non-blocking descriptor returns EAGAIN until it has caught up. */
 function waitABit(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 }
@@ -15,16 +21,21 @@ function isAgain(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EAGAIN';
 }
 
-/** Asks the cheap question first: a pipe or a file is no terminal, and finding that out needs none of Node's terminal modules. */
+/** Makes the cheap checks first: they rule out pipes, files and /dev/null without loading Node's terminal modules. */
 function isTerminal(descriptor: 0 | 1 | 2): boolean {
   try {
-    return fstatSync(descriptor).isCharacterDevice() && tty.isatty(descriptor);
+    return fstatSync(descriptor).isCharacterDevice() && !isNullDevice(descriptor) && tty.isatty(descriptor);
   } catch {
-    return false; // closed by whoever started us
+    return false; // closed by the parent process
   }
 }
 
-function isNullDevice(descriptor: 1 | 2): boolean {
+function isPipe(descriptor: 1 | 2): boolean {
+  const stats = fstatSync(descriptor);
+  return stats.isFIFO() || stats.isSocket();
+}
+
+function isNullDevice(descriptor: 0 | 1 | 2): boolean {
   try {
     const stats = fstatSync(descriptor);
     return stats.isCharacterDevice() && stats.rdev === statSync(os.devNull).rdev;
@@ -33,8 +44,14 @@ function isNullDevice(descriptor: 1 | 2): boolean {
   }
 }
 
-/** Synchronous, because a `process.exit` or a crash must not cut what was written, and the caller must hear of a failure. */
+/** Writes synchronously: an exit or a crash must not truncate the output, and the caller must learn of a failure. */
 function output(descriptor: 1 | 2): Output {
+  let stream: Writable | undefined;
+  /** Node makes the pipe as it was at the end. */
+  const pipe = () => {
+    stream ??= new Socket({ fd: descriptor, readable: false, writable: true }).on('error', () => {});
+    return stream;
+  };
   return {
     get isTTY() {
       return isTerminal(descriptor);
@@ -43,6 +60,13 @@ function output(descriptor: 1 | 2): Output {
       return isNullDevice(descriptor);
     },
     columns: () => (isTerminal(descriptor) ? new tty.WriteStream(descriptor).columns : undefined),
+    async writeWaiting(text) {
+      if (!isPipe(descriptor)) return this.write(text);
+      const stream = pipe();
+      await new Promise<void>((resolve, reject) => {
+        stream.write(text, (error) => (error ? reject(error) : resolve()));
+      });
+    },
     write(text) {
       const bytes = Buffer.from(text);
       for (let offset = 0; offset < bytes.length; ) {
@@ -57,7 +81,7 @@ function output(descriptor: 1 | 2): Output {
   };
 }
 
-/** In another thread, so that a terminal that was stopped holds up its reader alone. */
+/** Writes in another thread, so that a stopped terminal does not block the process. */
 function writeLater(descriptor: 1 | 2, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   return new Promise((resolve, reject) => {
@@ -86,7 +110,7 @@ const stdin: Input = {
       if (length > limit) throw new RangeError(`more than ${limit} bytes on stdin`);
       parts.push(Buffer.from(piece));
     }
-    return Buffer.concat(parts).toString('utf8');
+    return Buffer.concat(parts);
   },
   *pieces() {
     const bytes = Buffer.allocUnsafe(PIECE);
@@ -104,20 +128,14 @@ const stdin: Input = {
   },
 };
 
-function osUser(): string {
-  try {
-    return os.userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`; // a container may run as a uid without a name
-  }
-}
-
-/** Takes a secret out of the environment, so that no child process inherits it. */
-function take(name: 'UNLOCKOS_KEYS_AUTH_TOKEN' | 'UNLOCKOS_KEYS_PEPPERS'): string | undefined {
+/** Removes a secret from the environment, so that no child process inherits it. */
+function take(name: string): string | undefined {
   const value = process.env[name] || undefined;
   delete process.env[name];
   return value;
 }
+
+const takeOurs = (name: (typeof OUR_SECRETS)[number]) => take(name);
 
 function onSignals(signals: readonly NodeJS.Signals[], heard: (signal: NodeJS.Signals) => void): () => void {
   for (const signal of signals) process.on(signal, heard);
@@ -126,14 +144,19 @@ function onSignals(signals: readonly NodeJS.Signals[], heard: (signal: NodeJS.Si
   };
 }
 
-/** The composition root of the command line: the only place that knows the real streams, store, prompts and clipboard. */
+/** The composition root of the command line: the only place that uses the real streams, store, prompts and clipboard. */
 export function systemContext(): Context {
   process.umask(0o077);
   return {
-    authToken: take('UNLOCKOS_KEYS_AUTH_TOKEN'),
-    peppers: take('UNLOCKOS_KEYS_PEPPERS'),
+    authToken: takeOurs('UNLOCKOS_KEYS_AUTH_TOKEN'),
+    peppers: takeOurs('UNLOCKOS_KEYS_PEPPERS'),
+    redisPassword: takeOurs('UNLOCKOS_KEYS_REDIS_PASSWORD'),
+    idToken: takeOurs('UNLOCKOS_KEYS_ID_TOKEN'),
+    take,
     env: process.env,
-    cwd: process.cwd(),
+    get cwd() {
+      return workingDirectory();
+    },
     platform: process.platform,
     stdin,
     stdout: output(1),
@@ -149,14 +172,19 @@ export function systemContext(): Context {
       return os.hostname();
     },
     get home() {
-      return os.homedir();
+      return homeDirectory();
     },
     version: VERSION,
     nodeVersion: process.version,
+    claim: processClaim(),
+    foreground: isForeground,
     onSignals,
     log: (text) => writeLater(2, text),
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
-    prompts: async () => (await import('./prompts.js')).terminalPrompts(),
+    prompts: async (look) =>
+      process.env.TERM === 'dumb'
+        ? (await import('./asking/plain-prompts.js')).plainPrompts()
+        : (await import('./asking/prompts.js')).terminalPrompts(look),
     clipboard: systemClipboard(process.env, output(2)),
   };
 }

@@ -1,14 +1,16 @@
 import { KeysError } from './errors.js';
-import { holdsKeyString, type Mode } from './key-string.js';
-import type { Labels } from './labels.js';
+import { holdsKeyString, isKeyId, type Mode, maskedId } from './key-string.js';
+import { type Labels, PENDING, PENDING_LABEL } from './labels.js';
 import type { RateLimit } from './rate-limit.js';
 import { hasUnsafeText, quoted } from './text.js';
 
 export type Status = 'active' | 'inactive';
-/** What people see: `expired` is derived from the time, and an inactive key stays inactive when its time runs out. */
-export type DisplayStatus = Status | 'expired';
+/** The statuses by which keys are listed. `expired` is derived from the time; an inactive key stays inactive when its time runs out. */
+export const STATUSES = ['active', 'inactive', 'expired'] as const;
+/** What people see. `damaged`: a field of the key cannot be read, so the key is not valid; it can still be disabled, edited and deleted. */
+export type DisplayStatus = (typeof STATUSES)[number] | 'damaged';
 
-/** The record. It holds nothing secret, so it may be printed, logged and sent anywhere. */
+/** The record of a key. It contains nothing secret: it may be printed, logged and sent anywhere. */
 export interface ApiKey {
   readonly id: string;
   readonly name: string;
@@ -22,19 +24,49 @@ export interface ApiKey {
   readonly updatedAt: Date;
   readonly lastUsedAt: Date | null;
   readonly labels: Labels;
-  /** The id of the key that this one was made to replace; it may be gone. */
+  /** The networks that the key works from, such as `10.0.0.0/8`; empty: it works from everywhere. */
+  readonly allowFrom: readonly string[];
+  /** The id of the key that this one replaced. That key may have been deleted. */
   readonly rotatedFrom: string | null;
   /** The id of the key that replaces this one. */
   readonly rotatedTo: string | null;
+  /** The fields whose stored values cannot be read. Their values here say nothing. Absent for all other keys. */
+  readonly damaged?: readonly KeyFieldName[];
 }
 
-/** The instant of expiry is already too late: a key with `expiresAt` 12:00 is refused at 12:00. */
-export function statusAt(key: Pick<ApiKey, 'status' | 'expiresAt'>, now: Date): DisplayStatus {
+/** A field that a store keeps of a key. */
+export type KeyFieldName = Exclude<keyof ApiKey, 'damaged'>;
+
+/** The fields that an edit may change. The expiry only moves nearer. */
+export const EDITABLE_FIELDS = [
+  'name',
+  'description',
+  'rateLimit',
+  'expiresAt',
+  'labels',
+  'allowFrom',
+] as const satisfies readonly (keyof ApiKey)[];
+
+/**
+ * The fields that a new key may leave out, and that audit logs written before they existed do not mention, with the value that a key
+ * then has. A field that is added to {@link ApiKey} is added here too.
+ */
+export const FIELD_DEFAULTS = {
+  labels: {},
+  allowFrom: [],
+  rotatedFrom: null,
+  rotatedTo: null,
+} as const satisfies Partial<ApiKey>;
+
+/** The status that people see. A key with `expiresAt` 12:00 has expired at 12:00. */
+export function statusAt(key: Pick<ApiKey, 'status' | 'expiresAt' | 'damaged'>, now: Date): DisplayStatus {
+  if (key.damaged) return 'damaged';
   if (key.status === 'inactive') return 'inactive';
   return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : 'active';
 }
 
-const MAX_NAME = 64;
+/** The most characters of a name. */
+export const MAX_NAME = 64;
 const MAX_DESCRIPTION = 500;
 
 function refuseSecret(text: string, what: string): void {
@@ -47,22 +79,34 @@ function refuseSecret(text: string, what: string): void {
   }
 }
 
+/** A blank that is drawn like U+0020 or not at all, and makes another name of it: no-break and wide spaces, and the blank of Braille. */
+const OTHER_BLANK = /(?! )[\p{Zs}\s\u2800]/u;
+
 /**
- * A name as it will be stored: Unicode NFC, 1 to 64 code points, beginning with a letter or a digit, nothing invisible, no blank at
- * its end. Throws `usage` with the reason.
+ * A name as it will be stored: Unicode NFC, 1 to 64 code points, beginning with a letter or a digit, nothing invisible, no blank but
+ * U+0020, and none at the end. Throws `usage` with the reason.
  */
 export function readName(text: string): string {
   if (text.length > 4 * MAX_NAME)
     throw new KeysError('usage', `the name has more than ${MAX_NAME} characters`, 'choose a shorter one');
   const name = text.normalize('NFC');
   refuseSecret(name, 'name');
+  refuseLostText(name, 'name');
   if (name.trim() === '')
     throw new KeysError('usage', 'the name is empty', 'a name begins with a letter or a digit, e.g. partner-checkin');
   if (hasUnsafeText(name))
     throw new KeysError(
       'usage',
-      `name ${quoted(name)} holds invisible or control characters`,
+      `name ${quoted(name)} contains invisible or control characters`,
       'use letters, digits, spaces and punctuation',
+    );
+  const blank = OTHER_BLANK.exec(name)?.[0];
+  const shown = `U+${blank?.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+  if (blank !== undefined)
+    throw new KeysError(
+      'usage',
+      `name ${quoted(name.replaceAll(blank, shown))} contains the blank ${shown}, which is not a space`,
+      'use the space character, U+0020',
     );
   if (!/^[\p{L}\p{N}]/u.test(name))
     throw new KeysError(
@@ -70,15 +114,39 @@ export function readName(text: string): string {
       `name ${quoted(name)} does not begin with a letter or a digit`,
       'e.g. partner-checkin',
     );
-  if (name !== name.trimEnd()) throw new KeysError('usage', `name ${quoted(name)} ends in a blank`, 'remove it');
+  if (name !== name.trimEnd()) throw new KeysError('usage', `name ${quoted(name)} ends with a space`, 'remove it');
   if (Array.from(name).length > MAX_NAME)
     throw new KeysError('usage', `the name has more than ${MAX_NAME} characters`, 'choose a shorter one');
   return name;
 }
 
+/**
+ * Throws `usage` for a name that reads as a key id or as a masked key string: wherever a key is named, such a text means the key with that
+ * id. Only for names that no key has yet; keys of earlier versions may have such a name.
+ */
+export function assertNewName(name: string): void {
+  const what = isKeyId(name.toLowerCase()) ? 'a key id' : maskedId(name) === null ? null : 'a masked key string';
+  if (what === null) return;
+  throw new KeysError(
+    'usage',
+    `name ${quoted(name)} has the form of ${what}, so it could be taken for another key`,
+    'choose another name, e.g. with a hyphen or a space in it',
+  );
+}
+
 /** The form in which names are compared and kept unique: NFC, lower case. */
 export function nameKey(name: string): string {
   return name.normalize('NFC').toLowerCase();
+}
+
+/** Throws `usage` for U+FFFD: it stands where a byte was that belonged to no character, so the text is no longer what was typed. */
+function refuseLostText(text: string, what: string): void {
+  if (text.includes('\ufffd'))
+    throw new KeysError(
+      'usage',
+      `the ${what} contains U+FFFD: it was not UTF-8 text where it came from`,
+      'pass it as UTF-8',
+    );
 }
 
 /** A description as it will be stored, or null for none. Up to 500 code points on one line. */
@@ -88,10 +156,11 @@ export function readDescription(text: string): string | null {
   const description = text.normalize('NFC').trim();
   if (description === '') return null;
   refuseSecret(description, 'description');
+  refuseLostText(description, 'description');
   if (hasUnsafeText(description))
     throw new KeysError(
       'usage',
-      'the description holds line breaks, invisible or control characters',
+      'the description contains line breaks, invisible or control characters',
       'write it on one line',
     );
   if (Array.from(description).length > MAX_DESCRIPTION)
@@ -111,4 +180,10 @@ export function mixedScripts(name: string): string[] {
   ] as const;
   const found = scripts.filter(([, pattern]) => pattern.test(name)).map(([script]) => script);
   return found.length > 1 ? found : [];
+}
+
+/** True for a key whose key string, as far as anyone can know, was never handed out. */
+export function isUndelivered({ labels, lastUsedAt }: Pick<ApiKey, 'labels' | 'lastUsedAt'>): boolean {
+  const mark = labels[PENDING_LABEL];
+  return lastUsedAt === null && (mark === PENDING || mark?.startsWith(`${PENDING}:`) === true);
 }

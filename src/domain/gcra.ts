@@ -1,54 +1,75 @@
-import type { RateLimit } from './rate-limit.js';
+import { MAX_PER_SECOND, type RateLimit } from './rate-limit.js';
 
-/** What a caller may be told of a key's limit after a request. */
+/** The state of a key's rate limit after a request. A caller may see it. */
 export interface RateState {
+  /** Requests in each window. */
   readonly limit: number;
   readonly windowSeconds: number;
-  /** Requests that may follow at once. */
+  /** How many more requests would be admitted now. */
   readonly remaining: number;
-  /** Until the whole limit is there again, in milliseconds. */
+  /** Until the whole limit is available again, in milliseconds. */
   readonly resetMs: number;
 }
 
+/** Whether a request is admitted; if not, when the next one will be. */
 export type RateDecision =
   | { readonly admitted: true; readonly rate: RateState }
   | { readonly admitted: false; readonly rate: RateState; readonly retryAfterMs: number };
 
-/** Of one step: the sum of many small ones is a little off, and that is no reason to refuse. */
+/** In emission intervals: adding many small numbers is slightly inexact, and that must not refuse a request. */
 export const TOLERANCE = 1e-6;
 
+/** The shortest interval, in milliseconds, that still changes a time in milliseconds since 1970 by what was added. */
+const SHORTEST_INTERVAL = 1000 / MAX_PER_SECOND;
+
 /**
- * The generic cell rate algorithm (ITU-T I.371, as the virtual scheduling form): one number per key, the time at which its limit would be
- * whole again if nothing more came. It lets `limit` requests through at once and then one per `window / limit`, so no edge of a window
- * lets twice as many through, and the time of the next one is exact. Times are milliseconds.
+ * The time between two requests at the rate of the limit, in milliseconds. A key of an earlier version can have a limit of more than
+ * `MAX_PER_SECOND`; it is held to that, because a shorter interval would be lost in rounding and admit everything.
+ */
+export function emissionIntervalOf({ limit, windowSeconds }: RateLimit): number {
+  return Math.max((windowSeconds * 1000) / limit, SHORTEST_INTERVAL);
+}
+
+/**
+ * The generic cell rate algorithm (ITU-T I.371, virtual scheduling). It keeps one number for each key: `tat`, the theoretical arrival time,
+ * at which the whole limit would be available again without further requests. It admits `limit` requests at once, and then one in each
+ * emission interval (`window / limit`): no window boundary admits twice as many, and the time of the next request is exact. Times are in
+ * milliseconds.
  *
- * `whole` is what the last call answered, undefined for a key that was not seen. A clock that was set back would make it lie further
- * ahead than it ever can; then the key starts anew, rather than being locked out until the clock has caught up.
+ * `tat` is the value that the last call returned, undefined for a new key. When the clock was set back, `tat` is further ahead than it can
+ * ever be; the key then starts anew, instead of being refused until the clock has caught up.
  */
 export function admit(
-  whole: number | undefined,
-  { limit, windowSeconds }: RateLimit,
+  tat: number | undefined,
+  rateLimit: RateLimit,
   now: number,
-): { decision: RateDecision; whole: number } {
-  const window = windowSeconds * 1000;
-  const each = window / limit;
-  const known = whole === undefined || whole < now || whole > now + window + each ? now : whole;
-  const after = known + each;
-  if (after - window - now > each * TOLERANCE)
-    return { decision: refused(known, { limit, windowSeconds }, now), whole: known };
-  return { decision: admitted(after, { limit, windowSeconds }, now), whole: after };
+): { decision: RateDecision; tat: number } {
+  const window = rateLimit.windowSeconds * 1000;
+  const emissionInterval = emissionIntervalOf(rateLimit);
+  const known = tat === undefined || tat < now || tat > now + window + emissionInterval ? now : tat;
+  const next = known + emissionInterval;
+  if (next - window - now > emissionInterval * TOLERANCE)
+    return { decision: refused(known, rateLimit, now), tat: known };
+  return { decision: admitted(next, rateLimit, now), tat: next };
 }
 
-/** The answer to a request that moved the limit's time on to `whole`. */
-export function admitted(whole: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
+/** The decision for a request that was admitted, and that moved the arrival time to `tat`. */
+export function admitted(tat: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
   const window = windowSeconds * 1000;
-  const remaining = Math.max(0, Math.floor((window - (whole - now)) / (window / limit) + TOLERANCE));
-  return { admitted: true, rate: { limit, windowSeconds, remaining, resetMs: Math.max(0, whole - now) } };
+  const remaining = Math.max(
+    0,
+    Math.floor((window - (tat - now)) / emissionIntervalOf({ limit, windowSeconds }) + TOLERANCE),
+  );
+  return { admitted: true, rate: { limit, windowSeconds, remaining, resetMs: Math.max(0, tat - now) } };
 }
 
-/** The answer to a request for which there was no room, the limit being whole again at `whole`. */
-export function refused(whole: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
+/** The decision for a request that was refused: it leaves the arrival time as it is. */
+export function refused(tat: number, { limit, windowSeconds }: RateLimit, now: number): RateDecision {
   const window = windowSeconds * 1000;
-  const rate = { limit, windowSeconds, remaining: 0, resetMs: Math.max(0, whole - now) };
-  return { admitted: false, rate, retryAfterMs: Math.max(0, whole + window / limit - window - now) };
+  const rate = { limit, windowSeconds, remaining: 0, resetMs: Math.max(0, tat - now) };
+  return {
+    admitted: false,
+    rate,
+    retryAfterMs: Math.max(0, tat + emissionIntervalOf({ limit, windowSeconds }) - window - now),
+  };
 }

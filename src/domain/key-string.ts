@@ -5,8 +5,8 @@ import { crc32 } from 'node:zlib';
  * The key string: `unlk_<mode>_<id:12>_<secret:32><check:6>`, always 61 ASCII characters.
  *
  * The checksum follows GitHub's idea (CRC-32 in base62, six digits, https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/)
- * but covers the whole text before it, so that a key relabelled from test to live fails offline. It finds typing errors and cuts
- * false positives in scanners; it authenticates nothing.
+ * but covers all characters before it, so that a key string changed from test to live fails offline. It catches typing errors and
+ * false positives in scanners; it proves nothing about who made the key string.
  */
 export type Mode = 'live' | 'test';
 export const MODES: readonly Mode[] = ['live', 'test'];
@@ -16,7 +16,7 @@ export const KEY_ID_LENGTH = 12;
 const SECRET_LENGTH = 32;
 const BODY_LENGTH = 55;
 
-/** Lower case without i, l, o and u: it can be read aloud and typed. 32 letters, so five random bits each, without bias. */
+/** Lower case without i, l, o and u, so that an id can be read aloud and typed. 32 characters: five random bits each, without bias. */
 const ID_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -26,10 +26,13 @@ const DIGIT_VALUE = Array.from({ length: 123 }, (_, code) => BASE62.indexOf(Stri
 const KEY_STRING = /^unlk_(live|test)_([0-9a-hjkmnp-tv-z]{12})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/;
 const KEY_ID = /^[0-9a-hjkmnp-tv-z]{12}$/;
 
-/** For scanners and redactors: finds key strings inside other text, whether or not their checksum is right. RE2-safe. */
-export const KEY_STRING_IN_TEXT = /\bunlk_(?:live|test)_[0-9a-hjkmnp-tv-z]{12}_[0-9A-Za-z]{38}\b/g;
+/**
+ * Finds key strings inside other text, with a valid checksum or not; for scanners and redaction. It does not look at the characters next to
+ * them, because escapes such as `\n` and `%3D` end in a letter. RE2-safe.
+ */
+export const KEY_STRING_IN_TEXT = /unlk_(?:live|test)_[0-9a-hjkmnp-tv-z]{12}_[0-9A-Za-z]{38}/g;
 
-/** What may be a key string, or most of one: cut, grown or mistyped, it still gives its secret away. For refusing and masking. */
+/** Finds key strings that were cut, extended or mistyped, too: they still reveal most of the secret. For refusing and masking. */
 const NEARLY_A_KEY_STRING = /unlk_(?:live|test)_[0-9a-z]{12}_[0-9a-z]{6,}/gi;
 
 /** A source of cryptographically secure random bytes. */
@@ -40,7 +43,7 @@ export interface KeyStringParts {
   readonly id: string;
   /** The 32 random characters. Never stored, logged or shown. */
   readonly secret: string;
-  /** Everything before the checksum: what the guard tag is made from. */
+  /** Everything before the checksum; the guard tag is computed from it. */
   readonly body: string;
 }
 
@@ -55,7 +58,7 @@ function base62(value: number, width: number): string {
   return digits.padStart(width, '0');
 }
 
-/** The number that six base62 digits write, which may be more than 32 bits. */
+/** The value of six base62 digits, which may exceed 32 bits. */
 function fromBase62(digits: string): number {
   let value = 0;
   for (let i = 0; i < digits.length; i++) value = value * 62 + (DIGIT_VALUE[digits.charCodeAt(i)] as number);
@@ -73,7 +76,7 @@ function randomId(random: RandomBytes): string {
   return id;
 }
 
-/** Rejection sampling: 248 is the largest multiple of 62 in a byte; keeping the bytes above it would favour the first eight letters. */
+/** Rejection sampling: 248 is the largest multiple of 62 in a byte. Using bytes from 248 up would favour the first eight characters. */
 function randomSecret(random: RandomBytes): string {
   let secret = '';
   while (secret.length < SECRET_LENGTH) {
@@ -84,7 +87,7 @@ function randomSecret(random: RandomBytes): string {
   return secret;
 }
 
-/** Makes a new key string: 60 bits of id, 190 bits of secret. */
+/** Creates a key string with a random id (60 bits) and secret (190 bits). */
 export function mintKeyString(
   mode: Mode,
   random: RandomBytes = randomBytes,
@@ -96,8 +99,8 @@ export function mintKeyString(
 }
 
 /**
- * Reads a key string: type, length, anchored pattern, checksum, in that order (length first, so that a megabyte costs nothing).
- * Nothing is trimmed, folded or normalised. Only after `ok` may the parts be trusted to be what the tool once printed.
+ * Parses a key string. Checks type, length, pattern and checksum, in that order, so that a long text costs nothing. The text is not
+ * trimmed, case-folded or normalized. The parts are those of a key string that the tool printed only when `ok` is true.
  */
 export function parseKeyString(text: unknown): ParsedKeyString {
   if (typeof text !== 'string' || text.length !== KEY_STRING_LENGTH) return { ok: false, problem: 'shape' };
@@ -109,7 +112,7 @@ export function parseKeyString(text: unknown): ParsedKeyString {
   return { ok: true, mode, id, secret, body };
 }
 
-/** Where the id stands in a text of the right length; whether the rest is a key string is not looked at. */
+/** The characters at the position of the id. Does not check that `text` is a key string. */
 export function idWithin(text: string): string {
   return text.slice(10, 10 + KEY_ID_LENGTH);
 }
@@ -118,22 +121,30 @@ export function isKeyId(text: string): boolean {
   return KEY_ID.test(text);
 }
 
-/** What lists and logs show of a key: mode and id, never a character of the secret. */
+/** The masked key string for lists and logs: mode and id, no character of the secret. */
 export function maskKey(mode: Mode, id: string): string {
   return `unlk_${mode}_${id}_…`;
 }
 
-/** True when `text` holds a key string, or so much of one that it must be treated as leaked. */
+const MASKED = /^unlk_(?:live|test)_([0-9a-z]{12})(?:_(?:\u2026|\.{3})?)?$/i;
+
+/** The key id in a masked key string, with or without its ending (`_…`); null for any other text. */
+export function maskedId(text: string): string | null {
+  const id = MASKED.exec(text)?.[1]?.toLowerCase();
+  return id !== undefined && isKeyId(id) ? id : null;
+}
+
+/** True when `text` contains a key string, or enough of one to treat it as leaked. */
 export function holdsKeyString(text: string): boolean {
   return text.search(NEARLY_A_KEY_STRING) >= 0;
 }
 
-/** `text` with every key string in it, cut or mistyped ones included, masked: the last gate before a log or an error. */
+/** Masks every key string in `text`, also cut or mistyped ones. For everything that goes into a log or an error. */
 export function redactKeyStrings(text: string): string {
   return text.replace(NEARLY_A_KEY_STRING, (found) => `${found.slice(0, 23)}…`);
 }
 
-/** An id as people type it: upper case folded, i and l read as 1, o as 0 (Crockford's base 32, https://www.crockford.com/base32.html). */
+/** Normalizes a typed id: lower case, i and l to 1, o to 0 (Crockford's base 32, https://www.crockford.com/base32.html). */
 export function readTypedId(text: string): string {
   return text.toLowerCase().replace(/[il]/g, '1').replace(/o/g, '0');
 }

@@ -1,14 +1,14 @@
 import { KeysError } from './errors.js';
 import { quoted } from './text.js';
 
-/** Names and values that people give to keys to find them by: `team=checkout`. Public, as everything on a key but its secret. */
+/** Names and values that people give to keys, to find them by: `team=checkout`. They are not secret. */
 export type Labels = Readonly<Record<string, string>>;
 
 export const MAX_LABELS = 32;
 const NAME = /^[a-z0-9](?:[a-z0-9._/-]{0,61}[a-z0-9])?$/;
 const VALUE = /^[A-Za-z0-9._/@:+-]{0,63}$/;
 
-/** Throws `usage` for a label that is none: the same characters as in a shell word or a URL, so that no list of them needs quoting. */
+/** Throws `usage` for a malformed label. The characters are those of a shell word or a URL, so that no list of labels needs quoting. */
 export function assertLabel(name: string, value: string): void {
   if (!NAME.test(name))
     throw new KeysError(
@@ -24,15 +24,15 @@ export function assertLabel(name: string, value: string): void {
     );
 }
 
-/** Labels as they are stored and compared: their names in order. Throws `usage` for one that is none, or for more than 32. */
-export function settleLabels(labels: Labels): Labels {
+/** Labels as they are stored and compared, with their names in order. Throws `usage` for a malformed label, or for more than 32. */
+export function normalizeLabels(labels: Labels): Labels {
   const entries = Object.entries(labels);
   if (entries.length > MAX_LABELS) throw new KeysError('usage', `a key has at most ${MAX_LABELS} labels`, 'use fewer');
   for (const [name, value] of entries) assertLabel(name, value);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Reads `name=value`. */
+/** Reads `name=value`. Throws `usage`. */
 export function parseLabel(text: string): [name: string, value: string] {
   const at = text.indexOf('=');
   if (at < 0) throw new KeysError('usage', `label ${quoted(text)} is not of the form name=value`, 'e.g. team=checkout');
@@ -41,9 +41,9 @@ export function parseLabel(text: string): [name: string, value: string] {
   return label;
 }
 
-/** Reads several of them; the last of one name holds. */
+/** Reads several labels. The last one of a name counts. Throws `usage`. */
 export function parseLabels(texts: readonly string[]): Labels {
-  return settleLabels(Object.fromEntries(texts.map(parseLabel)));
+  return normalizeLabels(Object.fromEntries(texts.map(parseLabel)));
 }
 
 /** The label of every key that a manifest made or adopted: its value is the manifest's name. */
@@ -51,7 +51,7 @@ export const OWNER_LABEL = 'manifest';
 
 /**
  * On a key from the moment that it is made until its key string has been handed out. A key that still carries it and was never used
- * reached nobody, and is made anew.
+ * reached nobody, and gives way to the next one. Its value is `pending`, or `pending:` and a word for the run that is handing it out.
  */
 export const PENDING_LABEL = 'manifest/delivery';
 export const PENDING = 'pending';
@@ -61,4 +61,9 @@ export const OWN_LABELS: readonly string[] = [OWNER_LABEL, PENDING_LABEL];
 /** Labels without those that `apply` sets: what a copy of a key takes over. */
 export function withoutOwnLabels(labels: Labels): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => !OWN_LABELS.includes(name)));
+}
+
+/** Labels without the mark of a key that is yet to be handed out. */
+export function withoutPending({ [PENDING_LABEL]: _, ...labels }: Labels): Labels {
+  return labels;
 }

@@ -2,7 +2,7 @@ import leven from 'leven';
 import { KeysError } from './errors.js';
 import { quoted } from './text.js';
 
-/** One entry of the catalogue. A retired scope stays on the keys that hold it; no new key can take it. */
+/** One entry of the catalogue. Keys that have a retired scope keep it; new keys cannot get it. */
 export interface CatalogueScope {
   readonly scope: string;
   readonly category: string;
@@ -14,9 +14,13 @@ export interface CatalogueScope {
 const SCOPE = /^[a-z][a-z0-9-]{0,30}:[a-z][a-z0-9-]{0,30}$/;
 const EXPANSION = /^([a-z][a-z0-9-]{0,30}):\*$/;
 
-/** Throws `usage` unless `text` has the form `category:action`. Wildcards are not of that form. */
+export function isScopeForm(text: string): boolean {
+  return SCOPE.test(text);
+}
+
+/** Throws `usage` unless `text` has the form `category:action`, without wildcards. */
 export function assertScopeForm(text: string): void {
-  if (!SCOPE.test(text)) {
+  if (!isScopeForm(text)) {
     throw new KeysError(
       'usage',
       `${quoted(text)} is not a scope`,
@@ -25,7 +29,7 @@ export function assertScopeForm(text: string): void {
   }
 }
 
-/** The nearest candidate within two or so typing errors; never acted on, only suggested. */
+/** The candidate closest to `text`, within about two typing errors; null when none is. For suggestions only. */
 export function didYouMean(text: string, candidates: readonly string[]): string | null {
   if (text.length > 100) return null;
   let best: string | null = null;
@@ -39,7 +43,7 @@ export function didYouMean(text: string, candidates: readonly string[]): string 
   return best;
 }
 
-/** Splits repeated and comma-separated flag values, keeping order and dropping empty pieces. */
+/** Splits repeated and comma-separated flag values. Keeps their order and drops empty ones. */
 export function splitList(values: readonly string[]): string[] {
   return values
     .flatMap((value) => value.split(','))
@@ -48,8 +52,8 @@ export function splitList(values: readonly string[]): string[] {
 }
 
 /**
- * Turns what was asked for into the exact scopes that a key will hold, in catalogue order, each once. `checkin:*` stands for the
- * scopes of that category that exist now: it is expanded here and never stored. Throws `usage`, naming every bad piece at once.
+ * Resolves the requested scopes to the exact scopes of a new key, in catalogue order, each once. `checkin:*` is expanded to the
+ * scopes that the category has now; the wildcard itself is never stored. Throws one `usage` error that names every invalid scope.
  */
 export function resolveScopes(requested: readonly string[], catalogue: readonly CatalogueScope[]): string[] {
   const open = catalogue.filter((entry) => !entry.retired);

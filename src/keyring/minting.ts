@@ -2,25 +2,25 @@ import type { NewKey } from '../domain/key-store.js';
 import { mintKeyString, type RandomBytes } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
 import { guardTag, hashWithPepper, pepperOf, type StoreScheme } from '../domain/secret-hash.js';
-import { hashSecrets } from '../hash-pool.js';
+import { hashSecrets } from '../hashing/bcrypt-pool.js';
 
-/** What a keyring makes key strings with. */
+/** What key strings are made with. */
 export interface Mint {
   readonly random: RandomBytes | undefined;
-  /** bcrypt cost, where the store's scheme is bcrypt. */
+  /** The bcrypt cost, where the store's scheme is bcrypt. */
   readonly cost: number;
   readonly peppers: Peppers;
 }
 
-/** What was asked for, with nothing left open: all of a new key but what is made up for it. */
-export type SettledInput = Omit<NewKey, 'id' | 'hash' | 'guard'>;
+/** A key to create with every default filled in: all of a new key but what is drawn at random, and its hash. */
+export type CompleteInput = Omit<NewKey, 'id' | 'hash' | 'guard'>;
 
 /**
- * New rows with their key strings, which exist nowhere else. `progress` hears of each one done. Throws `pepper_missing` where the
- * scheme needs a pepper that is not at hand.
+ * New rows with their key strings, which exist nowhere else. `progress` is called with the number of secrets hashed so far. Throws
+ * `pepper_missing` where the scheme needs a pepper that this process does not have.
  */
 export async function mintKeys(
-  inputs: readonly SettledInput[],
+  inputs: readonly CompleteInput[],
   scheme: StoreScheme,
   { random, cost, peppers }: Mint,
   progress?: (done: number) => void,

@@ -1,47 +1,40 @@
 import { createHash } from 'node:crypto';
 import { type ApiKey, nameKey } from '../domain/api-key.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
-import { UNDELIVERED } from '../domain/key-store.js';
-import type { Labels } from '../domain/labels.js';
 import { quoted } from '../domain/text.js';
+import type { Destination, NewKey } from '../keyring/delivery.js';
 import type { Keyring } from '../keyring/keyring.js';
-import { PENDING, PENDING_LABEL } from './manifest.js';
-import { keyOf, makesKey, nameOf, type Plan, type Step } from './plan.js';
+import type { Plan } from './plan.js';
+import { keyOf, type MakingStep, makesKey, nameOf, type Step } from './steps.js';
 
-/** A step by which a key string comes into being. */
-export type MakingStep = Extract<Step, { action: 'create' | 'replace' | 'rotate' }>;
-
-/** Where one new key string goes. */
-export interface Receiver {
-  deliver(key: ApiKey, keyString: string): Promise<void>;
-}
-
-/** Where new key strings go. */
-export interface Handout {
-  /** Called before the key is made, and leaves nothing behind. Throws when its key string could not be delivered. */
-  prepare(step: MakingStep): Promise<Receiver>;
+/** The key that a step created, and the key that it replaced. */
+interface MadeKey extends NewKey {
+  readonly retired: ApiKey | null;
 }
 
 /** A step that was taken. */
 export interface Done {
   readonly step: Step;
-  /** The key as it is now, or as it was when it was deleted; null for a scope. */
+  /** The key as it is now, or as it was before it was deleted; null for a scope. */
   readonly key: ApiKey | null;
-  /** The key that another took the place of. */
+  /** The key that was replaced by rotation. */
   readonly retired: ApiKey | null;
 }
 
 export interface ApplyOptions {
-  /** The run; each step is written under an id that is derived from it. */
+  /** Identifies the run; the operation id of each step is derived from it. */
   readonly operationId: string;
-  /** How long a rotated key goes on working, in milliseconds. */
+  /** How long a rotated key keeps working, in milliseconds. */
   readonly overlapMs: number;
-  readonly handout: Handout;
-  /** Hears of each step that was taken. */
+  /** Where the key string that a step makes is delivered. */
+  readonly destinationOf: (step: MakingStep) => Destination<NewKey>;
+  /** Once it is aborted, a key that was not delivered is disabled, and no other step is taken. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step. */
   readonly onDone?: ((done: Done) => void) | undefined;
 }
 
-/** The same for the same step of a repeated run, and another for every other step. */
+/** The same id for the same step of a repeated run, and a different one for every other step. */
 function changeId(operationId: string, step: Step): string {
   const about =
     keyOf(step)?.id ??
@@ -52,19 +45,27 @@ function changeId(operationId: string, step: Step): string {
   return `${operationId}:${step.action}:${about}`;
 }
 
-function withoutPending({ [PENDING_LABEL]: _, ...labels }: Labels): Labels {
-  return labels;
-}
-
 class Run {
   readonly #keyring: Keyring;
   readonly #options: ApplyOptions;
-  /** The keys that this run made, by name. */
-  readonly #made = new Map<string, ApiKey>();
+  /** The keys that this run created, by name. */
+  readonly #created = new Map<string, ApiKey>();
+  /** The keys that this run changed, as it left them, by id. */
+  readonly #latest = new Map<string, ApiKey>();
 
   constructor(keyring: Keyring, options: ApplyOptions) {
     this.#keyring = keyring;
     this.#options = options;
+  }
+
+  /** The key as it was planned, or as an earlier step of this run left it: nobody else may have changed it. */
+  #seen(planned: ApiKey): ApiKey {
+    return this.#latest.get(planned.id) ?? planned;
+  }
+
+  #changed({ key }: { readonly key: ApiKey }): ApiKey {
+    this.#latest.set(key.id, key);
+    return key;
   }
 
   async take(step: Step): Promise<Done> {
@@ -79,13 +80,13 @@ class Run {
         await keyring.retireScope(step.scope, { operationId });
         return done(null);
       case 'edit':
-        return done((await keyring.edit(step.key.id, step.patch, { operationId })).key);
+        return done(this.#changed(await keyring.edit(this.#seen(step.key), step.patch, { operationId, asSeen: true })));
       case 'enable':
-        return done((await keyring.enable(step.key.id, { operationId })).key);
+        return done(this.#changed(await keyring.enable(this.#seen(step.key), { operationId, asSeen: true })));
       case 'disable': {
-        const { id } = step.key ?? (this.#made.get(nameKey(step.name)) as ApiKey);
-        const reason = step.pruned ? 'pruned: its manifest does not name it any more' : 'disabled by its manifest';
-        return done((await keyring.disable(id, { operationId, reason })).key);
+        const key = step.key ? this.#seen(step.key) : (this.#created.get(nameKey(step.name)) as ApiKey);
+        const reason = step.pruned ? 'pruned: its manifest no longer names it' : 'disabled by its manifest';
+        return done(this.#changed(await keyring.disable(key, { operationId, reason, asSeen: true })));
       }
       case 'delete':
         return done(await keyring.delete(step.key, { operationId, asSeen: true }));
@@ -94,84 +95,75 @@ class Run {
     }
   }
 
-  /** Throws `conflict` for a key that somebody enabled, used or changed since the plan was made: it may be needed. */
+  /** Throws `conflict` for a key that was enabled, used or changed after the plan was made: someone may need it. */
   async #assertAsPlanned(key: ApiKey): Promise<void> {
     const now = await this.#keyring.show(key.id);
     if (now.updatedAt.getTime() === key.updatedAt.getTime() && now.lastUsedAt?.getTime() === key.lastUsedAt?.getTime())
       return;
     throw new KeysError(
       'conflict',
-      `key ${quoted(key.name)} (${key.id}) was changed or used meanwhile`,
-      'see what would be done now: unlockos-keys diff',
+      `key ${quoted(key.name)} (${key.id}) was changed or used after the plan was made`,
+      'to see what apply would do now: unlockos-keys diff',
     );
   }
 
   async #make(step: MakingStep, operationId: string): Promise<Done> {
     if (step.action === 'replace') await this.#assertAsPlanned(step.key);
-    const receiver = await this.#options.handout.prepare(step);
-    const { key, keyString, retired } = await this.#mint(step, operationId);
-    try {
-      await receiver.deliver(key, keyString);
-    } catch (cause) {
-      throw await this.#undelivered(key, retired, operationId, cause);
-    }
-    const labels = withoutPending(key.labels);
-    const delivered = await this.#keyring.edit(key.id, { labels }, { operationId: `${operationId}:delivered` });
-    this.#made.set(nameKey(key.name), delivered.key);
-    return { step, key: delivered.key, retired };
+    let made: MadeKey | undefined;
+    const mint = async () => {
+      made = await this.#mint(step, operationId);
+      return made;
+    };
+    const destination = this.#options.destinationOf(step);
+    const { signal } = this.#options;
+    const { key, retired } = await this.#keyring
+      .deliver(destination, mint, { operationId: `${operationId}:delivery`, signal })
+      .catch((error: unknown) => {
+        throw isKeysError(error, 'delivery_failed') ? undelivered(error, made?.retired ?? null) : error;
+      });
+    this.#created.set(nameKey(key.name), key);
+    return { step, key, retired };
   }
 
-  /** Makes the key, marked as not yet handed out. */
-  async #mint(
-    step: MakingStep,
-    operationId: string,
-  ): Promise<{ key: ApiKey; keyString: string; retired: ApiKey | null }> {
+  /** Creates the key, marked as not yet delivered. */
+  async #mint(step: MakingStep, operationId: string): Promise<MadeKey> {
     if (step.action === 'rotate') {
       const { scopes, expiresAt } = step;
-      const key = await this.#keyring.show(step.key.id); // an earlier step may have edited it
-      const labels = { ...key.labels, [PENDING_LABEL]: PENDING };
+      const key = this.#seen(step.key);
       const { overlapMs } = this.#options;
-      return this.#keyring.rotate(key.id, { scopes, expiresAt, labels, overlapMs }, { operationId });
+      const plan = await this.#keyring.planRotation(key, { scopes, expiresAt, overlapMs }, { operationId });
+      return this.#keyring.makeRotation(plan, { operationId, toDeliver: true });
     }
-    const wanted = { ...step.wanted, labels: { ...step.wanted.labels, [PENDING_LABEL]: PENDING } };
-    const plan = await this.#keyring.plan([wanted], { ifExists: step.action === 'replace' ? 'rotate' : 'fail' });
-    const [made] = await this.#keyring.make(plan, { operationId });
-    if (!made || made.keyString === null) throw new KeysError('internal', `no key ${quoted(wanted.name)} was made`);
-    return { key: made.key, keyString: made.keyString, retired: null };
-  }
-
-  /** Disables a key whose key string reached nobody. It keeps its mark, so that the next run makes it anew. */
-  async #undelivered(key: ApiKey, retired: ApiKey | null, operationId: string, cause: unknown): Promise<KeysError> {
-    const why = isKeysError(cause) ? cause.message : ((cause as NodeJS.ErrnoException).code ?? 'unknown error');
-    const disabled = await this.#keyring
-      .disable(key.id, {
-        operationId: `${operationId}:undelivered`,
-        reason: UNDELIVERED,
-      })
-      .then(
-        () => `so it was disabled: ${key.id}`,
-        () => `and it could NOT be disabled: unlockos-keys disable ${key.id}`,
-      );
-    const old = retired?.expiresAt
-      ? `\nThe key that it was to replace (${retired.id}) works until ${retired.expiresAt.toISOString()}, no longer`
-      : '';
-    return new KeysError(
-      'delivery_failed',
-      `the key string of ${quoted(key.name)} could not be delivered (${why}), ${disabled}${old}`,
-      'what was done before it stays done; apply again, and the key is made anew',
-      { cause },
-    );
+    const { desired } = step;
+    const plan = await this.#keyring.plan([desired], { ifExists: step.action === 'replace' ? 'replace' : 'fail' });
+    const [made] = await this.#keyring.make(plan, { operationId, toDeliver: true });
+    if (!made || made.keyString === null) throw new KeysError('internal', `no key ${quoted(desired.name)} was created`);
+    return { ...made, retired: null };
   }
 }
 
+/** The key keeps its mark, so that the next run replaces it. */
+function undelivered(error: KeysError, retired: ApiKey | null): KeysError {
+  const old = retired?.expiresAt
+    ? `\nThe key that it was to replace (${retired.id}) works only until ${retired.expiresAt.toISOString()}`
+    : '';
+  return new KeysError(
+    'delivery_failed',
+    `${error.message}${old}`,
+    'earlier steps stay done; run apply again to replace the key',
+    { cause: error },
+  );
+}
+
 /**
- * Carries out a plan, one atomic change after another. It stops at the first that fails, and throws its error: what was done by then is
- * whole, and a new plan has the rest. A key string that could not be delivered is `delivery_failed`, its key disabled.
+ * Carries out a plan, one atomic change after another. It stops at the first step that fails and throws its error: the steps before it
+ * are complete, and a new plan has the rest. When a key string cannot be delivered, its key is disabled and the error is `delivery_failed`.
  */
 export async function applyPlan(keyring: Keyring, plan: Plan, options: ApplyOptions): Promise<Done[]> {
   const run = new Run(keyring, options);
   const all: Done[] = [];
   for (const step of plan.steps) {
+    options.signal?.throwIfAborted();
     const done = await run.take(step);
     all.push(done);
     options.onDone?.(done);
@@ -179,7 +171,7 @@ export async function applyPlan(keyring: Keyring, plan: Plan, options: ApplyOpti
   return all;
 }
 
-/** True when a plan makes keys, whose key strings must go somewhere. */
+/** True when a plan creates or rotates keys, so that there are key strings to deliver. */
 export function needsHandout({ steps }: Plan): boolean {
   return steps.some(makesKey);
 }

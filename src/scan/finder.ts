@@ -1,83 +1,141 @@
 import { KEY_STRING_LENGTH, parseKeyString } from '../domain/key-string.js';
+import { BASE64_GATES, decodeAt, MAX_BEFORE_GATE } from './base64.js';
+import { isAlphanumeric, MAX_WRITTEN_BYTES, readWritten } from './escapes.js';
 
-/** A key string in a text. It holds the secret: it is for verifying, never for showing. */
+/** A key string in a text. It contains the secret, so it must not be shown. */
 export interface Hit {
   readonly keyString: string;
-  /** A wrong checksum: mistyped, cut, or made up. */
+  /** `bad`: the key string is mistyped, incomplete or made up. */
   readonly checksum: 'good' | 'bad';
   readonly line: number;
   /** In bytes, from 1. */
   readonly column: number;
 }
 
-const PREFIX = 'unlk_';
-const LINE_END = 10;
-
-/** A letter, a digit or an underscore: what may not stand beside a key string, as `\b` has it. */
-function isWord(byte: number | undefined): boolean {
-  if (byte === undefined) return false;
-  return (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || byte === 95 || (byte >= 97 && byte <= 122);
+/** A hit and its position in the bytes that are searched. */
+interface Place {
+  readonly keyString: string;
+  readonly checksum: 'good' | 'bad';
+  readonly at: number;
 }
 
+const START = 'unlk';
+const PLAIN = Buffer.from(START);
+/** In UTF-16, in either byte order. */
+const WIDE = Buffer.from([...START].join('\0'));
+const LINE_END = 10;
+/** The most bytes that can belong to a key string: in UTF-16 each character takes two. */
+const REACH = 2 * MAX_WRITTEN_BYTES;
+
 /**
- * Finds key strings in bytes that come in pieces, wherever the cuts are. It keeps no more than a key string's length of what it has seen.
- * Most pieces cost one search for five bytes, and one for line ends.
+ * Finds key strings in bytes that arrive in pieces, even when a key string is split between pieces: plain, escaped, coloured, in UTF-16 and
+ * in base64. The characters next to a key string do not matter; the checksum identifies it. Keeps a few kilobytes in memory. Most pieces
+ * cost one native search for each of a few letters, and one for line ends.
  */
 export class Finder {
-  /** What may hold the beginning of a key string. */
-  #kept = Buffer.alloc(0);
-  /** Where in `#kept` one may begin: the byte before was looked at already, and is there to say whether a word goes on. */
-  #from = 0;
-  /** The first byte kept is only what stands before the rest: it was looked at. */
-  #isContext = false;
-  #line = 1;
-  /** Bytes of the line before `#kept`. */
-  #column = 0;
+  #kept: Buffer = Buffer.alloc(0);
+  /** `#kept` was searched up to here. It is kept because a key string may start in it. */
+  #searched = 0;
+  /** The position of `#kept` in the whole text. */
+  #offset = 0;
+  /** The line in which `#kept` starts, and how many bytes of it come before. */
+  #place = { line: 1, column: 0 };
+  /** The positions of the latest hits in the whole text: two parts of a key string can both lead to it. */
+  #latest = new Set<number>();
 
-  /** The hits that are whole by now. */
+  /** The hits that are complete so far. `piece` can be reused after the call. */
   feed(piece: Buffer): Hit[] {
-    return this.#search(this.#kept.length === 0 ? piece : Buffer.concat([this.#kept, piece]), false);
+    const bytes = this.#kept.length === 0 ? piece : Buffer.concat([this.#kept, piece]);
+    const last = bytes.length - REACH;
+    if (last > this.#searched) return this.#search(bytes, last, Math.max(0, last - MAX_BEFORE_GATE));
+    this.#kept = bytes === piece ? Buffer.from(piece) : bytes;
+    return [];
   }
 
-  /** The hits that only the end has made whole. */
+  /** The last hits, which are complete only because the text ends. */
   end(): Hit[] {
-    return this.#search(this.#kept, true);
+    return this.#search(this.#kept, this.#kept.length, this.#kept.length);
   }
 
-  #search(bytes: Buffer, atEnd: boolean): Hit[] {
+  /** Searches up to `last`, and keeps what starts at `keep`. */
+  #search(bytes: Buffer, last: number, keep: number): Hit[] {
     const hits: Hit[] = [];
-    // The byte behind a key string decides too, so what lies this near to the end waits for more.
-    const last = atEnd ? bytes.length : bytes.length - KEY_STRING_LENGTH - 1;
     let from = 0;
-    let keep = atEnd ? bytes.length : Math.max(0, last);
-    for (
-      let at = bytes.indexOf(PREFIX, this.#isContext ? 1 : 0, 'latin1');
-      at >= 0 && at <= last;
-      at = bytes.indexOf(PREFIX, at + 1, 'latin1')
-    ) {
-      const end = at + KEY_STRING_LENGTH;
-      const text = bytes.toString('latin1', at, end);
-      const parsed = parseKeyString(text);
-      if (!parsed.ok && parsed.problem === 'shape') continue;
-      if (isWord(bytes[at - 1]) || isWord(bytes[end])) continue;
-      this.#walk(bytes, from, at);
+    let place = this.#place;
+    for (const { at, ...found } of placesIn(bytes, this.#searched, last)) {
+      if (this.#latest.has(this.#offset + at)) continue;
+      this.#latest.add(this.#offset + at);
+      place = moved(place, bytes, from, at);
       from = at;
-      keep = Math.max(keep, end); // or it would be found again
-      hits.push({ keyString: text, checksum: parsed.ok ? 'good' : 'bad', line: this.#line, column: this.#column + 1 });
+      hits.push({ ...found, line: place.line, column: place.column + 1 });
     }
-    this.#walk(bytes, from, keep);
-    this.#isContext ||= keep > 0;
-    this.#kept = Buffer.from(bytes.subarray(keep)); // a copy: the piece may be written over
+    this.#place = moved(this.#place, bytes, 0, keep);
+    this.#kept = Buffer.from(bytes.subarray(keep)); // a copy, because the piece can be overwritten
+    this.#searched = last - keep;
+    this.#offset += keep;
+    if (this.#latest.size > 0)
+      this.#latest = new Set([...this.#latest].filter((start) => start >= this.#offset - MAX_BEFORE_GATE));
     return hits;
   }
+}
 
-  /** Moves the place on over `bytes[from, to)`. */
-  #walk(bytes: Buffer, from: number, to: number): void {
-    let lineStart = from - this.#column;
-    for (let at = bytes.indexOf(LINE_END, from); at >= 0 && at < to; at = bytes.indexOf(LINE_END, at + 1)) {
-      this.#line += 1;
-      lineStart = at + 1;
-    }
-    this.#column = to - lineStart;
+/** Moves a position (the line, and the bytes in that line) over `bytes[from, to)`. */
+function moved(start: { line: number; column: number }, bytes: Buffer, from: number, to: number) {
+  let { line } = start;
+  let lineStart = from - start.column;
+  for (let at = bytes.indexOf(LINE_END, from); at >= 0 && at < to; at = bytes.indexOf(LINE_END, at + 1)) {
+    line += 1;
+    lineStart = at + 1;
   }
+  return { line, column: to - lineStart };
+}
+
+/** The key strings whose mark (`unlk`, or a part of it in base64) is in `bytes[from, to)`, in order. */
+function placesIn(bytes: Buffer, from: number, to: number): Place[] {
+  const places: Place[] = [];
+  const add = (place: Place | null) => {
+    if (place !== null) places.push(place);
+  };
+  for (let at = bytes.indexOf(PLAIN, from); at >= 0 && at < to; at = bytes.indexOf(PLAIN, at + 1))
+    add(placeOf(bytes, at, at));
+  const nul = bytes.indexOf(0, from);
+  if (nul >= 0)
+    for (let at = bytes.indexOf(WIDE, from); at >= 0 && at < to; at = bytes.indexOf(WIDE, at + 1))
+      add(placeOfWide(bytes, at, at));
+  for (const gate of BASE64_GATES) {
+    for (let at = bytes.indexOf(gate.text, from); at >= 0 && at < to; at = bytes.indexOf(gate.text, at + 1)) {
+      const decoded = decodeAt(bytes, at, gate);
+      if (decoded === null) continue;
+      add((gate.wide ? placeOfWide : placeOf)(decoded.bytes, decoded.at, decoded.start));
+    }
+  }
+  return places.sort((a, b) => a.at - b.at);
+}
+
+/** The key string at `start` in `bytes`, which is at `at` in the whole text; null for anything else. */
+function placeOf(bytes: Buffer, start: number, at: number): Place | null {
+  const written = readWritten(bytes, start);
+  if (written === null || written === 'cut') return null;
+  const parsed = parseKeyString(written.text);
+  if (parsed.ok) return { keyString: written.text, checksum: 'good', at };
+  if (parsed.problem === 'shape' || written.length !== KEY_STRING_LENGTH) return null;
+  const after = bytes[start + KEY_STRING_LENGTH];
+  if (after !== undefined && (isAlphanumeric(after) || after === 95)) return null;
+  return { keyString: written.text, checksum: 'bad', at };
+}
+
+/** The same for UTF-16. Most key strings are as short as they can be, so a short piece is tried first. */
+function placeOfWide(bytes: Buffer, start: number, at: number): Place | null {
+  const short = narrowed(bytes, start, KEY_STRING_LENGTH + 1);
+  return placeOf(readWritten(short, 0) === 'cut' ? narrowed(bytes, start, MAX_WRITTEN_BYTES) : short, 0, at);
+}
+
+/** UTF-16 as one byte a character, up to the first character that takes two. */
+function narrowed(bytes: Buffer, from: number, limit: number): Buffer {
+  const narrow: number[] = [];
+  for (let at = from; at < bytes.length && narrow.length < limit; at += 2) {
+    narrow.push(bytes[at] as number);
+    if (bytes[at + 1] !== 0) break;
+  }
+  return Buffer.from(narrow);
 }

@@ -1,5 +1,8 @@
-/** What `scan` is made of; loaded by that command alone. */
-export { type FileFinding, scanPath, type Tally } from './files.js';
-export { Finder, type Hit } from './finder.js';
-export { type GitFinding, scanHistory, scanStaged } from './git.js';
+/** The implementation of `scan`. Only that command loads it. */
+export { searchPieces } from './content.js';
+export { newTally, scanPath, type Tally } from './files.js';
+export type { Finding } from './finding.js';
+export type { GitFinding } from './git-changes.js';
+export { scanHistory } from './git-history.js';
+export { scanStaged } from './git-staged.js';
 export { RULES } from './rules.js';

@@ -1,11 +1,17 @@
 import { KEY_STRING_IN_TEXT } from '../domain/key-string.js';
 
-/** The pattern that every scanner takes (RE2-safe). The checksum is for `scan` alone to check. */
-export const PATTERN = KEY_STRING_IN_TEXT.source;
+/** An underscore, plain or escaped as in Markdown, URLs, mail and JSON. */
+const UNDERSCORE = String.raw`(?:_|\\_|%5[Ff]|=5F|\\u005[Ff])`;
 
-/** What to paste into other scanners, by their names. */
+/**
+ * A pattern for any scanner (RE2 syntax). Only `scan` checks the checksum, too. It has no word boundaries, because a letter may come right
+ * before a key string, as in `\n`.
+ */
+export const PATTERN = KEY_STRING_IN_TEXT.source.replaceAll('_', UNDERSCORE);
+
+/** Configurations for other scanners, by name. */
 export const RULES: Readonly<Record<string, string>> = {
-  gitleaks: `# .gitleaks.toml
+  gitleaks: `# .gitleaks.toml. For base64 and archives, run gitleaks with --max-decode-depth=2 --max-archive-depth=3.
 [extend]
 useDefault = true
 
@@ -13,13 +19,13 @@ useDefault = true
 id = "unlockos-api-key"
 description = "UnlockOS API key"
 regex = '''${PATTERN}'''
-keywords = ["unlk_"]
+keywords = ["unlk"]
 `,
-  trufflehog: `# trufflehog --config=unlockos.yaml
+  trufflehog: `# trufflehog --config=unlockos.yaml. It decodes base64 and UTF-16, and opens archives.
 detectors:
   - name: UnlockOS API key
     keywords:
-      - unlk_
+      - unlk
     regex:
       key: '${PATTERN}'
 `,
@@ -38,9 +44,10 @@ detectors:
 `,
   github: `# GitHub, Settings > Code security > Secret scanning > Custom patterns
 Pattern name:   UnlockOS API key
-Secret format:  unlk_(?:live|test)_[0-9a-hjkmnp-tv-z]{12}_[0-9A-Za-z]{38}
-Before secret:  \\A|[^0-9A-Za-z_]
-After secret:   \\z|[^0-9A-Za-z_]
+Secret format:  ${PATTERN}
+Before secret:  \\A|[\\s\\S]
+After secret:   \\z|[\\s\\S]
+# GitHub decodes nothing and opens no archives: unlockos-keys scan --git-history does.
 `,
   'pre-commit': `# .pre-commit-config.yaml
 repos:

@@ -1,43 +1,58 @@
 import type { IncomingMessage } from 'node:http';
-import { answer, type Outcome } from '../adapters/answer.js';
-import { extractKey } from '../adapters/authorization.js';
-import type { KeyVerifier, Refusal } from '../adapters/types.js';
-import type { ApiKey } from '../domain/api-key.js';
-import { problem } from './problem.js';
+import { extractKey } from '../http/authorization.js';
+import { problem } from '../http/problem.js';
+import { type RequestVerdict, responseFor } from '../http/response.js';
+import type { Admission, KeyVerifier, Refusal } from '../http/types.js';
+import { forwardedFor } from './client-address.js';
 import { type Rule, scopesFor } from './rules.js';
 import { readTarget } from './target.js';
+import type { VerifyRequest } from './verify-request.js';
 
-/** What every request needs: by a list of rules, or the same scopes for all. */
+/** Which scopes a request needs: those of the first matching rule, or the same for all requests. */
 export type Requirements =
   | { readonly by: 'rules'; readonly rules: readonly Rule[] }
   | { readonly by: 'scopes'; readonly scopes: readonly string[] };
 
-/** What became of a request: what to answer, and what to say of it in logs and metrics. */
+/** The response to a request, and what logs and metrics say about it. */
 export interface Decision {
   readonly verdict: string;
-  readonly answer:
-    | { readonly ok: true; readonly key: ApiKey; readonly headers: Readonly<Record<string, string>> }
-    | Refusal;
-  /** Known once the secret was proven. */
+  readonly response: Admission | Refusal;
+  /** Set when the secret was proven. */
   readonly keyId?: string | undefined;
-  /** As they were forwarded. */
+  /** As the proxy forwarded it. */
   readonly method?: string | undefined;
+  /** As the proxy forwarded it. */
   readonly uri?: string | undefined;
-  /** What kept the store from answering. */
-  readonly trouble?: unknown;
+  /** Where the request came from, if it was refused because of that; null where that is not known. */
+  readonly address?: string | null | undefined;
+  /** Why there is no verdict. */
+  readonly error?: unknown;
 }
 
-/** The headers that decide, each as often as it was sent: Node keeps one of several, or joins them, without a word. */
-interface Sent {
+/** All values of the headers that matter. Of several fields with one name, Node silently keeps the first or joins them. */
+interface SentHeaders {
   readonly authorization: string[];
   readonly xApiKey: string[];
   readonly method: string[];
   readonly uri: string[];
+  /** The method that some frameworks take instead of the request's own. */
+  readonly override: string[];
+  readonly forwardedFor: string[];
+  /** With underscores, which CGI, WSGI and others cannot tell from hyphens: the server behind would take them for ours. */
+  readonly disguised: string[];
 }
 
-/** One walk over all headers, for this is asked many thousand times a second; the length of a name is compared first. */
-function sentIn({ rawHeaders }: IncomingMessage): Sent {
-  const sent: Sent = { authorization: [], xApiKey: [], method: [], uri: [] };
+/** This runs for every request, so it reads the headers once and compares the lengths of the names first. */
+function readHeaders({ rawHeaders }: IncomingMessage): SentHeaders {
+  const sent: SentHeaders = {
+    authorization: [],
+    xApiKey: [],
+    method: [],
+    uri: [],
+    override: [],
+    forwardedFor: [],
+    disguised: [],
+  };
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const into = fieldOf(rawHeaders[i] as string);
     if (into !== null) sent[into].push(rawHeaders[i + 1] as string);
@@ -45,53 +60,113 @@ function sentIn({ rawHeaders }: IncomingMessage): Sent {
   return sent;
 }
 
-function fieldOf(name: string): keyof Sent | null {
-  if (name.length === 13 && name.toLowerCase() === 'authorization') return 'authorization';
-  if (name.length === 9 && name.toLowerCase() === 'x-api-key') return 'xApiKey';
-  if (name.length === 18 && name.toLowerCase() === 'x-forwarded-method') return 'method';
-  if (name.length === 15 && name.toLowerCase() === 'x-forwarded-uri') return 'uri';
-  return null;
+const OVERRIDE = /^x[-_](?:http[-_])?method(?:[-_]override)?$/i;
+const DISGUISED = /^x[-_]api[-_]key[-_](?:id|name|mode|scopes)$/i;
+
+function fieldOf(name: string): keyof SentHeaders | null {
+  switch (name.length) {
+    case 9:
+      return name.toLowerCase() === 'x-api-key' ? 'xApiKey' : null;
+    case 12:
+    case 14:
+    case 16:
+      return name.includes('_') && DISGUISED.test(name) ? 'disguised' : null;
+    case 13:
+      if (name.toLowerCase() === 'authorization') return 'authorization';
+      return OVERRIDE.test(name) ? 'override' : null;
+    case 15:
+      if (name.toLowerCase() === 'x-forwarded-uri') return 'uri';
+      return name.toLowerCase() === 'x-forwarded-for' ? 'forwardedFor' : null;
+    case 17:
+    case 22:
+      return OVERRIDE.test(name) ? 'override' : null;
+    case 18:
+      return name.toLowerCase() === 'x-forwarded-method' ? 'method' : null;
+    default:
+      return null;
+  }
 }
 
-/** Decides on the request that a proxy asks about. It resolves whatever happens; nobody is let in without a verdict. */
+/** A request as a proxy describes it: by headers, or by the request itself (Envoy). */
+export interface Described {
+  readonly method: string | undefined;
+  readonly uri: string | undefined;
+}
+
+/**
+ * Decides on the request that a proxy asks about. Without `described`, the proxy describes it by X-Forwarded-Method and X-Forwarded-Uri.
+ * `hops`: the place of the client's address in X-Forwarded-For; undefined where that is not trusted. Never rejects, and lets no request through without a verdict.
+ */
 export async function decide(
   request: IncomingMessage,
   requirements: Requirements,
   verifier: KeyVerifier,
+  { described, hops }: { readonly described?: Described | undefined; readonly hops?: number | undefined } = {},
 ): Promise<Decision> {
-  const sent = sentIn(request);
-  const method = sent.method.length === 1 ? sent.method[0] : undefined;
-  const uri = sent.uri.length === 1 ? sent.uri[0] : undefined;
-  const refuse = (status: 400 | 403, code: string, detail: string): Decision => ({
-    verdict: code,
-    answer: problem(status, code, detail),
-    method,
-    uri,
-  });
-  if (sent.method.length > 1 || sent.uri.length > 1)
-    return refuse(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must not be sent more than once');
-  let scopes: readonly string[];
-  if (requirements.by === 'scopes') scopes = requirements.scopes;
-  else {
-    if (method === undefined || uri === undefined)
-      return refuse(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must be sent by the proxy');
-    const target = readTarget(method, uri);
-    if (target === null)
-      return refuse(400, 'ambiguous_path', 'the path of the request could be read in more than one way');
-    const needed = scopesFor(requirements.rules, target);
-    if (needed === null) return refuse(403, 'no_rule', 'no rule lets this request in');
-    scopes = needed;
-  }
+  const sent = readHeaders(request);
+  const { method, uri } = described ?? {
+    method: sent.method.length === 1 ? sent.method[0] : undefined,
+    uri: sent.uri.length === 1 ? sent.uri[0] : undefined,
+  };
+  const scopes = refusalOf(sent, requirements, described) ?? neededScopes(requirements, method, uri);
+  if ('ok' in scopes) return { verdict: scopes.body.code, response: scopes, method, uri };
   const found = extractKey({ authorization: sent.authorization, xApiKey: sent.xApiKey[0], url: uri ?? request.url });
-  if (!found.ok) return { verdict: found.problem, answer: answer({ verdict: found.problem }), method, uri };
-  let outcome: Outcome;
-  let trouble: unknown;
-  try {
-    outcome = await verifier.verify(found.keyString, { scopes });
-  } catch (error) {
-    trouble = error;
-    outcome = { verdict: 'unavailable' };
+  if (!found.ok) {
+    const verdict = found.problem;
+    return { verdict, response: responseFor({ verdict }), method, uri };
   }
-  const keyId = 'key' in outcome ? outcome.key.id : undefined;
-  return { verdict: outcome.verdict, answer: answer(outcome, scopes), keyId, method, uri, trouble };
+  let verdict: RequestVerdict;
+  let error: unknown;
+  try {
+    const address = hops === undefined ? undefined : forwardedFor(sent.forwardedFor, hops);
+    verdict = await verifier.verify(found.keyString, { scopes, address });
+  } catch (reason) {
+    error = reason;
+    verdict = { verdict: 'unavailable' };
+  }
+  const keyId = 'key' in verdict ? verdict.key.id : undefined;
+  const address = verdict.verdict === 'wrong_address' ? verdict.address : undefined;
+  return { verdict: verdict.verdict, response: responseFor(verdict, scopes), keyId, method, uri, address, error };
+}
+
+/** Headers that the server behind the proxy could read otherwise than this one does. */
+function refusalOf(sent: SentHeaders, requirements: Requirements, described: Described | undefined): Refusal | null {
+  if (!described && (sent.method.length > 1 || sent.uri.length > 1))
+    return problem(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must not be sent more than once');
+  if (sent.disguised.length > 0)
+    return problem(400, 'invalid_request', 'X-Api-Key-… headers must not be sent with underscores');
+  const method = described?.method ?? sent.method[0];
+  if (requirements.by === 'rules' && sent.override.some((each) => each !== method))
+    return problem(400, 'invalid_request', 'X-HTTP-Method-Override must not name another method');
+  return null;
+}
+
+/** The scopes that a request needs, or its refusal. */
+function neededScopes(
+  requirements: Requirements,
+  method: string | undefined,
+  uri: string | undefined,
+): readonly string[] | Refusal {
+  if (requirements.by === 'scopes') return requirements.scopes;
+  if (method === undefined || uri === undefined)
+    return problem(400, 'invalid_request', 'the proxy must send X-Forwarded-Method and X-Forwarded-Uri');
+  return scopesOf(requirements.rules, method, uri);
+}
+
+function scopesOf(rules: readonly Rule[], method: string, uri: string): readonly string[] | Refusal {
+  const target = readTarget(method, uri);
+  if (target === null) return problem(400, 'ambiguous_path', 'the path can be read in more than one way');
+  return scopesFor(rules, target) ?? problem(403, 'no_rule', 'no rule allows this request');
+}
+
+/** The scopes that a program's question needs: those that it asks for, and those that this server requires of every request. */
+export function neededToVerify(
+  requirements: Requirements,
+  { scopes, method, path }: VerifyRequest,
+): readonly string[] | Refusal {
+  if (requirements.by === 'scopes') return [...new Set([...requirements.scopes, ...scopes])];
+  if (method === undefined || path === undefined)
+    return problem(400, 'invalid_request', 'this server decides by rules: send "method" and "path" as well');
+  const required = scopesOf(requirements.rules, method, path);
+  return 'ok' in required ? required : [...new Set([...required, ...scopes])];
 }

@@ -1,104 +1,67 @@
-import { performance } from 'node:perf_hooks';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { CENSUS_DAYS, type KeyCensus, type ModeCensus } from '../domain/key-store.js';
+import { MODES } from '../domain/key-string.js';
+import { Metrics } from '../http-server/metrics.js';
 import type { Counters } from '../verifier/verifier.js';
 
-export type Endpoint = 'auth' | 'verify';
+/** `other`: no endpoint, or not even a request. */
+export type Endpoint = 'auth' | 'verify' | 'other';
 
-/** Seconds: a warm key takes microseconds, a round trip to a store milliseconds, a first bcrypt a tenth. */
+/** Seconds: a known key takes microseconds, a round trip to a store milliseconds, the first check of a bcrypt key a tenth of a second. */
 const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
-/** What the process says of itself. The package's own collection watches the garbage collector too, which costs a tenth of all requests. */
-export interface Vitals {
-  readonly rssBytes: () => number;
-  readonly cpuSeconds: () => number;
+/** The metrics of `serve`. `census` answers null when the store did not: what it holds is then left out, rather than out of date. */
+export function verifierMetrics(
+  counters: () => Counters,
+  connections: () => number,
+  census: () => Promise<KeyCensus | null> = async () => null,
+): Metrics<Endpoint> {
+  const metrics = new Metrics<Endpoint>({
+    endpoints: ['auth', 'verify', 'other'],
+    timed: ['auth', 'verify'],
+    answers: { name: 'unlockos_keys_verdicts_total', help: 'Requests, by endpoint and verdict', label: 'verdict' },
+    seconds: { name: 'unlockos_keys_request_seconds', buckets: BUCKETS },
+    totals: [
+      ['unlockos_keys_bcrypt_comparisons_total', 'bcrypt comparisons', () => counters().bcrypt],
+      ['unlockos_keys_hashes_moved_total', "Keys rehashed to the store's hash scheme", () => counters().moved],
+      ['unlockos_keys_failed_flushes_total', 'Failed writes of use or of new hashes', () => counters().failedFlushes],
+    ],
+    gauges: [
+      ['unlockos_keys_bcrypt_waiting', 'Keys that wait for bcrypt', () => counters().waiting],
+      ['unlockos_keys_proofs_remembered', 'Keys whose proof is cached', () => counters().proofs],
+    ],
+    connections,
+  });
+  countKeys(metrics.registry, census);
+  return metrics;
 }
 
-/** What `/metrics` says, in Prometheus's text format. Nothing in it tells keys or paths apart. */
-export class Metrics {
-  readonly #registry = new Registry();
-  readonly #seconds: Readonly<Record<Endpoint, { observe(seconds: number): void }>>;
-  /** Since the last collection, by endpoint and verdict: finding a counter by its labels takes longer than all the rest. */
-  readonly #verdicts: Readonly<Record<Endpoint, Map<string, number>>> = { auth: new Map(), verify: new Map() };
-
-  constructor(counters: () => Counters, connections: () => number, vitals: Vitals) {
-    const registers = [this.#registry];
-    const verdicts = this.#verdicts;
-    new Counter({
-      name: 'unlockos_keys_verdicts_total',
-      help: 'Requests by what was answered',
-      labelNames: ['endpoint', 'verdict'],
-      registers,
-      collect() {
-        for (const [endpoint, counted] of Object.entries(verdicts)) {
-          for (const [verdict, count] of counted) this.inc({ endpoint, verdict }, count);
-          counted.clear();
-        }
+function countKeys(registry: Registry, census: () => Promise<KeyCensus | null>): void {
+  const byMode = (name: string, help: string, label: string | null, of: (mode: ModeCensus) => [string, number][]) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: label === null ? ['mode'] : ['mode', label],
+      registers: [registry],
+      async collect() {
+        const found = await census();
+        this.reset();
+        for (const mode of found ? MODES : [])
+          for (const [value, count] of of((found as KeyCensus)[mode]))
+            this.set(label === null ? { mode } : { mode, [label]: value }, count);
       },
     });
-    const seconds = new Histogram({
-      name: 'unlockos_keys_request_seconds',
-      help: 'How long an answer took',
-      labelNames: ['endpoint'],
-      buckets: BUCKETS,
-      registers,
-    });
-    this.#seconds = { auth: seconds.labels('auth'), verify: seconds.labels('verify') };
-    const totals: [name: string, help: string, value: () => number][] = [
-      ['unlockos_keys_bcrypt_comparisons_total', 'Keys proven by bcrypt', () => counters().bcrypt],
-      ['unlockos_keys_hashes_moved_total', 'Keys moved to the hash scheme of the store', () => counters().moved],
-      [
-        'unlockos_keys_failed_flushes_total',
-        'Writes of marks or moved hashes that failed',
-        () => counters().failedFlushes,
-      ],
-      ['process_cpu_seconds_total', 'Time of processors used', vitals.cpuSeconds],
-    ];
-    for (const [name, help, value] of totals)
-      new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.reset();
-          this.inc(value());
-        },
-      });
-    let before = performance.eventLoopUtilization();
-    const busy = () => {
-      const now = performance.eventLoopUtilization();
-      const { utilization } = performance.eventLoopUtilization(now, before);
-      before = now;
-      return utilization;
-    };
-    const gauges: [name: string, help: string, value: () => number][] = [
-      ['unlockos_keys_bcrypt_waiting', 'Keys that wait to be proven by bcrypt', () => counters().waiting],
-      ['unlockos_keys_proofs_remembered', 'Keys whose proof is remembered', () => counters().proofs],
-      ['unlockos_keys_open_connections', 'Connections that are open', connections],
-      ['nodejs_eventloop_utilization', 'How busy the event loop was since it was last asked, 0 to 1', busy],
-      ['process_resident_memory_bytes', 'Memory in use', vitals.rssBytes],
-    ];
-    for (const [name, help, value] of gauges)
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value());
-        },
-      });
-  }
-
-  answered(endpoint: Endpoint, verdict: string, seconds: number): void {
-    const counted = this.#verdicts[endpoint];
-    counted.set(verdict, (counted.get(verdict) ?? 0) + 1);
-    this.#seconds[endpoint].observe(seconds);
-  }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  text(): Promise<string> {
-    return this.#registry.metrics();
-  }
+  byMode('unlockos_keys_keys', 'Keys in the store, by mode and status', 'status', ({ keys }) => Object.entries(keys));
+  byMode(
+    'unlockos_keys_keys_expiring',
+    'Active keys that expire within this time, by mode',
+    'within',
+    ({ expiringWithin }) => CENSUS_DAYS.map((days) => [`${days}d`, expiringWithin[days]]),
+  );
+  byMode(
+    'unlockos_keys_next_expiry_timestamp_seconds',
+    'When the next active key expires, by mode; missing when none does',
+    null,
+    ({ nextExpiry }) => (nextExpiry === null ? [] : [['', nextExpiry.getTime() / 1000]]),
+  );
 }

@@ -1,67 +1,57 @@
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from '../adapters/types.js';
 import { isKeysError } from '../domain/errors.js';
 import { assertScopeForm } from '../domain/scopes.js';
 import type { Verdict } from '../domain/verdict.js';
-import { problem } from './problem.js';
+import { problem } from '../http/problem.js';
+import type { Refusal } from '../http/types.js';
+import { isStringList, readJsonBody } from '../http-server/json-body.js';
 
-/** A key string and some scopes; what `POST /verify` takes. */
-export const MAX_BODY_BYTES = 8192;
-
-export interface Question {
+/** The body of `POST /verify`. */
+export interface VerifyRequest {
   readonly key: string;
   readonly scopes: readonly string[];
+  /** Of the request that the key came with. A server with rules needs both. */
+  readonly method?: string | undefined;
+  /** With the query, if it has one. */
+  readonly path?: string | undefined;
+  /** The IP address that the request came from. */
+  readonly address?: string | undefined;
 }
 
 const FORM = '{"key": "unlk_…", "scopes": ["checkin:read"]}';
 
 function invalid(detail: string): Refusal {
-  return problem(400, 'invalid_request', `${detail}; the body is ${FORM}`);
+  return problem(400, 'invalid_request', `${detail}; expected ${FORM}`);
 }
 
-function isTextList(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+function isOptionalString(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
 }
 
-/** Reads the body as it comes; a refusal for what is no question, or too long to be one. */
-export async function readQuestion(request: IncomingMessage): Promise<Question | Refusal> {
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type !== 'application/json') return problem(415, 'unsupported_media_type', 'the body must be application/json');
-  const tooLarge = problem(413, 'too_large', `the body has more than ${MAX_BODY_BYTES} bytes`, { Connection: 'close' });
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return tooLarge;
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > MAX_BODY_BYTES) return tooLarge;
-    parts.push(part);
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts)));
-  } catch {
-    return invalid('the body is no JSON');
-  }
-  return questionOf(body);
+/** Reads the body of `POST /verify`, or refuses it. Stops reading when the body is too large. */
+export async function readVerifyRequest(request: IncomingMessage): Promise<VerifyRequest | Refusal> {
+  const body = await readJsonBody(request, invalid);
+  return 'ok' in body ? body : verifyRequestFrom(body.object);
 }
 
-function questionOf(body: unknown): Question | Refusal {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return invalid('the body is no object');
-  const { key, scopes = [], ...others } = body as Record<string, unknown>;
-  if (Object.keys(others).length > 0 || Object.hasOwn(body, '__proto__'))
-    return invalid('the body has unknown properties');
-  if (typeof key !== 'string') return invalid('key is missing, or no text');
-  if (!isTextList(scopes)) return invalid('scopes is no list of texts');
+function verifyRequestFrom(body: Record<string, unknown>): VerifyRequest | Refusal {
+  const { key, scopes = [], method, path, address, ...others } = body;
+  if (Object.keys(others).length > 0) return invalid('the body has unknown properties');
+  if (typeof key !== 'string') return invalid('key is missing or not a string');
+  if (!isStringList(scopes)) return invalid('scopes is not a list of strings');
+  if (!isOptionalString(method)) return invalid('method is not a string');
+  if (!isOptionalString(path)) return invalid('path is not a string');
+  if (!isOptionalString(address)) return invalid('address is not a string');
   try {
     for (const scope of scopes) assertScopeForm(scope);
   } catch (error) {
-    if (isKeysError(error)) return invalid('a scope is none that a key could hold');
+    if (isKeysError(error)) return invalid('a scope is not of the form category:action');
     throw error;
   }
-  return { key, scopes };
+  return { key, scopes, method, path, address };
 }
 
-/** A verdict as JSON: what there is to know of the key once its secret was proven, and nothing before. */
+/** A verdict as JSON. It describes the key only when the secret was proven. */
 export function verdictJson(verdict: Verdict): Record<string, unknown> {
   if (verdict.verdict === 'invalid') return { verdict: 'invalid' };
   const { id, name, mode, scopes, labels, expiresAt } = verdict.key;
@@ -71,6 +61,7 @@ export function verdictJson(verdict: Verdict): Record<string, unknown> {
     ...('rate' in verdict && verdict.rate && { rate: verdict.rate }),
     ...(verdict.verdict === 'rate_limited' && { retryAfterMs: verdict.retryAfterMs }),
     ...(verdict.verdict === 'missing_scope' && { missingScopes: verdict.missingScopes }),
+    ...(verdict.verdict === 'wrong_address' && { address: verdict.address }),
     ...(verdict.verdict === 'wrong_environment' && { environment: verdict.environment }),
   };
 }

@@ -1,70 +1,87 @@
 import { nameKey } from '../domain/api-key.js';
 import { type AuditHead, type AuditRow, formatHead } from '../domain/audit.js';
-import type { CopiedKey, CopyPage, CopySide } from '../domain/copy.js';
+import type { CopiedCount, CopiedKey, CopyPage, CopySide } from '../domain/copy.js';
 import { KeysError } from '../domain/errors.js';
+import { settingsOf } from '../domain/policy.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';
 import { safeText } from '../domain/text.js';
-import type { Database, Rows, Statement, Write } from './database.js';
-import { eq } from './drizzle.js';
-import { credentialFromRow, editableColumns } from './key-row.js';
-import { qb, statement, touching } from './query.js';
-import { auditRowFromRow, headFromRows, inOrder, schemeFromRows, scopeFromRow } from './rows.js';
-import { apiKeys, keyUsage, schemaMigrations, scopes } from './schema.js';
+import type { Recording } from '../domain/use.js';
+import { settingWrites } from './catalogue-changes.js';
+import { markFinished, markUnfinished, selectMark } from './copy-mark.js';
+import type { Database, Rows, Write } from './database.js';
+import { deletedOfEvents, deletedRows, dropAll, hasDeleted, insertDeleted } from './deleted-writes.js';
+import { eq, qb } from './drizzle.js';
+import { hashColumn } from './hash-column.js';
+import { changingColumns, credentialFromRow, keyColumns, secretColumns } from './key-row.js';
+import { affectingRows, statement } from './query.js';
+import {
+  auditRowFromRow,
+  headFromRows,
+  inOrder,
+  placedScopes,
+  policyFromRows,
+  schemeFromRows,
+  scopesFromRows,
+  settingsFromRows,
+} from './rows.js';
+import { apiKeys, keyUsage, scopes } from './schema.js';
 import {
   allScopes,
   credentialsAfter,
-  credentialsByIds,
+  credentialsOfEvents,
   deleteKey,
   hashScheme,
   head,
   insertAudit,
+  leaveToken,
   namesHeld,
+  policyRows,
+  readToken,
   rowsAfter,
   setHashScheme,
+  takeToken,
 } from './statements.js';
+import type { SqliteUseSide } from './use.js';
 
-/** A store that is being filled has a row of this version among its migrations, and every opener but the copy's own refuses it. */
-export const COPY_MARK = 0;
-
-/** A new store for a copy is marked by the write that makes it, so that there is no moment at which it looks finished. */
-export function markUnfinished(): Statement {
-  return statement(qb.insert(schemaMigrations).values({ version: COPY_MARK, tag: 'copy', checksum: '', appliedAt: 0 }));
-}
-
+/** Throws `store_corrupt` for a damaged key: a copy of it would hold something else. */
 function copiedFromRow(row: readonly unknown[]): CopiedKey {
-  return { seq: row[0] as number, ...credentialFromRow(row) };
+  const credential = credentialFromRow(row);
+  const { id, damaged } = credential.key;
+  if (damaged)
+    throw new KeysError(
+      'store_corrupt',
+      `key ${safeText(id)} is damaged: its ${damaged.join(', ')} cannot be read`,
+      `delete it, then copy again: unlockos-keys delete ${safeText(id)}`,
+    );
+  return { seq: row[0] as number, ...credential };
 }
 
-function keyIdOf({ body, seq }: AuditRow): string[] {
+function keyIdOf({ body, seq, damaged }: AuditRow): string[] {
   try {
+    if (damaged) throw new TypeError('not text');
     const { keyId } = JSON.parse(body) as { keyId?: unknown };
     return typeof keyId === 'string' ? [keyId] : [];
   } catch {
-    throw new KeysError('store_corrupt', `row ${seq} of the audit log is no event`, 'unlockos-keys audit verify');
+    throw new KeysError('store_corrupt', `row ${seq} of the audit log is not an event`, 'unlockos-keys audit verify');
   }
 }
 
-function mutableFields({ key, hash }: CopiedKey) {
-  return { ...editableColumns(key), hash };
-}
-
 function insertCopy(copied: CopiedKey): Write {
-  const { id, mode, createdAt, scopes: held, rotatedFrom } = copied.key;
-  const fixed = {
-    seq: copied.seq,
-    id,
-    mode,
-    guard: copied.guard,
-    scopes: [...held],
-    createdAt: createdAt.getTime(),
-    rotatedFrom,
-  };
-  return touching(1, statement(qb.insert(apiKeys).values({ ...fixed, ...mutableFields(copied) })));
+  const columns = { seq: copied.seq, ...keyColumns(copied.key), ...secretColumns(copied) };
+  return affectingRows(1, statement(qb.insert(apiKeys).values(columns)));
 }
 
-function updateCopy(copied: CopiedKey): Write {
-  return touching(1, statement(qb.update(apiKeys).set(mutableFields(copied)).where(eq(apiKeys.id, copied.key.id))));
+function updateCopy({ key, hash }: CopiedKey): Write {
+  return affectingRows(
+    1,
+    statement(
+      qb
+        .update(apiKeys)
+        .set({ ...changingColumns(key), hash: hashColumn(key, hash) })
+        .where(eq(apiKeys.id, key.id)),
+    ),
+  );
 }
 
 function lastUsedOf({ seq, key }: CopiedKey): Write[] {
@@ -74,11 +91,11 @@ function lastUsedOf({ seq, key }: CopiedKey): Write[] {
 }
 
 /**
- * A key takes a name that another still has here only when that one lost it further on in the log. It gives it up now, and its own
- * event will bring the name that it has.
+ * If another key still has the name here that a copied key has, it lost the name further on in the log. It gives the name up now; its own
+ * event brings its present name.
  */
 function freeName(id: string): Write {
-  return touching(
+  return affectingRows(
     1,
     statement(
       qb
@@ -90,62 +107,75 @@ function freeName(id: string): Write {
 }
 
 function schemeWrites(theirs: StoreScheme, ours: StoreScheme): Write[] {
-  return theirs === ours ? [] : [touching(1, setHashScheme({ scheme: theirs }))];
+  return theirs === ours ? [] : [affectingRows(1, setHashScheme({ scheme: theirs }))];
 }
 
 function scopeWrites(theirs: CopyPage['catalogue'], ours: readonly CatalogueScope[]): Write[] {
   return theirs.flatMap((entry): Write[] => {
     const known = ours.find(({ scope }) => scope === entry.scope);
-    if (!known) return [touching(1, statement(qb.insert(scopes).values({ ...entry })))];
+    if (!known) return [affectingRows(1, statement(qb.insert(scopes).values({ ...entry })))];
     if (known.retired === entry.retired) return [];
     const update = qb.update(scopes).set({ retired: entry.retired }).where(eq(scopes.scope, entry.scope));
-    return [touching(1, statement(update))];
+    return [affectingRows(1, statement(update))];
   });
 }
 
 /**
- * What a page writes into a store that holds `present` (id and name key of the keys that have an id or a name of the page's). Keys come
- * before the audit rows: the database takes no key whose id its log knows.
+ * The writes for one page. `present`: id and name key of the keys here that share an id or a name with the page. Keys come before the
+ * audit rows, because the database refuses a key whose id is already in its log.
  */
 function planPage(page: CopyPage, present: Rows, ours: readonly CatalogueScope[]): Write[] {
   const gone = new Set(page.gone);
+  const kept = new Set(page.deleted.map(({ id }) => id));
   const here = new Map((present as [string, string][]).filter(([id]) => !gone.has(id)));
   const wanted = new Map(page.keys.map(({ key }) => [nameKey(key.name), key.id]));
   const inTheWay = [...here].filter(([id, name]) => wanted.has(name) && wanted.get(name) !== id);
   return [
-    ...(present as [string][]).filter(([id]) => gone.has(id)).map(([id]) => touching(1, deleteKey({ id }))),
+    ...page.deleted.map(insertDeleted), // before the keys go: the database asks for them
+    ...(present as [string][]).filter(([id]) => gone.has(id)).map(([id]) => affectingRows(1, deleteKey({ id }))),
     ...inTheWay.map(([id]) => freeName(id)),
     ...page.keys.flatMap((copied) => [
       here.has(copied.key.id) ? updateCopy(copied) : insertCopy(copied),
       ...lastUsedOf(copied),
     ]),
+    dropAll([...page.keys.map(({ key }) => key.id), ...page.gone.filter((id) => !kept.has(id))]),
     ...scopeWrites(page.catalogue, ours),
-    ...page.rows.map((row) => touching(1, insertAudit({ ...row }))),
+    ...page.rows.map((row) => affectingRows(1, insertAudit({ ...row }))),
   ];
 }
 
-/** {@link CopySide} over SQL. */
+/** {@link CopySide} over SQL. The contracts are documented there. */
 export class SqliteCopySide implements CopySide {
   readonly #db: Database;
+  readonly #use: SqliteUseSide;
 
-  constructor(database: Database) {
+  constructor(database: Database, use: SqliteUseSide) {
     this.#db = database;
+    this.#use = use;
   }
 
   async page(seq: number, limit: number): Promise<CopyPage> {
-    const [audit = []] = await this.#db.read([rowsAfter({ seq, limit })], { fresh: true });
+    const range = { seq, limit };
+    const reads = [rowsAfter(range), credentialsOfEvents(range), allScopes({}), hashScheme({}), policyRows({})];
+    if (await hasDeleted(this.#db)) reads.push(deletedOfEvents(range));
+    const [audit = [], found = [], catalogue = [], scheme = [], policy = [], deleted = []] = await this.#db.read(
+      reads,
+      {
+        fresh: true,
+      },
+    );
     const rows = inOrder(audit, seq).map(auditRowFromRow);
     const ids = [...new Set(rows.flatMap(keyIdOf))];
-    const reads = [credentialsByIds({ ids: JSON.stringify(ids) }), allScopes({}), hashScheme({})];
-    const [found = [], catalogue = [], scheme = []] = await this.#db.read(reads, { fresh: true });
     const keys = found.map(copiedFromRow);
     const there = new Set(keys.map(({ key }) => key.id));
     return {
       rows,
       keys,
       gone: ids.filter((id) => !there.has(id)),
-      catalogue: catalogue.map((row) => ({ ...scopeFromRow(row), position: row[5] as number })),
+      deleted: deletedRows(deleted),
+      catalogue: placedScopes(catalogue),
       scheme: schemeFromRows(scheme),
+      policy: policyFromRows(policy),
     };
   }
 
@@ -154,11 +184,28 @@ export class SqliteCopySide implements CopySide {
     return inOrder(rows, seq).map(copiedFromRow);
   }
 
+  async leaveToken(token: string): Promise<void> {
+    await this.#db.write([], () => ({ writes: [affectingRows(1, leaveToken({ token }))], result: undefined }));
+  }
+
+  async sees(token: string): Promise<boolean> {
+    const [rows = []] = await this.#db.read([readToken({})], { fresh: true });
+    return rows[0]?.[0] === token;
+  }
+
+  async takeToken(): Promise<void> {
+    await this.#db.write([], () => ({ writes: [{ ...takeToken({}), rows: null }], result: undefined }));
+  }
+
   async begin(): Promise<void> {
-    await this.#db.write([isMarked()], ([marked = []]) => ({
-      writes: marked.length > 0 ? [] : [touching(1, markUnfinished())],
-      result: undefined,
-    }));
+    await this.#db.write(
+      [selectMark()],
+      ([marked = []]) => ({
+        writes: marked.length > 0 ? [] : [affectingRows(1, markUnfinished())],
+        result: undefined,
+      }),
+      { change: true },
+    );
   }
 
   async receive(page: CopyPage, expected: AuditHead): Promise<void> {
@@ -166,20 +213,21 @@ export class SqliteCopySide implements CopySide {
     const names = JSON.stringify(page.keys.map(({ key }) => nameKey(key.name)));
     const ids = JSON.stringify([...page.keys.map(({ key }) => key.id), ...page.gone]);
     await this.#db.write(
-      [head({}), namesHeld({ ids, names }), allScopes({}), hashScheme({})],
-      ([ours = [], present = [], known = [], scheme = []]) => {
+      [head({}), namesHeld({ ids, names }), allScopes({}), hashScheme({}), policyRows({})],
+      ([ours = [], present = [], known = [], scheme = [], policy = []]) => {
         const now = headFromRows(ours);
-        if (last && now.seq === last.seq && now.hash === last.hash) return { writes: [], result: undefined }; // a lost reply
+        if (last && now.seq === last.seq && now.hash === last.hash) return { writes: [], result: undefined }; // this page was committed, and the reply was lost
         if (now.seq !== expected.seq || now.hash !== expected.hash)
           throw new KeysError(
             'conflict',
-            `${safeText(this.#db.location)} was changed while it was copied to (its log is at ${formatHead(now)})`,
-            'is another copy to it under way? then run this again when that is done',
+            `${safeText(this.#db.location)} was changed during the copy (its log is now at ${formatHead(now)})`,
+            'if another copy to it is running, wait for its end and run this again',
           );
         return {
           writes: [
-            ...planPage(page, present, known.map(scopeFromRow)),
+            ...planPage(page, present, scopesFromRows(known)),
             ...schemeWrites(page.scheme, schemeFromRows(scheme)),
+            ...settingWrites(settingsFromRows(policy), settingsOf(page.policy)),
           ],
           result: undefined,
         };
@@ -192,20 +240,18 @@ export class SqliteCopySide implements CopySide {
     if (writes.length > 0) await this.#db.write([], () => ({ writes, result: undefined }));
   }
 
-  async finish(): Promise<void> {
-    const unmark = statement(qb.delete(schemaMigrations).where(eq(schemaMigrations.version, COPY_MARK)));
-    await this.#db.write([isMarked()], ([marked = []]) => ({
-      writes: marked.length > 0 ? [touching(1, unmark)] : [],
-      result: undefined,
+  async counts(after: CopiedCount | null, limit: number): Promise<CopiedCount[]> {
+    return this.#use.copiedCounts(after, limit);
+  }
+
+  async receiveCounts(counts: readonly CopiedCount[], recording: Recording): Promise<void> {
+    return this.#use.receiveCounts(counts, recording);
+  }
+
+  async finish(): Promise<boolean> {
+    return this.#db.write([selectMark()], ([marked = []]) => ({
+      writes: marked.length > 0 ? [affectingRows(1, markFinished())] : [],
+      result: marked.length > 0,
     }));
   }
-}
-
-function isMarked() {
-  return statement(
-    qb
-      .select({ version: schemaMigrations.version })
-      .from(schemaMigrations)
-      .where(eq(schemaMigrations.version, COPY_MARK)),
-  );
 }

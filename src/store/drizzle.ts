@@ -1,7 +1,7 @@
-/**
- * All that this project uses of drizzle, in one module: the build makes it one small file of its own, loaded only by commands that
- * open a store.
- */
+import { drizzle } from 'drizzle-orm/sqlite-proxy';
+
+// Everything that this project uses of drizzle, in one module. In the command line the build compiles most statements before (`statements.ts`),
+// and loads this file only for the others.
 export { and, asc, desc, eq, fillPlaceholders, gt, gte, lt, or, type SQL, sql } from 'drizzle-orm';
 export {
   check,
@@ -14,4 +14,8 @@ export {
   text,
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core';
-export { drizzle } from 'drizzle-orm/sqlite-proxy';
+
+/** Drizzle builds the SQL; a `Database` runs it and caches the prepared statements by their text. */
+export const qb = drizzle(async () => {
+  throw new Error('a Database runs the statements, not the query builder');
+});

@@ -1,10 +1,12 @@
+import { counted } from '../domain/counted.js';
 import type { Finding } from '../domain/key-store.js';
 import { safeText } from '../domain/text.js';
 import type { Rows } from './database.js';
 import type { Migration } from './migrations.js';
 
-// What can be said of a store's schema from what any engine answers.
+// The findings that are the same for every engine: schema, triggers, integrity.
 
+/** A finding: `ok`, or of the given severity and with a hint. */
 export function finding(
   check: string,
   ok: boolean,
@@ -15,7 +17,7 @@ export function finding(
   return { check, status: ok ? 'ok' : severity, detail, hint: ok ? null : hint };
 }
 
-/** The questions behind the findings below. */
+/** The statements whose rows the functions below take. */
 export const ASK = {
   tables: "SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'",
   applied: 'SELECT version, tag, checksum FROM schema_migrations ORDER BY version',
@@ -25,7 +27,19 @@ export const ASK = {
   version: 'SELECT sqlite_version() AS version',
 };
 
-/** `restore`: how to get a sound store back. */
+/** `rows`: the answer to `MARKS_AHEAD`. */
+export function marksFinding(rows: Rows): Finding {
+  const ahead = Number(rows[0]?.[0]);
+  return finding(
+    'last-used times',
+    ahead === 0,
+    ahead === 0 ? 'none is in the future' : `${ahead} in the future: the clock of a server was wrong`,
+    'check the clocks of your API servers; the next use of any key that a server records sets these times to now',
+    'warning',
+  );
+}
+
+/** `restore`: the hint for a damaged store. */
 export function integrityFindings(problems: Rows, orphans: Rows, restore: string): Finding[] {
   const texts = problems.map(([text]) => safeText(String(text)));
   const sound = texts.length === 1 && texts[0] === 'ok';
@@ -34,13 +48,15 @@ export function integrityFindings(problems: Rows, orphans: Rows, restore: string
     finding(
       'references',
       orphans.length === 0,
-      orphans.length === 0 ? 'no row refers to a missing row' : `${orphans.length} rows refer to missing rows`,
+      orphans.length === 0
+        ? 'no row refers to a missing row'
+        : `${counted(orphans.length, 'row refers', 'rows refer')} to missing rows`,
       restore,
     ),
   ];
 }
 
-/** The triggers must be there word for word: a dropped or altered one means that somebody could have rewritten what they guard. */
+/** The triggers must match the migrations word for word: whoever dropped or altered one may have rewritten what it protects. */
 export function triggerFinding(triggers: Rows, migrations: readonly Migration[]): Finding {
   const expected = new Map<string, string>();
   for (const text of migrations.flatMap((migration) => migration.statements)) {
@@ -52,37 +68,73 @@ export function triggerFinding(triggers: Rows, migrations: readonly Migration[])
   const foreign = [...actual.keys()].filter((name) => !expected.has(name)).map(safeText);
   const detail = [
     wrong.length > 0 ? `missing or altered: ${wrong.join(', ')}` : '',
-    foreign.length > 0 ? `not ours: ${foreign.join(', ')}` : '',
+    foreign.length > 0 ? `unknown: ${foreign.join(', ')}` : '',
   ]
     .filter(Boolean)
     .join('; ');
   return finding(
     'triggers',
     detail === '',
-    detail || `${expected.size} guards in place`,
-    'the store was tampered with: restore a copy, and compare audit heads',
+    detail || `all ${expected.size} triggers are in place`,
+    'the store was tampered with: put a backup in its place (unlockos-keys store restore FILE) and compare its audit head',
   );
 }
 
-/** Which migrations a store has seen, against those that this tool knows. */
+/** `damaged`: the keys with a field that cannot be read, as `id (fields)`. */
+export function damageFinding(damaged: readonly string[]): Finding {
+  const shown = damaged.slice(0, 20).map(safeText).join('; ');
+  return finding(
+    'keys',
+    damaged.length === 0,
+    damaged.length === 0
+      ? 'every key can be read'
+      : `${damaged.length} damaged: ${shown}${damaged.length > 20 ? '; …' : ''}`,
+    'such a key is not valid; disable or delete it by its id, or give it a new value with edit',
+  );
+}
+
+/** `damaged`: how many rows about the use of keys cannot be read. */
+export function useFinding(damaged: number): Finding {
+  return finding(
+    'use of keys',
+    damaged === 0,
+    damaged === 0
+      ? 'every count can be read'
+      : `${counted(damaged, 'row cannot be read, and counts', 'rows cannot be read, and count')} for nothing`,
+    'unlockos-keys prune and the start of a server remove them',
+    'warning',
+  );
+}
+
+/** Compares the migrations of a store with those of this version. */
 export function schemaFinding(rows: Rows, migrations: readonly Migration[]): Finding {
   const applied = rows.filter(([version]) => version !== 0);
-  const latest = applied.length;
+  const latest = Number(applied.at(-1)?.[0] ?? 0);
+  const missing = Array.from({ length: latest }, (_, i) => i + 1).filter(
+    (each) => !applied.some(([is]) => is === each),
+  );
   if (applied.length < rows.length)
     return finding('schema', false, 'an unfinished copy of another store', 'run the same store copy again');
   if (latest > migrations.length)
     return finding(
       'schema',
       false,
-      `version ${latest} is newer than this tool (${migrations.length})`,
+      `version ${latest} is too new: this version of unlockos-keys knows versions up to ${migrations.length}`,
       'upgrade unlockos-keys',
+    );
+  if (missing.length > 0)
+    return finding(
+      'schema',
+      false,
+      `version ${latest}, but nothing says that version ${missing.join(', ')} was made`,
+      'the store was tampered with: put a backup in its place (unlockos-keys store restore FILE)',
     );
   if (latest < migrations.length)
     return finding(
       'schema',
       false,
-      `version ${latest}, this tool knows ${migrations.length}`,
-      'any command but doctor brings it up to date',
+      `version ${latest} is older than the current one (${migrations.length})`,
+      'unlockos-keys store upgrade brings it up to date; so does any command that changes something',
       'warning',
     );
   const altered = migrations
@@ -96,4 +148,5 @@ export function schemaFinding(rows: Rows, migrations: readonly Migration[]): Fin
   );
 }
 
+/** The finding for an empty file or database. */
 export const NOT_YET = finding('schema', false, 'not a store yet', 'unlockos-keys create makes one');

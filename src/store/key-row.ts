@@ -1,203 +1,212 @@
-import type { ApiKey, Status } from '../domain/api-key.js';
-import { nameKey } from '../domain/api-key.js';
+import { type ApiKey, FIELD_DEFAULTS, type KeyFieldName } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
 import type { Credential, NewKey } from '../domain/key-store.js';
-import { isKeyId, MODES, type Mode } from '../domain/key-string.js';
-import type { Labels } from '../domain/labels.js';
-import { isOfScheme, readStoreScheme, type StoreScheme } from '../domain/secret-hash.js';
+import { DEFAULT_SCHEME, isOfScheme, readStoreScheme, type StoreScheme } from '../domain/secret-hash.js';
+import { quoted } from '../domain/text.js';
+import type { SQL, SQLiteColumn } from './drizzle.js';
+import { hashAlone, hashColumn, networksCell, networksOfColumn } from './hash-column.js';
+import {
+  DERIVED_COLUMNS,
+  KEY_FIELDS,
+  type KeyField,
+  type KeyInsert,
+  type SelectedColumn,
+  WHEN_DAMAGED,
+} from './key-fields.js';
 import { apiKeys, keyUsage } from './schema.js';
 
-/** The columns that make an `ApiKey`, in the order in which {@link keyFromRow} reads them. The hash is not among them. */
-export const KEY_FIELDS = {
-  seq: apiKeys.seq,
-  id: apiKeys.id,
-  name: apiKeys.name,
-  description: apiKeys.description,
-  mode: apiKeys.mode,
-  scopes: apiKeys.scopes,
-  status: apiKeys.status,
-  rateLimit: apiKeys.rateLimit,
-  rateWindowSeconds: apiKeys.rateWindowSeconds,
-  expiresAt: apiKeys.expiresAt,
-  createdAt: apiKeys.createdAt,
-  updatedAt: apiKeys.updatedAt,
-  lastUsedAt: keyUsage.lastUsedAt,
-  labels: apiKeys.labels,
-  rotatedFrom: apiKeys.rotatedFrom,
-  rotatedTo: apiKeys.rotatedTo,
-};
+/** Every column of a key but the hash and the guard. */
+export type KeyColumns = Omit<KeyInsert, 'seq' | 'hash' | 'guard'>;
 
-const NO_LABELS = '{}';
+const FIELDS = Object.entries(KEY_FIELDS) as [KeyFieldName, KeyField<unknown>][];
+const CHANGING = FIELDS.filter(([, { fixed }]) => !fixed);
 
-export const KEY_FIELD_COUNT = Object.keys(KEY_FIELDS).length;
-
-type KeyRow = [
-  number,
-  string,
-  string,
-  string | null,
-  Mode,
-  string,
-  Status,
-  number,
-  number,
-  number | null,
-  number,
-  number,
-  number,
-  string,
-  string | null,
-  string | null,
-];
-
-const isText = (value: unknown) => typeof value === 'string';
-const isNumber = (value: unknown) => typeof value === 'number' && Number.isSafeInteger(value);
-const isId = (value: unknown) => isText(value) && isKeyId(value as string);
-const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value);
-
-/** What each column may hold, in the order of {@link KEY_FIELDS}. A server, or whoever wrote to the file, may answer anything. */
-const COLUMNS: readonly ((value: unknown) => boolean)[] = [
-  (value) => isNumber(value) && (value as number) > 0,
-  (value) => isText(value) && isKeyId(value as string),
-  isText,
-  orNull(isText),
-  (value) => MODES.includes(value as Mode),
-  isScopeList,
-  (value) => value === 'active' || value === 'inactive',
-  isNumber,
-  isNumber,
-  orNull(isNumber),
-  isNumber,
-  isNumber,
-  isNumber,
-  isLabels,
-  orNull(isId),
-  orNull(isId),
-];
-
-function isScopeList(value: unknown): boolean {
-  try {
-    const list: unknown = JSON.parse(value as string);
-    return Array.isArray(list) && list.length > 0 && list.every(isText);
-  } catch {
-    return false;
-  }
+/** The columns that make an `ApiKey`, in the order in which {@link keyFromRow} reads them: `seq`, then those of each field. */
+export function selectedColumns(): Readonly<Record<string, SQLiteColumn | SQL>> {
+  return Object.fromEntries([
+    ['seq', apiKeys.seq],
+    ...FIELDS.flatMap(([name, { columns }]) => columns.map((column, i) => [`${name}${i}`, selected(column)])),
+  ]);
 }
 
-function isLabels(value: unknown): boolean {
-  if (value === NO_LABELS) return true;
-  try {
-    const labels: unknown = JSON.parse(value as string);
-    return typeof labels === 'object' && labels !== null && Object.values(labels).every(isText);
-  } catch {
-    return false;
-  }
+function selected(column: SelectedColumn): SQLiteColumn | SQL {
+  if (column === 'networks') return networksOfColumn();
+  return column === 'lastUsedAt' ? keyUsage.lastUsedAt : apiKeys[column];
 }
 
-function assertKeyRow(row: readonly unknown[]): void {
-  const wrong = COLUMNS.findIndex((holds, i) => !holds(row[i]));
-  if (wrong >= 0)
+export const KEY_COLUMN_COUNT = 1 + FIELDS.reduce((cells, [, { columns }]) => cells + columns.length, 0);
+
+/** The names of the columns that {@link keyColumns} fills. */
+export const WRITTEN_COLUMNS: readonly (keyof KeyColumns)[] = [
+  ...FIELDS.flatMap(([, { written }]) => written),
+  ...Object.keys(DERIVED_COLUMNS),
+] as (keyof KeyColumns)[];
+
+/** Each field's reader, and the index of its first cell in a row. */
+const READERS = FIELDS.map(([name, { read }], i) => ({
+  name,
+  read,
+  at: 1 + FIELDS.slice(0, i).reduce((cells, [, { columns }]) => cells + columns.length, 0),
+}));
+
+function notAKey(field: string): KeysError {
+  return new KeysError(
+    'store_corrupt',
+    `a row of the store is not a key (its ${field})`,
+    'unlockos-keys doctor says more',
+  );
+}
+
+/**
+ * The key in a row of {@link selectedColumns}. A field that cannot be read is named in `damaged`, so that one row spoils no list. Throws
+ * `store_corrupt` for a row of other columns, or without a place in the order: a server may answer anything.
+ */
+export function keyFromRow(row: readonly unknown[]): ApiKey {
+  if (!Number.isSafeInteger(row[0]) || (row[0] as number) <= 0) throw notAKey('seq');
+  if (row.length < KEY_COLUMN_COUNT) throw notAKey('columns');
+  const key: Partial<Record<KeyFieldName, unknown>> = {};
+  const damaged: KeyFieldName[] = [];
+  for (const { name, read, at } of READERS) {
+    const value = read(row[at], row[at + 1]);
+    if (value === undefined) damaged.push(name);
+    key[name] = value === undefined ? WHEN_DAMAGED[name] : value;
+  }
+  if (damaged.length === 0) return key as unknown as ApiKey;
+  if (damaged.includes('id') && typeof row[1] === 'string') key.id = row[1]; // by it the row is found again
+  return { ...(key as unknown as ApiKey), damaged };
+}
+
+/** Null for a scheme that this version does not know. */
+export function readScheme(value: unknown): StoreScheme | null {
+  return typeof value === 'string' ? readStoreScheme(value) : null;
+}
+
+/** Throws `store_corrupt` for a scheme that this version does not know: it must not make hashes that it cannot check. */
+export function knownScheme(scheme: StoreScheme | null): StoreScheme {
+  if (scheme === null)
     throw new KeysError(
       'store_corrupt',
-      `a row of the store is not a key (its ${Object.keys(KEY_FIELDS)[wrong]})`,
-      'unlockos-keys doctor says more',
+      'this store uses a hash scheme that this version does not know',
+      'if no newer version set it: unlockos-keys store hash bcrypt',
     );
-}
-
-/** Throws `store_corrupt` for a row that is no key. */
-export function keyFromRow(row: readonly unknown[]): ApiKey {
-  assertKeyRow(row);
-  const [
-    ,
-    id,
-    name,
-    description,
-    mode,
-    scopes,
-    status,
-    limit,
-    windowSeconds,
-    expiresAt,
-    createdAt,
-    updatedAt,
-    lastUsedAt,
-    labels,
-    rotatedFrom,
-    rotatedTo,
-  ] = row as unknown as KeyRow;
-  return {
-    id,
-    name,
-    description,
-    mode,
-    scopes: JSON.parse(scopes) as string[],
-    status,
-    rateLimit: { limit, windowSeconds },
-    expiresAt: expiresAt === null ? null : new Date(expiresAt),
-    createdAt: new Date(createdAt),
-    updatedAt: new Date(updatedAt),
-    lastUsedAt: lastUsedAt > 0 ? new Date(lastUsedAt) : null,
-    labels: labels === NO_LABELS ? {} : (JSON.parse(labels) as Labels),
-    rotatedFrom,
-    rotatedTo,
-  };
-}
-
-/** Throws `store_corrupt` for a scheme that this tool does not know: it shall hash nothing in a way that it cannot read. */
-export function schemeFrom(value: unknown): StoreScheme {
-  const scheme = isText(value) ? readStoreScheme(value as string) : null;
-  if (scheme === null)
-    throw new KeysError('store_corrupt', 'the hash scheme of the store is none', 'unlockos-keys doctor says more');
   return scheme;
 }
 
-/** A row of the same columns with the hash and the guard behind them. */
+/**
+ * The credential in a row of {@link selectedColumns}, followed by hash, guard and the store's scheme. An unreadable hash or guard tag proves
+ * nothing, and is empty here. Throws `store_corrupt` for a row of other columns.
+ */
 export function credentialFromRow(row: readonly unknown[]): Credential {
-  const [hash, guard, scheme] = row.slice(KEY_FIELD_COUNT);
-  if (!isText(hash) || !isText(guard)) throw new KeysError('store_corrupt', 'a row of the store holds no hash');
-  const credential = { hash: hash as string, guard: guard as string, scheme: schemeFrom(scheme) };
-  return { key: keyFromRow(row), ...credential, outdated: !isOfScheme(credential.hash, credential.scheme) };
+  const [hash, guard] = row
+    .slice(KEY_COLUMN_COUNT, KEY_COLUMN_COUNT + 2)
+    .map((cell) => (typeof cell === 'string' ? cell : '')) as [string, string];
+  const scheme = readScheme(row[KEY_COLUMN_COUNT + 2]);
+  const alone = hashAlone(hash);
+  return {
+    key: keyFromRow(row),
+    hash: alone,
+    guard,
+    scheme,
+    outdated: scheme !== null && !isOfScheme(alone, scheme),
+  };
+}
+
+/** Whether a verifier may go by this key: what it does not look at may be damaged. */
+export function isTrustworthy({ damaged }: ApiKey): boolean {
+  return damaged === undefined || damaged.every((field) => field === 'lastUsedAt' || field === 'description');
 }
 
 /** A new key as it will read once stored. */
-export function keyFromNew(key: NewKey, at: Date): ApiKey {
-  const { id, name, description, mode, scopes, rateLimit, expiresAt, labels = {}, rotatedFrom = null } = key;
+export function keyFromNew({ hash: _hash, guard: _guard, scopeChange: _change, ...given }: NewKey, at: Date): ApiKey {
   return {
-    id,
-    name,
-    description,
-    mode,
-    scopes,
+    ...FIELD_DEFAULTS,
+    ...given,
     status: 'active',
-    rateLimit,
-    expiresAt,
     createdAt: at,
     updatedAt: at,
     lastUsedAt: null,
-    labels,
-    rotatedFrom,
-    rotatedTo: null,
   };
 }
 
-/** The columns of a key that an edit may change. */
-export function editableColumns(key: ApiKey) {
-  return {
-    name: key.name,
-    nameKey: nameKey(key.name),
-    description: key.description,
-    status: key.status,
-    rateLimit: key.rateLimit.limit,
-    rateWindowSeconds: key.rateLimit.windowSeconds,
-    expiresAt: key.expiresAt?.getTime() ?? null,
-    labels: JSON.stringify(key.labels),
-    rotatedTo: key.rotatedTo,
-    updatedAt: key.updatedAt.getTime(),
-    searchText: searchText(key),
-  };
+/** Throws `usage` for a value that could not be read back: what is stored is always readable. */
+function columnsOfField(
+  key: ApiKey,
+  [name, { columns, written, read, write }]: (typeof FIELDS)[number],
+): Partial<KeyInsert> {
+  const cells = write(key[name]);
+  if (columns.length === written.length) {
+    const [cell, next] = written.map((column) => cells[column]);
+    if (read(cell, next) === undefined)
+      throw new KeysError(
+        'usage',
+        `the ${name} of key ${quoted(key.name)} cannot be stored: it could not be read back`,
+      );
+  }
+  return cells;
 }
 
-/** What `--search` looks through. */
-export function searchText(key: Pick<ApiKey, 'id' | 'name' | 'description'>): string {
-  return nameKey(`${key.name}\n${key.description ?? ''}\n${key.id}`);
+function columnsOf(key: ApiKey, fields: typeof FIELDS): Partial<KeyInsert> {
+  return Object.assign(
+    Object.fromEntries(Object.entries(DERIVED_COLUMNS).map(([name, derive]) => [name, derive(key)])),
+    ...fields.map((field) => columnsOfField(key, field)),
+  ) as Partial<KeyInsert>;
+}
+
+/** A key as columns of a new row. */
+export function keyColumns(key: ApiKey): KeyColumns {
+  return columnsOf(key, FIELDS) as KeyColumns; // each field of `ApiKey` has a line in the table, and each line its columns
+}
+
+/** The columns that {@link keyColumns} leaves out. */
+export function secretColumns({ key, hash, guard }: Pick<Credential, 'key' | 'hash' | 'guard'>): {
+  hash: string;
+  guard: string;
+} {
+  return { hash: hashColumn(key, hash), guard };
+}
+
+/** The columns of a key that a change may write. Those of damaged fields stay as they are. */
+export function changingColumns(key: ApiKey): Partial<KeyColumns> {
+  const left = key.damaged ?? [];
+  const columns = columnsOf(
+    key,
+    CHANGING.filter(([name]) => !left.includes(name)),
+  );
+  if (left.includes('name')) delete columns.nameKey;
+  if (left.includes('name') || left.includes('description')) delete columns.searchText;
+  return columns;
+}
+
+/** A key with everything that a store keeps of it, as one text. */
+export function recordOf({ key, hash, guard }: Pick<Credential, 'key' | 'hash' | 'guard'>): string {
+  return JSON.stringify({
+    ...keyColumns(key),
+    ...secretColumns({ key, hash, guard }),
+    lastUsedAt: key.lastUsedAt?.getTime() ?? 0,
+  });
+}
+
+function cellsOf(record: string): Record<string, unknown> | null {
+  try {
+    const cells: unknown = JSON.parse(record);
+    return typeof cells === 'object' && !Array.isArray(cells) ? (cells as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a text can be one of {@link recordOf}. */
+export function isRecord(record: string): boolean {
+  return cellsOf(record) !== null;
+}
+
+/** The credential in a text of {@link recordOf}. A field that cannot be read is named in `damaged`, as in a row. */
+export function credentialFromRecord(seq: number, record: string): Credential {
+  const kept = cellsOf(record) ?? {};
+  const cells: Record<string, unknown> = { ...kept, allowFrom: networksCell(kept.hash) };
+  const names = FIELDS.flatMap(([name, { columns, written }]): readonly string[] =>
+    written.length > 0 ? written : columns.map(() => name),
+  );
+  const values = [...names, 'hash', 'guard'].map((name) => cells[name] ?? null);
+  return credentialFromRow([seq, ...values, DEFAULT_SCHEME]);
 }

@@ -1,89 +1,43 @@
 import { nameKey } from '../domain/api-key.js';
-import { KeysError } from '../domain/errors.js';
 import type { ListQuery, SortField } from '../domain/key-store.js';
-import { SORT_FIELDS } from '../domain/key-store.js';
+import { PENDING, PENDING_LABEL } from '../domain/labels.js';
+import { dayOf, USUAL_DAYS } from '../domain/use.js';
+import { decodeCursor, type ListOrder, orderOf } from './cursor.js';
 import type { Statement } from './database.js';
-import { and, asc, desc, eq, gt, lt, or, type SQL, type SQLiteColumn, sql } from './drizzle.js';
-import { KEY_FIELDS } from './key-row.js';
-import { qb, statement } from './query.js';
-import { apiKeys, keyLabels, keyScopes, keyUsage } from './schema.js';
+import { and, asc, desc, eq, gt, lt, or, qb, type SQL, type SQLiteColumn, sql } from './drizzle.js';
+import { selectedColumns } from './key-row.js';
+import { statement } from './query.js';
+import { apiKeys, keyDays, keyLabels, keyScopes, keyUsage } from './schema.js';
 
-/** The column behind each sort field; each has an index that closes with the row id, so a page is a walk, never a sort. */
-const SORT_COLUMN: Record<SortField, SQLiteColumn> = {
-  created: apiKeys.seq,
-  name: apiKeys.nameKey,
-  'last-used': keyUsage.lastUsedAt,
-  expires: apiKeys.expiryOrder,
+/** The column of each sort field. Each has an index that ends in the row id, so that SQLite walks the index and never sorts. */
+const SORT_COLUMN: Record<SortField, () => SQLiteColumn> = {
+  created: () => apiKeys.seq,
+  name: () => apiKeys.nameKey,
+  'last-used': () => keyUsage.lastUsedAt,
+  expires: () => apiKeys.expiryOrder,
 };
 
-export interface Order {
-  readonly field: SortField;
-  readonly descending: boolean;
-}
-
-/** The order asked for, or the one in which the filter is of most use: newest first, soonest to expire first, longest idle first. */
-export function orderOf(query: ListQuery): Order {
-  if (query.sort) return { field: query.sort, descending: query.descending ?? false };
-  if (query.status === 'expired') return { field: 'expires', descending: true };
-  if (query.expiringBefore) return { field: 'expires', descending: false };
-  if (query.unusedSince) return { field: 'last-used', descending: false };
-  return { field: 'created', descending: true };
-}
-
-type Place = readonly [value: number | string, seq: number];
-
-/** A cursor names the last row of a page by its sort value and row id: rows made or deleted meanwhile move nothing. */
-export function encodeCursor({ field, descending }: Order, place: Place): string {
-  return Buffer.from(JSON.stringify([field, descending, ...place])).toString('base64url');
-}
-
-function decodeCursor(cursor: string, order: Order): Place {
-  const wrong = (why: string) =>
-    new KeysError(
-      'usage',
-      `--cursor ${why}`,
-      'pass the cursor that the page before printed, with the same filters and --sort',
-    );
-  let parts: unknown;
-  try {
-    parts = JSON.parse(Buffer.from(cursor.slice(0, 2000), 'base64url').toString());
-  } catch {
-    throw wrong('cannot be read');
-  }
-  if (!Array.isArray(parts) || parts.length !== 4) throw wrong('cannot be read');
-  const [field, descending, value, seq] = parts as unknown[];
-  const readable =
-    SORT_FIELDS.includes(field as SortField) &&
-    Number.isSafeInteger(seq) &&
-    (field === 'name' ? typeof value === 'string' : Number.isSafeInteger(value));
-  if (!readable) throw wrong('cannot be read');
-  if (field !== order.field || descending !== order.descending) throw wrong('belongs to a list in another order');
-  return [value as number | string, seq as number];
-}
-
 /**
- * What lies behind a cursor, as bounds that are each a walk of their own, in their order. `(value, seq) > (?, ?)` would be one bound,
- * but SQLite starts it at the first of all rows with that value, and a million keys may share one (never used, never expiring).
- * `seqColumn` is the row id of the outermost loop: only a bound on that one lets the walk start at the right place.
+ * The rows after a cursor, as one or two bounds; each is a walk of its own, and their results follow each other. `(value, seq) > (?, ?)`
+ * would be one bound, but SQLite would start at the first row with that value, and a million keys may share one (never used, never
+ * expiring). `seqColumn` is the row id of the outermost loop: only a bound on that column lets the walk start at the right row.
  */
-function after(order: Order, cursor: string, seqColumn: SQLiteColumn): SQL[] {
+function after(order: ListOrder, cursor: string, seqColumn: SQLiteColumn): SQL[] {
   const [value, seq] = decodeCursor(cursor, order);
   const compare = order.descending ? sql`<` : sql`>`;
-  const column = SORT_COLUMN[order.field];
+  const column = SORT_COLUMN[order.field]();
   if (order.field === 'created') return [sql`${seqColumn} ${compare} ${seq}`];
   if (order.field === 'name') return [sql`${column} ${compare} ${value}`];
   return [sql`${column} = ${value} and ${seqColumn} ${compare} ${seq}`, sql`${column} ${compare} ${value}`];
 }
 
-/** A column that no index may be used for (SQLite's unary plus): the filter is checked on the rows of a walk instead. */
+/** Keeps SQLite from using an index of this column (unary plus): the filter is checked on each row of the walk instead. */
 function unindexed(column: SQLiteColumn): SQL {
   return sql`+${column}`;
 }
 
-/**
- * Status and mode use their indexes only where these are in the order of the page; otherwise SQLite would gather every match and sort.
- */
-function keyFilters(query: ListQuery, order: Order, scopeLeads: boolean): (SQL | undefined)[] {
+/** Status and mode use their indexes only if these have the order of the page; otherwise SQLite would collect all matches and sort. */
+function keyFilters(query: ListQuery, order: ListOrder, scopeLeads: boolean): (SQL | undefined)[] {
   const now = query.now.getTime();
   const byCreation = order.field === 'created' && !scopeLeads;
   const byExpiry = order.field === 'expires';
@@ -101,10 +55,10 @@ function keyFilters(query: ListQuery, order: Order, scopeLeads: boolean): (SQL |
 }
 
 /**
- * Rows whose text holds the search, gathered from the index of texts. Where nothing else is asked and the order is that index's own,
- * gathering may stop at a page; `after` is the cursor's bound.
+ * Rows whose text contains the search, collected from the index of texts. With `page` (no other filter, and the order of that index),
+ * collecting stops after one page; `after` is the bound of the cursor.
  */
-function found(search: string, page: { order: Order; limit: number; after: SQL | undefined } | null): SQL {
+function found(search: string, page: { order: ListOrder; limit: number; after: SQL | undefined } | null): SQL {
   const hit = sql`instr(${apiKeys.searchText}, ${nameKey(search)}) > 0`;
   const hits = sql`select ${apiKeys.seq} from ${apiKeys} indexed by api_keys_search where ${hit}`;
   if (!page) return sql`${apiKeys.seq} in (${hits})`;
@@ -117,11 +71,26 @@ function carries(label: string): SQL {
   return sql`${apiKeys.seq} in (select ${keyLabels.keySeq} from ${keyLabels} where ${keyLabels.label} = ${label})`;
 }
 
-/** True when a search is all that narrows the list. */
+/** Matches the mark of a key that is yet to be handed out, with or without the process that made it. */
+const undelivered = () => sql`exists (select 1 from ${keyLabels} where ${keyLabels.keySeq} = ${apiKeys.seq}
+  and (${keyLabels.label} = ${`${PENDING_LABEL}=${PENDING}`} or substr(${keyLabels.label}, 1, ${PENDING_LABEL.length + PENDING.length + 2}) = ${`${PENDING_LABEL}=${PENDING}:`}))`;
+
+/** Keys with at least so many refusals in {@link USUAL_DAYS}. */
+function refused(times: number, now: Date): SQL {
+  const first = dayOf(now) - USUAL_DAYS + 1;
+  return sql`${apiKeys.seq} in (select ${keyDays.keySeq} from ${keyDays} where ${keyDays.day} >= ${first} and ${keyDays.verdict} <> 'valid'
+    group by ${keyDays.keySeq} having sum(${keyDays.times}) >= ${times})`;
+}
+
+/** True when the search is the only filter. */
 function searchAlone(query: ListQuery): boolean {
   const { status, mode, scopes, labels, rotating, unusedSince, expiringBefore } = query;
+  const { neverExpires, createdBefore, refusedAtLeast, undelivered } = query;
   const labelled = Object.keys(labels ?? {}).length > 0;
-  return !(status || mode || scopes?.length || labelled || rotating || unusedSince || expiringBefore);
+  return (
+    !(status || mode || scopes?.length || labelled || rotating || unusedSince || expiringBefore) &&
+    !(neverExpires || createdBefore || refusedAtLeast || undelivered)
+  );
 }
 
 function holds(scope: string): SQL {
@@ -129,11 +98,11 @@ function holds(scope: string): SQL {
 }
 
 /**
- * One page, by keyset: the rows of these statements one after another, of which the first `limit` are the page, and one more tells
- * whether there is a next. In the default order a scope is the outer loop (its index is in the order of the page), so a rare scope
- * costs no more than a common one.
+ * One page, by keyset pagination: the rows of these statements, one statement after another. The first `limit` rows are the page; one
+ * more row means that there is a next page. In the default order, the first scope is the outer loop (its index has the order of the page),
+ * so that a rare scope costs no more than a common one. Throws `usage` for an invalid cursor.
  */
-export function listStatements(query: ListQuery): { statements: Statement[]; order: Order } {
+export function listStatements(query: ListQuery): { statements: Statement[]; order: ListOrder } {
   const order = orderOf(query);
   const [firstScope, ...otherScopes] = query.scopes ?? [];
   const scopeLeads = firstScope !== undefined && order.field === 'created';
@@ -149,6 +118,10 @@ export function listStatements(query: ListQuery): { statements: Statement[]; ord
         lt(keyUsage.lastUsedAt, query.unusedSince.getTime()),
         or(gt(keyUsage.lastUsedAt, 0), lt(apiKeys.createdAt, query.unusedSince.getTime())),
       ),
+    query.neverExpires ? sql`${apiKeys.expiresAt} is null` : undefined,
+    query.createdBefore && lt(apiKeys.createdAt, query.createdBefore.getTime()),
+    query.undelivered ? sql`${keyUsage.lastUsedAt} = 0 and ${undelivered()}` : undefined,
+    query.refusedAtLeast ? refused(query.refusedAtLeast, query.now) : undefined,
     query.search ? found(query.search, searchPage) : undefined,
     ...Object.entries(query.labels ?? {}).map(([name, value]) => carries(`${name}=${value}`)),
     query.rotating
@@ -158,10 +131,10 @@ export function listStatements(query: ListQuery): { statements: Statement[]; ord
     firstScope !== undefined && !scopeLeads ? holds(firstScope) : undefined,
     scopeLeads ? eq(keyScopes.scope, firstScope) : undefined,
   ];
-  const sortColumn = SORT_COLUMN[order.field];
+  const sortColumn = SORT_COLUMN[order.field]();
   const direction = order.descending ? desc : asc;
-  const fields = { ...KEY_FIELDS, sortValue: sortColumn };
-  // CROSS JOIN fixes the order of the loops in SQLite: the table that gives the order of the page comes first.
+  const fields = { ...selectedColumns(), sortValue: sortColumn };
+  // In SQLite, CROSS JOIN fixes the order of the loops: the table that gives the order of the page comes first.
   const page = (bound: SQL | undefined) => {
     if (scopeLeads) {
       return qb
@@ -191,4 +164,11 @@ export function listStatements(query: ListQuery): { statements: Statement[]; ord
   };
   const statements = bounds.map((bound) => statement(limit === undefined ? page(bound) : page(bound).limit(limit + 1)));
   return { statements, order };
+}
+
+/** The number of rows that {@link listStatements} would have, without a limit and a cursor. */
+export function countStatement(query: ListQuery): Statement {
+  const { statements } = listStatements({ ...query, sort: 'created', limit: undefined, cursor: undefined });
+  const [{ sql: text, params }] = statements as [Statement];
+  return { sql: `select count(*) from (${text})`, params, most: 1 };
 }

@@ -1,14 +1,26 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type AuditRow, type Authorship, appendToChain, GENESIS } from '../domain/audit.js';
+import { type AuditHead, type AuditRow, type Authorship, appendToChain, GENESIS } from '../domain/audit.js';
+import { KeysError } from '../domain/errors.js';
+import { assetUrl } from '../files/asset.js';
 
-/** The schema that this tool reads and writes: the number of migrations in `drizzle/` (a test holds the two together). */
-export const SCHEMA_VERSION = 4;
+/** The schema version that this code reads and writes: the number of migrations in `drizzle/` (a test compares the two). */
+export const SCHEMA_VERSION = 13;
 
-/** The first migration's name: a table `schema_migrations` that begins otherwise is another program's. */
+/** The oldest schema that this code can read: later migrations added nothing that a read needs. */
+export const READABLE_FROM = 4;
+
+/**
+ * The oldest schema that a tool must know to read a store of this version, which each store says of itself: servers of the version before go
+ * on. Count it up with a migration that changes the meaning of what is there.
+ */
+const MIN_READER = 4;
+
+/** The name of the first migration. A table `schema_migrations` that begins with another name belongs to another program. */
 export const FIRST_TAG = '0000_tables';
 
+/** One file of `drizzle/`. */
 export interface Migration {
   readonly version: number;
   readonly tag: string;
@@ -16,7 +28,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-/** The catalogue that a new store begins with, as `drizzle/` seeds it: the first row of the audit log names it. */
+/** The catalogue of a new store, as `drizzle/` seeds it; the first audit row records it. */
 const FIRST_SCOPES = [
   'checkin:read',
   'checkin:create',
@@ -27,7 +39,7 @@ const FIRST_SCOPES = [
   'facility:read',
 ];
 
-/** The first row of an audit log: when and by whom the store was made, and the catalogue that it began with. */
+/** The first row of an audit log: when and by whom the store was created, its id, and its catalogue. */
 export function birthRow(by: Authorship, at: Date): AuditRow {
   const [row] = appendToChain(GENESIS, randomUUID(), [
     {
@@ -44,11 +56,64 @@ export function birthRow(by: Authorship, at: Date): AuditRow {
   return row as AuditRow;
 }
 
-/** `src/store/`, `dist/store/` and `dist/bundle/` lie equally deep, so one relative path serves all three. */
-const FOLDER = new URL('../../drizzle/', import.meta.url);
+/** The audit row of an upgrade. */
+export function upgradeRow(head: AuditHead, by: Authorship, at: Date, from: number, to: number): AuditRow {
+  const [row] = appendToChain(head, randomUUID(), [
+    {
+      ...by,
+      at: at.toISOString(),
+      action: 'store.upgrade',
+      keyId: null,
+      keyName: null,
+      reason: null,
+      before: { schema: from },
+      after: { schema: to },
+    },
+  ]);
+  return row as AuditRow;
+}
+
+/** The schema with which stores began to have settings. */
+export const SETTINGS_SINCE = 3;
+
+/** The schema with which stores began to count use. */
+export const USE_SINCE = 6;
+
+/** Notes in the store which versions of this package may read it; for schemas from {@link SETTINGS_SINCE}. */
+export const NOTE_MIN_READER = {
+  sql: "INSERT INTO store_settings (name, value) VALUES ('min_reader', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+  params: [String(MIN_READER)],
+};
+
+/** Reads what {@link NOTE_MIN_READER} noted. */
+export const READ_MIN_READER = { sql: "SELECT value FROM store_settings WHERE name = 'min_reader'", params: [] };
+
+/** The `store_newer` for a store of a schema that `latest` does not know. `store`: its path or URL, safe to print. */
+export function newerSchema(store: string, version: number, latest: number): KeysError {
+  return new KeysError(
+    'store_newer',
+    `the store ${store} has schema ${version}; this version of unlockos-keys knows schemas up to ${latest}`,
+    'upgrade unlockos-keys; until then doctor opens this store, and what reads it may as well',
+  );
+}
+
+/** The `store_older` for a schema that lacks what is read. */
+export function olderSchema(store: string, version: number): KeysError {
+  return new KeysError(
+    'store_older',
+    `the store ${store} has schema ${version}, which this version of unlockos-keys can only upgrade`,
+    'unlockos-keys store upgrade; servers of older versions must then be upgraded as well',
+  );
+}
+
+/** Whether a store of a newer schema says that a tool that knows `latest` may read it. `noted`: the rows of {@link READ_MIN_READER}. */
+export function mayRead(noted: readonly (readonly unknown[])[], latest: number): boolean {
+  const least = Number(noted[0]?.[0]);
+  return Number.isSafeInteger(least) && least > 0 && least <= latest;
+}
 
 /** The shipped migrations, oldest first, as drizzle-kit wrote them. */
-export function readMigrations(folder: string = fileURLToPath(FOLDER)): Migration[] {
+export function readMigrations(folder: string = fileURLToPath(assetUrl('drizzle/'))): Migration[] {
   const journal = JSON.parse(readFileSync(`${folder}/meta/_journal.json`, 'utf8')) as { entries: { tag: string }[] };
   return journal.entries.map(({ tag }, index) => {
     const text = readFileSync(`${folder}/${tag}.sql`, 'utf8');

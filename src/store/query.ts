@@ -1,36 +1,54 @@
 import type { Statement, Write } from './database.js';
-import { drizzle, fillPlaceholders } from './drizzle.js';
-
-/**
- * Drizzle as the writer of SQL. Statements are compiled here and run by a {@link Database}, which keeps them prepared by their text;
- * building one per call costs about ten times as much as running it.
- */
-export const qb = drizzle(async () => {
-  throw new Error('statements are run by a Database, never by the query builder');
-});
+import { fillPlaceholders } from './drizzle.js';
 
 interface Compilable {
   toSQL(): { sql: string; params: unknown[] };
 }
 
-/** Compiles a query built for this one call. */
-export function statement(query: Compilable): Statement {
-  const { sql, params } = query.toSQL();
-  return { sql, params };
+/** The number of rows after which a query stops; undefined for one without a limit. */
+function limitOf(text: string, params: readonly unknown[]): number | undefined {
+  const limit = / limit \?$/.test(text) ? params.at(-1) : undefined;
+  return typeof limit === 'number' ? limit : undefined;
 }
 
-/** Compiles a query once; the function returned fills in its placeholders. */
+/** Compiles a query that was built for one call. */
+export function statement(query: Compilable): Statement {
+  const { sql, params } = query.toSQL();
+  return { sql, params, most: limitOf(sql, params) };
+}
+
+/**
+ * Compiles a query at its first use: to build one for each call would cost about ten times as much as running it. The returned function
+ * fills in the placeholders. `most`: the rows of a query without a limit.
+ */
 export function prepared<P extends Record<string, unknown> = Record<string, never>>(
   query: () => Compilable,
+  most?: number,
 ): (values: P) => Statement {
   let compiled: Statement | undefined;
   return (values) => {
     compiled ??= statement(query());
-    return { sql: compiled.sql, params: fillPlaceholders([...compiled.params], values) };
+    const params = fillPlaceholders([...compiled.params], values);
+    return { sql: compiled.sql, params, most: most ?? limitOf(compiled.sql, params) };
   };
 }
 
-/** Marks a statement as a write that must touch exactly `rows` rows. */
-export function touching(rows: number, { sql, params }: Statement): Write {
+/**
+ * What {@link prepared} makes, from a text that the build compiled (`scripts/compiled-statements.mjs`). Of `slots`, a list of one holds
+ * the name of a value, and all else is the value itself.
+ */
+export function compiled<P extends Record<string, unknown>>(
+  text: string,
+  slots: readonly unknown[],
+  most?: number,
+): (values: P) => Statement {
+  return (values) => {
+    const params = slots.map((slot) => (Array.isArray(slot) ? values[slot[0]] : slot));
+    return { sql: text, params, most: most ?? limitOf(text, params) };
+  };
+}
+
+/** A write that must change exactly `rows` rows, or is undone. */
+export function affectingRows(rows: number, { sql, params }: Statement): Write {
   return { sql, params, rows };
 }

@@ -1,112 +1,104 @@
-import { type ApiKey, nameKey } from '../domain/api-key.js';
-import { type AuditAction, type AuditBody, type AuditHead, type AuditRow, appendToChain } from '../domain/audit.js';
+import type { ApiKey, Status } from '../domain/api-key.js';
+import type { AuditHead, AuditRow } from '../domain/audit.js';
 import type { CopySide } from '../domain/copy.js';
-import { isKeysError, KeysError } from '../domain/errors.js';
-import { admitted, type RateDecision, refused } from '../domain/gcra.js';
+import type { RateDecision } from '../domain/gcra.js';
+import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
 import type {
   AuditEvent,
+  AuditPage,
+  AuditPosition,
   AuditQuery,
+  ChainedEvent,
   Change,
   Changed,
+  Creator,
   Credential,
+  DeletedKey,
+  DeletedState,
+  DeleteOptions,
+  Deletion,
   Finding,
   HashMove,
+  KeyCensus,
   KeyPage,
   KeyPatch,
   KeyStore,
   ListQuery,
+  LogChange,
   NewKey,
   OnNamesake,
   Prospect,
+  Replacement,
   Retirement,
+  SchemaUpgrade,
   Stored,
+  StoredCatalogue,
   StoredState,
 } from '../domain/key-store.js';
-import { belongsToOperation, endOfOperation } from '../domain/operation.js';
+import type { NamePattern } from '../domain/lookalikes.js';
+import { changedPolicy, keepDeletedIn, type PolicyInput, type StorePolicy } from '../domain/policy.js';
 import type { RateLimit } from '../domain/rate-limit.js';
 import type { CatalogueScope } from '../domain/scopes.js';
-import type { StoreScheme } from '../domain/secret-hash.js';
-import { quoted, safeText } from '../domain/text.js';
-import { eventsBefore } from './audit-query.js';
-import {
-  nameTaken,
-  nothing,
-  type Planned,
-  planAddScope,
-  planCreate,
-  planDelete,
-  planHashScheme,
-  planRehash,
-  planRetireScope,
-  planRotate,
-  planUpdate,
-  stateOf,
-} from './changes.js';
+import { DEFAULT_SCHEME, type StoreScheme } from '../domain/secret-hash.js';
+import { readEvents, readPage } from './audit-query.js';
+import { AuditedChanges, alreadyCarriedOut, unchangedKey, unchangedScope } from './audited-change.js';
+import { lastPosition, planAddScope, planHashScheme, planPolicy, planRetireScope } from './catalogue-changes.js';
+import { censusFromRows, keyCensus } from './census.js';
+import { planCreate, planEdit, planExpire, planRehash, planRotate, planSettle, planStatus } from './changes.js';
 import { SqliteCopySide } from './copy.js';
 import type { Database, Rows, Statement } from './database.js';
-import { credentialFromRow, KEY_FIELD_COUNT, keyFromRow } from './key-row.js';
-import { encodeCursor, listStatements } from './list-query.js';
-import { touching } from './query.js';
-import { auditRowFromRow, headFromRows, inOrder, schemeFromRows, scopeFromRow } from './rows.js';
+import { assertAsLogged, credentialOf, deletedPage, notKept, readDeletions } from './deleted.js';
+import { planDelete, planPurge, planRestore } from './deleted-changes.js';
+import { DROP_PAST, deletedById, deletedFromRow, deletedRows, HAS_DELETED } from './deleted-writes.js';
+import { derivedProblems } from './derived.js';
+import { exchangeReads, planExchange, planTakeBack, refusalOf } from './exchange.js';
+import { damageFinding, useFinding } from './findings.js';
+import { listKeys, PAGE_SIZE } from './key-pages.js';
+import { credentialFromRow, isTrustworthy, keyFromRow, knownScheme } from './key-row.js';
+import { countStatement } from './list-query.js';
+import { byNames, type CandidateQuery, findCandidates, globsOf, readOperation, readProspect } from './lookups.js';
+import { assertUnchanged, auditState } from './planned.js';
+import { countInDatabase } from './rate-count.js';
+import { CLOCK } from './raw-sql.js';
+import {
+  auditRowFromRow,
+  damagedScopes,
+  eventFromRow,
+  headFromRows,
+  inOrder,
+  policyFromRows,
+  scopesFromRows,
+  settingsFromRows,
+  timeFromRows,
+} from './rows.js';
 import {
   allScopes,
-  countRequest,
   credentialById,
   credentialsAfter,
   credentialsByIds,
   credentialsByNames,
+  firstEvents,
   hashKinds,
   hashScheme,
   head,
-  insertAudit,
-  keyByIdOrName,
-  keysByIdRange,
+  keyNamedAsDeleted,
   keysByNames,
-  markUsed,
-  operationRows,
-  rateOf,
+  namesMatching,
+  policyRows,
   rowsAfter,
 } from './statements.js';
+import { SqliteUseSide } from './use.js';
 
-/** What one request of a distant engine is asked for at most: a server may refuse to send more than some 10 MB. */
-const PAGE = 1000;
-
-function eventFromRow([seq, op, body]: readonly unknown[]): AuditEvent {
-  try {
-    if (!Number.isSafeInteger(seq) || typeof op !== 'string') throw new TypeError('not a row');
-    return { ...(JSON.parse(body as string) as AuditBody), seq: seq as number, op };
-  } catch (cause) {
-    throw new KeysError(
-      'store_corrupt',
-      `row ${safeText(String(seq))} of the audit log is no event`,
-      'unlockos-keys audit verify',
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function operationEvents(rows: Rows, op: string): AuditEvent[] {
-  return rows.map(eventFromRow).filter((event) => belongsToOperation(event.op, op));
-}
-
-/** The first text that sorts after every text beginning with `prefix`. */
-function endOfPrefix(prefix: string): string {
-  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
-}
-
-function namesOf(names: readonly string[]): { names: string } {
-  return { names: JSON.stringify(names.map(nameKey)) };
-}
-
-/** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. */
+/** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. The contracts are documented there. */
 export class SqliteKeyStore implements KeyStore {
   readonly #db: Database;
-  #changes = 0;
+  readonly #changes: AuditedChanges;
+  readonly use: SqliteUseSide;
 
   constructor(database: Database) {
     this.#db = database;
+    this.use = new SqliteUseSide(database);
+    this.#changes = new AuditedChanges(database);
   }
 
   get location(): string {
@@ -117,181 +109,213 @@ export class SqliteKeyStore implements KeyStore {
     return this.#db.created;
   }
 
+  get lastChange(): LogChange | null {
+    return this.#changes.last;
+  }
+
   async #rows(query: Statement): Promise<Rows> {
     const [rows = []] = await this.#db.read([query], { fresh: true });
     return rows;
   }
 
-  /**
-   * One atomic write: what `plan` makes of the rows read under the same lock, and its audit rows. No draft, no write. An operation
-   * that was carried out before, by another run, is answered by `repeated`; one that this very call carried out, with a reply that
-   * was lost, by what it came to then.
-   */
-  async #change<T>(
-    change: Change,
-    reads: readonly Statement[],
-    plan: (rows: Rows[]) => Planned<T>,
-    repeated: (done: AuditEvent, rows: Rows[]) => T = (done) => {
-      throw carriedOut(done);
-    },
-  ): Promise<T> {
-    const attempts = new Map<string, T>();
-    this.#changes += 1;
-    const own = operationRows({ from: change.op, to: endOfOperation(change.op) });
-    try {
-      return await this.#db.write([head({}), own, ...reads], ([headRows = [], done = [], ...rows]) => {
-        const [first] = done.filter(([, op]) => op === change.op);
-        const hash = first?.[3] as string | undefined;
-        if (hash !== undefined && attempts.has(hash)) return { writes: [], result: attempts.get(hash) as T };
-        if (first) return { writes: [], result: repeated(eventFromRow(first), rows) };
-        const { writes, drafts, result, readBack } = plan(rows);
-        const { by, at, reason = null } = change;
-        const bodies = drafts.map((draft) => ({ ...by, at: at.toISOString(), reason, ...draft }));
-        const audit = appendToChain(headFromRows(headRows), change.op, bodies);
-        if (audit[0]) attempts.set(audit[0].hash, result);
-        return { writes: [...writes, ...audit.map((row) => touching(1, insertAudit({ ...row })))], result, readBack };
-      });
-    } catch (error) {
-      throw isKeysError(error, 'outcome_unknown') ? unknownOutcome(error, change.op) : error;
-    }
-  }
-
-  async candidates(ref: { id?: string; name?: string; idPrefix?: string; limit: number }): Promise<ApiKey[]> {
-    const exactly = keyByIdOrName({ id: ref.id ?? '', nameKey: nameKey(ref.name ?? '') });
-    if (!ref.idPrefix) return (await this.#rows(exactly)).map(keyFromRow);
-    const range = keysByIdRange({ from: ref.idPrefix, to: endOfPrefix(ref.idPrefix), limit: ref.limit });
-    const [exact = [], alike = []] = await this.#db.read([exactly, range], { fresh: true });
-    return (exact.length > 0 ? exact : alike).map(keyFromRow);
+  async candidates(ref: CandidateQuery): Promise<ApiKey[]> {
+    return findCandidates(this.#db, ref);
   }
 
   async credential(id: string): Promise<Credential | null> {
     const [row] = await this.#rows(credentialById({ id }));
-    return row ? credentialFromRow(row) : null;
-  }
-
-  /** The second half of a page is read only when the first did not fill it, except where asking costs more than reading. */
-  async #pageRows(statements: readonly Statement[], limit: number | undefined): Promise<Rows> {
-    if (this.#db.distant) return (await this.#db.read(statements)).flat();
-    const rows: Rows[number][] = [];
-    for (const part of statements) {
-      if (limit === undefined || rows.length <= limit) rows.push(...((await this.#db.read([part]))[0] ?? []));
-    }
-    return rows;
-  }
-
-  async #page(query: ListQuery): Promise<KeyPage> {
-    const { statements, order } = listStatements(query);
-    const rows = await this.#pageRows(statements, query.limit);
-    const shown = query.limit === undefined ? rows : rows.slice(0, query.limit);
-    const last = shown.at(-1);
-    const next =
-      last && rows.length > shown.length
-        ? encodeCursor(order, [last[KEY_FIELD_COUNT] as number | string, last[0] as number])
-        : null;
-    return { keys: shown.map(keyFromRow), next };
+    const credential = row ? credentialFromRow(row) : null;
+    if (!credential || !isTrustworthy(credential.key)) return null;
+    knownScheme(credential.scheme); // a hash that this version cannot check must not be called wrong
+    return credential;
   }
 
   async list(query: ListQuery): Promise<KeyPage> {
-    if (query.limit !== undefined || !this.#db.distant) return this.#page(query);
-    const keys: ApiKey[] = [];
-    for (let cursor = query.cursor; ; ) {
-      const page = await this.#page({ ...query, limit: PAGE, cursor });
-      keys.push(...page.keys);
-      if (page.next === null) return { keys, next: null };
-      if (page.next === cursor) throw new KeysError('store_corrupt', 'a page of the store follows itself');
-      cursor = page.next;
+    if (query.refusedAtLeast !== undefined && !(await this.use.has())) return { keys: [], next: null };
+    return listKeys(this.#db, query);
+  }
+
+  async count(query: ListQuery): Promise<number> {
+    if (query.refusedAtLeast !== undefined && !(await this.use.has())) return 0;
+    const [row = []] = await this.#rows(countStatement(query));
+    return Number(row[0]);
+  }
+
+  async creators(ids: readonly string[]): Promise<Map<string, Creator>> {
+    const found = new Map<string, Creator>();
+    for (let from = 0; from < ids.length; from += PAGE_SIZE) {
+      const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
+      for (const [id, actor, osUser, proven] of await this.#rows(firstEvents({ ids: page })))
+        found.set(String(id), {
+          actor: typeof actor === 'string' ? actor : null,
+          osUser: String(osUser),
+          ...(proven === 'object' && { proven: true }),
+        });
     }
+    return found;
+  }
+
+  async census(now: Date): Promise<KeyCensus> {
+    return censusFromRows(await this.#rows(keyCensus(now)));
   }
 
   async prospect(names: readonly string[], op: string | null): Promise<Prospect> {
-    const most = Math.floor(this.#db.mostWrites / 2); // a key is its row and its audit row
-    if (names.length > most)
-      throw new KeysError(
-        'usage',
-        `${names.length} keys are too many for one change of this store`,
-        `it takes ${most} at once`,
-      );
-    const reads = [allScopes({}), hashScheme({}), keysByNames(namesOf(names))];
-    if (op !== null) reads.push(operationRows({ from: op, to: endOfOperation(op) }));
-    const [scopes = [], scheme = [], namesakes = [], operation = []] = await this.#db.read(reads, { fresh: true });
-    return {
-      scheme: schemeFromRows(scheme),
-      catalogue: scopes.map(scopeFromRow),
-      namesakes: namesakes.map(keyFromRow),
-      operation: operationEvents(operation, op ?? ''),
-    };
+    return readProspect(this.#db, names, op);
+  }
+
+  async namesMatching(patterns: readonly NamePattern[]): Promise<Pick<ApiKey, 'id' | 'name'>[]> {
+    return (await this.#rows(namesMatching({ globs: globsOf(patterns), limit: 1000 }))).flatMap(([id, name]) =>
+      typeof id === 'string' && typeof name === 'string' ? [{ id, name }] : [],
+    );
   }
 
   async operation(op: string): Promise<AuditEvent[]> {
-    const rows = await this.#rows(operationRows({ from: op, to: endOfOperation(op) }));
-    return operationEvents(rows, op);
+    return readOperation(this.#db, op);
   }
 
   async create(newKeys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]> {
-    const namesakes = credentialsByNames(namesOf(newKeys.map(({ name }) => name)));
-    return this.#change(change, [namesakes], ([rows = []]) =>
-      planCreate(newKeys, rows.map(credentialFromRow), change.at, onNamesake),
-    );
-  }
-
-  /** Reads one key under the write lock and hands it to `plan`; throws `not_found` when it is gone. */
-  async #changeKey<T>(
-    id: string,
-    change: Change,
-    reads: readonly Statement[],
-    plan: (found: Credential, rows: Rows[]) => Planned<T>,
-    repeated?: (done: AuditEvent, found: Credential) => T,
-  ): Promise<T> {
-    const found = ([row]: Rows): Credential => {
-      if (!row) throw new KeysError('not_found', `key ${id} no longer exists`, 'unlockos-keys list shows what does');
-      return credentialFromRow(row);
-    };
-    return this.#change(
+    return this.#changes.make({
       change,
-      [credentialById({ id }), ...reads],
-      ([row = [], ...rows]) => plan(found(row), rows),
-      repeated && ((done, [row = []]) => repeated(done, found(row))),
-    );
-  }
-
-  async edit(id: string, patch: KeyPatch, change: Change): Promise<Changed> {
-    const reads = patch.name === undefined ? [] : [keysByNames(namesOf([patch.name]))];
-    return this.#changeKey(
-      id,
-      change,
-      reads,
-      (found, [namesakes = []]) => {
-        const other = namesakes.map(keyFromRow).find((key) => key.id !== id);
-        if (other) throw nameTaken(other.name);
-        const { key } = found;
-        const {
-          name = key.name,
-          description = key.description,
-          rateLimit = key.rateLimit,
-          labels = key.labels,
-        } = patch;
-        return planUpdate(found, { ...key, name, description, rateLimit, labels, updatedAt: change.at }, 'key.edit');
+      reads: [credentialsByNames(byNames(newKeys.map(({ name }) => name))), policyRows({}), CLOCK],
+      plan: ([rows = [], policy = [], clock = []]) => {
+        const namesakes = rows.map((row) => ({ seq: row[0] as number, ...credentialFromRow(row) }));
+        const keeping = { policy: policyFromRows(policy), now: timeFromRows(clock) };
+        return planCreate(newKeys, namesakes, keeping, change.at, onNamesake);
       },
-      unchanged('key.edit', id),
-    );
+    });
   }
 
-  async setStatus(id: string, status: 'active' | 'inactive', change: Change): Promise<Changed> {
-    const action = status === 'active' ? 'key.enable' : 'key.disable';
-    return this.#changeKey(
+  async exchangeRefusal(exchange: Exchange): Promise<ExchangeRefusal | null> {
+    return refusalOf(await this.#db.read(exchangeReads(exchange), { fresh: true }), exchange);
+  }
+
+  async exchange(key: NewKey, exchange: Exchange, change: Change): Promise<Exchanged> {
+    return this.#changes.make({
+      change,
+      reads: [...exchangeReads(exchange), credentialsByNames(byNames([key.name])), policyRows({})],
+      plan: (rows) => planExchange(key, exchange, rows, change.at),
+    });
+  }
+
+  async takeBack(id: string, change: Change): Promise<void> {
+    await this.#changes.makeOfKey({
       id,
       change,
-      [],
-      (found) => planUpdate(found, { ...found.key, status, updatedAt: change.at }, action),
-      unchanged(action, id),
-    );
+      reads: [policyRows({}), CLOCK],
+      plan: (found, [policy = [], clock = []], seq) =>
+        planTakeBack(found, {
+          purge: true,
+          seq,
+          keepDeleted: keepDeletedIn(settingsFromRows(policy)),
+          now: timeFromRows(clock),
+        }),
+    });
   }
 
-  async delete(id: string, change: Change, seen?: ApiKey): Promise<ApiKey> {
-    return this.#changeKey(id, change, [], (found) => {
-      if (seen) assertAsSeen(found.key, seen);
-      return planDelete(found);
+  async edit(id: string, patch: KeyPatch, change: Change, seen?: ApiKey): Promise<Changed> {
+    return this.#changes.makeOfKey({
+      id,
+      change,
+      reads: patch.name === undefined ? [] : [keysByNames(byNames([patch.name]))],
+      plan: (found, [namesakes = []]) => {
+        if (seen) assertUnchanged(found.key, seen);
+        return planEdit(found, patch, namesakes.map(keyFromRow), change.at);
+      },
+      repeated: unchangedKey('key.edit', id),
     });
+  }
+
+  async settle(ids: readonly string[], change: Change): Promise<ApiKey[]> {
+    const settled = (rows: Rows = []) => planSettle(ids, rows.map(credentialFromRow), change.at);
+    return this.#changes.make({
+      change,
+      reads: [credentialsByIds({ ids: JSON.stringify(ids) })],
+      plan: ([rows]) => settled(rows),
+      repeated: (_, [rows]) => settled(rows).result,
+    });
+  }
+
+  async setStatus(id: string, status: Status, change: Change, seen?: ApiKey): Promise<Changed> {
+    const action = status === 'active' ? 'key.enable' : 'key.disable';
+    return this.#changes.makeOfKey({
+      id,
+      change,
+      plan: (found) => {
+        if (seen) assertUnchanged(found.key, seen);
+        return planStatus(found, status, action, change.at);
+      },
+      repeated: unchangedKey(action, id),
+    });
+  }
+
+  async delete(id: string, change: Change, seen?: ApiKey, options: DeleteOptions = {}): Promise<DeletedKey> {
+    return this.#changes.makeOfKey({
+      id,
+      change,
+      reads: [policyRows({}), CLOCK],
+      plan: (found, [policy = [], clock = []], seq) => {
+        const keepDeleted = keepDeletedIn(settingsFromRows(policy));
+        const keeping = { ...options, seq, keepDeleted, now: timeFromRows(clock) };
+        return planDelete(found, keeping, seen);
+      },
+    });
+  }
+
+  async deletions(where?: { readonly id?: string; readonly name?: string }): Promise<Deletion[]> {
+    return readDeletions(this.#db, where ?? null);
+  }
+
+  async restore(id: string, name: string | null, change: Change): Promise<ApiKey> {
+    return this.#changes.make({
+      change,
+      reads: [
+        ...deletedById(id),
+        credentialById({ id }),
+        name === null ? keyNamedAsDeleted({ id }) : keysByNames(byNames([name])),
+      ],
+      plan: ([rows = [], events = [], , namesakes = []]) => {
+        const [deleted] = deletedRows(rows);
+        if (!deleted) throw notKept(id);
+        const credential = credentialOf(deleted);
+        assertAsLogged(credential, deleted.keptUntil, events.map(eventFromRow)[0]);
+        return planRestore({ seq: deleted.seq, credential }, name, namesakes.map(keyFromRow), change.at);
+      },
+      repeated: (done, [, , present = []]) => {
+        const [row] = present;
+        if (done.action !== 'key.restore' || done.keyId !== id || !row) throw alreadyCarriedOut(done);
+        return credentialFromRow(row).key;
+      },
+    });
+  }
+
+  async purge(id: string, change: Change): Promise<ApiKey> {
+    return this.#changes.make({
+      change,
+      reads: deletedById(id),
+      plan: ([rows = []]) => {
+        const [deleted] = rows.map(deletedFromRow);
+        if (!deleted) throw notKept(id);
+        return planPurge(credentialOf(deleted));
+      },
+    });
+  }
+
+  async dropPast(): Promise<void> {
+    await this.#db.write([HAS_DELETED], ([rows = []]) => ({
+      writes: Number(rows[0]?.[0]) === 0 ? [] : [DROP_PAST],
+      result: undefined,
+    }));
+  }
+
+  async deletedStates(afterSeq: number, limit: number): Promise<{ head: AuditHead; deleted: DeletedState[] }> {
+    const { end, rows } = await deletedPage(this.#db, afterSeq, limit);
+    const deleted = rows.map((row) => {
+      const credential = credentialOf(row);
+      const { id } = credential.key;
+      const damaged = [...(row.damaged ?? []), ...(credential.key.damaged ?? [])];
+      return { seq: row.seq, id, state: auditState(credential), damaged, keptUntil: new Date(row.keptUntil) };
+    });
+    return { head: headFromRows(end), deleted };
   }
 
   async rotate(
@@ -300,61 +324,79 @@ export class SqliteKeyStore implements KeyStore {
     retiring: Retirement,
     change: Change,
   ): Promise<{ key: ApiKey; retired: ApiKey }> {
-    return this.#changeKey(id, change, [], (found) => planRotate(found, successor, retiring, change.at));
+    return this.#changes.makeOfKey({
+      id,
+      change,
+      reads: [policyRows({})],
+      plan: (found, [policy = []]) => planRotate(found, successor, retiring, policyFromRows(policy), change.at),
+    });
   }
 
   async expire(id: string, change: Change): Promise<Changed> {
-    return this.#changeKey(
+    return this.#changes.makeOfKey({
       id,
       change,
-      [],
-      (found) =>
-        found.key.expiresAt !== null && found.key.expiresAt <= change.at
-          ? nothing({ key: found.key, changed: false })
-          : planUpdate(found, { ...found.key, expiresAt: change.at, updatedAt: change.at }, 'key.expire'),
-      unchanged('key.expire', id),
-    );
+      plan: (found) => planExpire(found, change.at),
+      repeated: unchangedKey('key.expire', id),
+    });
   }
 
   async catalogue(): Promise<CatalogueScope[]> {
-    return (await this.#rows(allScopes({}))).map(scopeFromRow);
+    return scopesFromRows(await this.#rows(allScopes({})));
   }
 
   async addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope> {
-    return this.#change(
+    return this.#changes.make({
       change,
-      [allScopes({})],
-      ([rows = []]) => {
-        const lastPosition = Math.max(0, ...rows.map((row) => row[5] as number));
-        return planAddScope(scope, categoryLabel, rows.map(scopeFromRow), lastPosition);
-      },
-      (done, rows) => knownScope('scope.add', scope, done, rows),
-    );
+      reads: [allScopes({})],
+      plan: ([rows = []]) => planAddScope(scope, categoryLabel, scopesFromRows(rows), lastPosition(rows)),
+      repeated: (done, [rows = []]) => unchangedScope('scope.add', scope, done, rows),
+    });
   }
 
   async retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }> {
-    return this.#change(
+    return this.#changes.make({
       change,
-      [allScopes({})],
-      ([rows = []]) => planRetireScope(scope, rows.map(scopeFromRow)),
-      (done, rows) => ({ scope: knownScope('scope.retire', scope, done, rows), changed: false }),
-    );
+      reads: [allScopes({})],
+      plan: ([rows = []]) => planRetireScope(scope, scopesFromRows(rows)),
+      repeated: (done, [rows = []]) => ({ scope: unchangedScope('scope.retire', scope, done, rows), changed: false }),
+    });
   }
 
-  async hashScheme(): Promise<StoreScheme> {
-    return schemeFromRows(await this.#rows(hashScheme({})));
+  async hashScheme(): Promise<string> {
+    return String((await this.#rows(hashScheme({})))[0]?.[0] ?? DEFAULT_SCHEME);
   }
 
   async setHashScheme(scheme: StoreScheme, change: Change): Promise<{ scheme: StoreScheme; changed: boolean }> {
-    return this.#change(
+    return this.#changes.make({
       change,
-      [hashScheme({})],
-      ([rows = []]) => planHashScheme(scheme, schemeFromRows(rows)),
-      (done) => {
-        if (done.action !== 'store.hash') throw carriedOut(done);
+      reads: [hashScheme({})],
+      plan: ([rows = []]) => planHashScheme(scheme, String(rows[0]?.[0] ?? DEFAULT_SCHEME)),
+      repeated: (done) => {
+        if (done.action !== 'store.hash') throw alreadyCarriedOut(done);
         return { scheme, changed: false };
       },
-    );
+    });
+  }
+
+  async policy(): Promise<StorePolicy> {
+    return policyFromRows(await this.#rows(policyRows({})));
+  }
+
+  async plannedPolicy(input: PolicyInput): Promise<StorePolicy> {
+    return changedPolicy(settingsFromRows(await this.#rows(policyRows({}))), input);
+  }
+
+  async setPolicy(input: PolicyInput, change: Change): Promise<{ policy: StorePolicy; changed: boolean }> {
+    return this.#changes.make({
+      change,
+      reads: [policyRows({})],
+      plan: ([rows = []]) => planPolicy(input, settingsFromRows(rows)),
+      repeated: (done, [rows = []]) => {
+        if (done.action !== 'store.policy') throw alreadyCarriedOut(done);
+        return { policy: policyFromRows(rows), changed: false };
+      },
+    });
   }
 
   async hashKinds(): Promise<{ kind: string; keys: number }[]> {
@@ -362,46 +404,30 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   async rehash(moves: readonly HashMove[], change: Change): Promise<string[]> {
-    const ids = JSON.stringify(moves.map(({ id }) => id));
-    return this.#change(
+    return this.#changes.make({
       change,
-      [credentialsByIds({ ids })],
-      ([rows = []]) => planRehash(moves, rows.map(credentialFromRow)),
-      () => [],
-    );
+      reads: [credentialsByIds({ ids: JSON.stringify(moves.map(({ id }) => id)) })],
+      plan: ([rows = []]) => planRehash(moves, rows.map(credentialFromRow)),
+      wait: false,
+      repeated: () => [],
+    });
   }
 
   async admit(id: string, rateLimit: RateLimit): Promise<RateDecision> {
-    const each = (rateLimit.windowSeconds * 1000) / rateLimit.limit;
-    const counting = { id, window: rateLimit.windowSeconds * 1000, each };
-    const [counted = [], known = []] = await this.#db.run([countRequest(counting), rateOf({ id })]);
-    const [whole, now] = (counted[0] ?? known[0] ?? []) as [unknown, unknown];
-    if (typeof whole !== 'number' || typeof now !== 'number')
-      throw new KeysError('store_unavailable', `key ${id} was deleted while its request was counted`, 'try again');
-    return counted.length > 0 ? admitted(whole, rateLimit, now) : refused(whole, rateLimit, now);
+    return countInDatabase(this.#db, id, rateLimit);
   }
 
   version(): number | null {
-    const others = this.#db.version(); // counts what came through other connections, one by one
-    return others === null ? null : (others + Math.imul(this.#changes, 0x9e3779b1)) | 0;
+    const others = this.#db.version(); // counts the commits of other connections, one by one
+    return others === null ? null : (others + Math.imul(this.#changes.count, 0x9e3779b1)) | 0;
   }
 
-  async markUsed(marks: readonly { readonly id: string; readonly at: Date }[]): Promise<void> {
-    const pairs = JSON.stringify(marks.map(({ id, at }) => [id, at.getTime()]));
-    await this.#db.write([], () => ({ writes: [{ ...markUsed({ marks: pairs }), rows: null }], result: undefined }));
+  async auditEvents(query: AuditQuery): Promise<ChainedEvent[]> {
+    return readEvents(this.#db, query);
   }
 
-  async auditEvents(query: AuditQuery): Promise<AuditEvent[]> {
-    const events: AuditEvent[] = [];
-    for (let before: number | undefined; ; before = events.at(-1)?.seq) {
-      const left = query.limit === undefined ? PAGE : Math.min(PAGE, query.limit - events.length);
-      const [rows = []] = await this.#db.read([eventsBefore(query, before, left)]);
-      const page = rows.map(eventFromRow);
-      if (page.some(({ seq }, i) => seq >= (page[i - 1]?.seq ?? before ?? Number.POSITIVE_INFINITY)))
-        throw new KeysError('store_corrupt', 'the order of the audit rows is none', 'unlockos-keys audit verify');
-      events.push(...page);
-      if (rows.length < left || events.length === query.limit) return events.reverse();
-    }
+  async auditPage(after: AuditPosition, query: Omit<AuditQuery, 'limit'>, limit: number): Promise<AuditPage> {
+    return readPage(this.#db, after, query, limit);
   }
 
   async auditHead(): Promise<AuditHead> {
@@ -413,72 +439,73 @@ export class SqliteKeyStore implements KeyStore {
     return inOrder(rows, afterSeq).map(auditRowFromRow);
   }
 
-  async keyStates(afterSeq: number, limit: number): Promise<StoredState[]> {
-    const rows = await this.#rows(credentialsAfter({ seq: afterSeq, limit }));
-    return inOrder(rows, afterSeq).map((row) => {
+  async keyStates(afterSeq: number, limit: number): Promise<{ head: AuditHead; keys: StoredState[] }> {
+    const reads = [head({}), credentialsAfter({ seq: afterSeq, limit })];
+    const [end = [], rows = []] = await this.#db.read(reads, { fresh: true });
+    const keys = inOrder(rows, afterSeq).map((row) => {
       const credential = credentialFromRow(row);
-      return { seq: row[0] as number, id: credential.key.id, state: stateOf(credential) };
+      const { id, damaged = [] } = credential.key;
+      return { seq: row[0] as number, id, state: auditState(credential), damaged };
     });
+    return { head: headFromRows(end), keys };
+  }
+
+  async storedCatalogue(): Promise<StoredCatalogue> {
+    const reads = [head({}), allScopes({}), hashScheme({}), policyRows({})];
+    const [end = [], rows = [], scheme = [], policy = []] = await this.#db.read(reads, { fresh: true });
+    return {
+      head: headFromRows(end),
+      catalogue: scopesFromRows(rows),
+      damaged: damagedScopes(rows),
+      scheme: String(scheme[0]?.[0] ?? DEFAULT_SCHEME),
+      policy: settingsFromRows(policy),
+    };
   }
 
   get copySide(): CopySide {
-    return new SqliteCopySide(this.#db);
+    return new SqliteCopySide(this.#db, this.use);
+  }
+
+  async schema(): Promise<{ version: number; latest: number }> {
+    return this.#db.schema();
+  }
+
+  async upgrade(): Promise<SchemaUpgrade | null> {
+    return this.#db.upgrade();
+  }
+
+  async derivedProblems(): Promise<string[]> {
+    return derivedProblems(this.#db, await this.use.has());
   }
 
   async check(): Promise<Finding[]> {
-    return this.#db.check();
+    const findings = await this.#db.check();
+    return findings.some(({ check, status }) => check === 'schema' && status !== 'ok')
+      ? findings
+      : [...findings, damageFinding(await this.#damaged()), useFinding(await this.use.damaged())];
+  }
+
+  /** The damaged keys, as `id (fields)`. */
+  async #damaged(): Promise<string[]> {
+    const found: string[] = [];
+    for (let seq = 0; ; ) {
+      const rows = inOrder(await this.#rows(credentialsAfter({ seq, limit: PAGE_SIZE })), seq);
+      for (const { id, damaged } of rows.map(keyFromRow)) if (damaged) found.push(`${id} (${damaged.join(', ')})`);
+      const last = rows.at(-1);
+      if (!last) return found;
+      seq = last[0] as number;
+    }
   }
 
   async backup(file: string): Promise<void> {
     return this.#db.backup(file);
   }
 
+  async replace(file: string, change: Change): Promise<Replacement> {
+    return this.#db.replace(file, change);
+  }
+
   async close(): Promise<void> {
     return this.#db.close();
   }
-}
-
-/** A key that somebody changed or used meanwhile may be needed after all. */
-function assertAsSeen(key: ApiKey, seen: ApiKey): void {
-  const times = ({ updatedAt, lastUsedAt }: ApiKey) => `${updatedAt.getTime()} ${lastUsedAt?.getTime()}`;
-  if (times(key) !== times(seen) || key.status !== seen.status)
-    throw new KeysError(
-      'conflict',
-      `key ${quoted(seen.name)} (${seen.id}) was changed or used meanwhile, and stays`,
-      'run the command again to see what it would do now',
-    );
-}
-
-function carriedOut(done: AuditEvent): KeysError {
-  const what = done.keyId === null ? done.action : `${done.action} of ${done.keyId}`;
-  return new KeysError(
-    'conflict',
-    `operation ${done.op} was already carried out: ${what}`,
-    'leave --operation-id out for a new change; unlockos-keys audit list shows what was done',
-  );
-}
-
-/** The answer to a repeated change of one key: it is done, and is not done again; `conflict` when the id stands for another change. */
-function unchanged(action: AuditAction, id: string): (done: AuditEvent, found: Credential) => Changed {
-  return (done, { key }) => {
-    if (done.action !== action || done.keyId !== id) throw carriedOut(done);
-    return { key, changed: false };
-  };
-}
-
-function knownScope(action: AuditAction, scope: string, done: AuditEvent, [rows = []]: Rows[]): CatalogueScope {
-  const found = rows.map(scopeFromRow).find((entry) => entry.scope === scope);
-  if (done.action !== action || (done.after as { scope?: string } | null)?.scope !== scope || !found)
-    throw carriedOut(done);
-  return found;
-}
-
-function unknownOutcome(error: KeysError, op: string): KeysError {
-  const [operation = op] = op.split(':');
-  return new KeysError(
-    'outcome_unknown',
-    `${error.message}; the change may or may not have been made (operation ${operation})`,
-    `run the same command again with --operation-id ${operation}: it finishes what is unfinished, and repeats nothing`,
-    { cause: error.cause },
-  );
 }

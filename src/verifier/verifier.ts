@@ -1,211 +1,326 @@
+import os from 'node:os';
 import type { Authorship } from '../domain/audit.js';
+import { type Check, callback, flag, oneOf, shape, wholeNumber } from '../domain/checks.js';
 import { KeysError } from '../domain/errors.js';
+import type { RateDecision } from '../domain/gcra.js';
 import type { Credential, KeyStore } from '../domain/key-store.js';
-import { idWithin, KEY_STRING_LENGTH, type Mode, parseKeyString } from '../domain/key-string.js';
+import { idWithin, KEY_STRING_LENGTH, MODES, type Mode, parseKeyString } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
 import { guardMatches, readHashScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
-import { type Demands, INVALID, judge, type Verdict } from '../domain/verdict.js';
-import { BcryptThread } from './bcrypt-thread.js';
-import { HashMoves } from './hash-moves.js';
+import { INVALID, judge, type Needs, type Verdict } from '../domain/verdict.js';
+import { BcryptThread } from '../hashing/bcrypt-thread.js';
+import { type CredentialCache, DataVersionCredentialCache, TtlCredentialCache } from './credential-cache.js';
 import { MemoryLimiter, type RateLimiter } from './memory-limiter.js';
 import { Prover } from './prover.js';
-import { AgingRows, type RowSource, VersionedRows } from './row-source.js';
-import { UsageMarks } from './usage-marks.js';
+import { RehashOnUse } from './rehash-on-use.js';
+import { SharedLimiter } from './shared-limiter.js';
+import type { RefusalVerdict } from './use-pages.js';
+import { UseRecorder } from './use-recorder.js';
+import { emitWarning } from './warning.js';
 
 export interface VerifierOptions {
-  /** The server's own environment: a key of the other mode never verifies there. */
+  /** The environment of this server. Keys of the other mode are refused with the verdict `wrong_environment`. */
   readonly environment: Mode;
   /**
-   * How old what a remote store said of a key may be, in milliseconds, 0 to 60000: so long may a key go on working after it was disabled.
-   * 0, the default, asks on every call. A local store is always asked.
+   * For a remote store: how long, in milliseconds, a verifier may use what it has read about a key, 0 to 60000. A disabled key can work for
+   * that long. Default: 0, which asks the store on every call. A local store is always asked.
    */
   readonly maxStaleMs?: number | undefined;
   /**
-   * `memory`, the default: each process lets a key's whole limit through. `shared`: all processes of a store together do, each request
-   * being counted there. `off`: limits are not enforced. Or a limiter of one's own.
+   * Where requests are counted. `memory`: in this process, so that each process admits the whole limit of a key. `shared`: in the store,
+   * one write per request, for all processes together; while another process holds the store's lock, `verify` rejects with `store_busy`. `off`: limits are not enforced. Or your own {@link RateLimiter}, such as
+   * `redisLimiter`. Default: `memory`.
    */
   readonly rateLimit?: 'memory' | 'shared' | 'off' | RateLimiter | undefined;
-  /** Write down when keys were last used, a few seconds late. Default: true. */
+  /**
+   * Record in the store, a few seconds later, when keys are used and refused, and how often. Where the store may not be written to, `true` is
+   * refused at the start with `marks_refused`. With `false` the store is told, where it can be, that a server does not record use: nobody can say
+   * then that a key is unused. Default: true.
+   */
   readonly markUsed?: boolean | undefined;
-  /** For a store whose keys are hashed with a pepper. */
+  /**
+   * Called when use cannot be recorded: once, until it can be again. Keys are checked all the same. Default: `process.emitWarning`.
+   */
+  readonly onWarning?: ((warning: KeysError) => void) | undefined;
+  /** The peppers of the store's hash scheme. Default: none. */
   readonly peppers?: Peppers | undefined;
   /**
-   * Refuse every key that is not hashed with a pepper: whoever can write to the store, but has no pepper, then makes no key that works.
-   * For a store all of whose keys have moved over. Default: false.
+   * Refuse, with the verdict `invalid`, every key that is not hashed with a pepper. Somebody who can write to the store but has no pepper
+   * cannot add a working key then. Use it when all keys of the store have a pepper. Default: false.
    */
   readonly pepperedOnly?: boolean | undefined;
-  /** Who is said in the audit log to move keys over to the store's hash scheme. Absent: none is moved. */
+  /** The author, in the audit log, of rehashing keys to the store's hash scheme. Without it, keys are not rehashed. */
   readonly by?: (() => Authorship) | undefined;
+  /** The current time in milliseconds since the epoch. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
 
-/** What a request needs. */
-export interface Needs {
-  readonly scopes?: readonly string[] | undefined;
-}
-
+/** Numbers since the verifier was created, for metrics. */
 export interface Counters {
-  /** How often bcrypt was run to prove a key. */
+  /** How many times bcrypt compared a secret with a hash. */
   readonly bcrypt: number;
-  /** How many keys wait for it now. */
+  /** How many keys wait for bcrypt now. */
   readonly waiting: number;
-  /** How many proofs are remembered. */
+  /** How many proofs are cached now. */
   readonly proofs: number;
-  /** How many keys were moved to the store's hash scheme. */
+  /** How many keys were rehashed to the store's hash scheme. */
   readonly moved: number;
-  /** How often marks or moves could not be written. */
+  /** How many writes of use or of new hashes failed. */
   readonly failedFlushes: number;
 }
 
+/** The environment is the verifier's own. */
+type RequestNeeds = Omit<Needs, 'environment'>;
+
 const MAX_STALE_MS = 60_000;
-const NOTHING: Needs = {};
+/** How often a secret is proven because its hash changed meanwhile. A store's hash scheme changes once in years. */
+const MAX_PROOFS_IN_A_ROW = 5;
+const NOTHING: RequestNeeds = {};
 const REFUSED: Promise<Verdict> = Promise.resolve(INVALID);
 
-function limiterFor(wanted: 'memory' | 'shared' | 'off' | RateLimiter, store: KeyStore): RateLimiter | null {
-  if (typeof wanted === 'object') return wanted;
-  if (wanted === 'shared') return { admit: (keyId, limit) => store.admit(keyId, limit) };
-  if (wanted === 'memory') return new MemoryLimiter();
-  if (wanted === 'off') return null;
-  throw new KeysError('usage', `rateLimit ${quoted(String(wanted))} is unknown`, 'memory, shared, off, or a limiter');
+function limiterFor(rateLimit: 'memory' | 'shared' | 'off' | RateLimiter, store: KeyStore): RateLimiter | null {
+  if (typeof rateLimit === 'object') return rateLimit;
+  if (rateLimit === 'shared') return new SharedLimiter(store);
+  return rateLimit === 'memory' ? new MemoryLimiter() : null;
+}
+
+const counting = oneOf(['memory', 'shared', 'off']);
+const rateLimitOption: Check = (value, at) => {
+  if (typeof value !== 'object' || value === null) return counting(value, at);
+  callback((value as Partial<RateLimiter>).admit, `${at}.admit`);
+};
+
+/** The options of a verifier that a program passes. */
+export const VERIFIER_CHECKS = {
+  environment: oneOf(MODES),
+  maxStaleMs: wholeNumber(0, MAX_STALE_MS),
+  rateLimit: rateLimitOption,
+  markUsed: flag,
+  onWarning: callback,
+  pepperedOnly: flag,
+} as const;
+
+const optionsCheck = shape<VerifierOptions>(
+  {
+    ...VERIFIER_CHECKS,
+    peppers: (value, at) => {
+      if (!(value instanceof Peppers)) throw new KeysError('usage', `${at} must be peppers`);
+    },
+    by: callback,
+    now: callback,
+  },
+  ['environment'],
+);
+
+/**
+ * Throws `usage` for needs that would be ignored, so that nobody is let in by mistake. By hand, because every request pays for it. A scope that
+ * is not a string is one that no key has.
+ */
+function assertNeeds(needs: RequestNeeds): void {
+  if (typeof needs !== 'object' || needs === null) throw strangeNeeds('needs must be an object');
+  for (const name in needs)
+    if (name !== 'scopes' && name !== 'address') throw strangeNeeds(`needs has an unknown property ${quoted(name)}`);
+  if (needs.scopes !== undefined && !Array.isArray(needs.scopes)) throw strangeNeeds('needs.scopes must be an array');
+  if (needs.address !== undefined && typeof needs.address !== 'string')
+    throw strangeNeeds('needs.address must be a string');
+}
+
+function strangeNeeds(what: string): KeysError {
+  return new KeysError('usage', `verify: ${what}`, "e.g. verify(keyString, { scopes: ['plan:read'] })");
 }
 
 /**
- * Answers whether a key string may do what a request needs, many thousand times a second. Status, expiry and scopes are as the store has
- * them at that moment; only the proof of a secret is remembered. bcrypt runs once for each key and process, in a thread, and never for a
- * wrong secret, whatever its sender knows.
+ * Decides whether a key string may do what a request needs, many thousand times a second. Status, expiry and scopes are those in the store at
+ * that moment; only the proof of a secret is cached. bcrypt runs once per key and process, in a thread, and not for a wrong secret: the guard
+ * tag rejects it first.
  */
 export class Verifier {
   readonly #store: KeyStore;
   readonly #environment: Mode;
-  readonly #rows: RowSource;
+  readonly #credentials: CredentialCache;
   readonly #bcrypt = new BcryptThread();
   readonly #prover: Prover;
-  readonly #moves: HashMoves | null;
+  readonly #rehash: RehashOnUse | null;
   readonly #pepperedOnly: boolean;
   readonly #limiter: RateLimiter | null;
-  readonly #marks: UsageMarks | null;
+  readonly #recorder: UseRecorder;
+  /** Null where use is not recorded. */
+  readonly #use: UseRecorder | null;
   readonly #now: () => number;
 
-  /** Throws `usage` for options that are none. */
+  /** Throws `usage` for invalid options. */
   constructor(store: KeyStore, options: VerifierOptions) {
+    optionsCheck(options, 'verifier: options');
     const { environment, maxStaleMs = 0, rateLimit = 'memory', markUsed = true, now = Date.now, by } = options;
-    const { peppers = Peppers.none, pepperedOnly = false } = options;
-    if (environment !== 'live' && environment !== 'test')
-      throw new KeysError('usage', 'environment must be live or test');
-    if (!(maxStaleMs >= 0 && maxStaleMs <= MAX_STALE_MS))
-      throw new KeysError('usage', `maxStaleMs must be 0 to ${MAX_STALE_MS}`);
+    const { peppers = Peppers.none, pepperedOnly = false, onWarning = emitWarning } = options;
     this.#store = store;
     this.#environment = environment;
     this.#now = now;
-    this.#rows = store.version() === null ? new AgingRows(store, maxStaleMs, now) : new VersionedRows(store);
+    this.#credentials =
+      store.version() === null ? new TtlCredentialCache(store, maxStaleMs, now) : new DataVersionCredentialCache(store);
     this.#limiter = limiterFor(rateLimit, store);
     this.#prover = new Prover(peppers, this.#bcrypt);
-    this.#moves = by ? new HashMoves(store, peppers, this.#bcrypt, by) : null;
+    this.#rehash = by ? new RehashOnUse(store, peppers, this.#bcrypt, by) : null;
     this.#pepperedOnly = pepperedOnly;
-    this.#marks = markUsed ? new UsageMarks(store) : null;
+    const host = by?.().host ?? os.hostname();
+    this.#recorder = new UseRecorder(store, { host, records: markUsed, onWarning, now });
+    this.#use = markUsed ? this.#recorder : null;
   }
 
   /**
-   * The verdict on a key string as it came in, untrimmed. Order: shape, checksum, row by id, mode, guard, proof, status, expiry,
-   * environment, scopes, rate limit, mark. A refusal is a value; it rejects with a `KeysError` when the store cannot answer
-   * (`store_…`), or when too many keys wait to be proven for the first time (`store_busy`): never `valid` then, and never `invalid`.
+   * Makes a verifier, and finds out whether the store takes what it is to record. Throws `marks_refused` if not, `usage` for invalid options, and
+   * what a store throws that cannot be used; a store that does not answer now may answer later, and is a warning.
    */
-  verify(keyString: unknown, needs: Needs = NOTHING): Promise<Verdict> {
+  static async open(store: KeyStore, options: VerifierOptions): Promise<Verifier> {
+    const verifier = new Verifier(store, options);
+    await verifier.#recorder.start();
+    return verifier;
+  }
+
+  /**
+   * The verdict on a key string, as it came in the request, untrimmed. Checks in this order: shape, checksum, credential by id, mode, guard
+   * tag, proof, status, expiry, environment, scopes, address, rate limit; then it notes that the key was used.
+   *
+   * A refused key is a verdict, not an error. Rejects with a `KeysError` when there is no verdict: `store_…` or `unauthorized` when the store
+   * does not answer, `store_busy` when too many keys are checked for the first time, `pepper_missing`; `usage` for needs with another form.
+   *
+   * @example
+   * ```ts
+   * const verdict = await verifier.verify(keyString, { scopes: ['plan:read'] });
+   * if (verdict.verdict === 'valid') console.log(verdict.key.id);
+   * ```
+   */
+  verify(keyString: unknown, needs: RequestNeeds = NOTHING): Promise<Verdict> {
     try {
+      if (needs !== NOTHING) assertNeeds(needs);
       if (typeof keyString !== 'string' || keyString.length !== KEY_STRING_LENGTH) return REFUSED;
       const id = idWithin(keyString);
-      if (!this.#prover.knows(id) && !parseKeyString(keyString).ok) return REFUSED; // no store is asked about what is no key string
-      const row = this.#rows.row(id);
+      if (!this.#prover.knows(id) && !parseKeyString(keyString).ok) return REFUSED; // no query for a string that is not a key string
+      const found = this.#credentials.credential(id);
       const verdict =
-        row instanceof Promise ? this.#decideLater(keyString, row, needs) : this.#decide(keyString, row, needs);
+        found instanceof Promise ? this.#decideLater(keyString, found, needs) : this.#decide(keyString, found, needs);
       return verdict instanceof Promise ? verdict : Promise.resolve(verdict);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async #decideLater(keyString: string, row: Promise<Credential | null>, needs: Needs): Promise<Verdict> {
-    return this.#decide(keyString, await row, needs);
+  async #decideLater(keyString: string, found: Promise<Credential | null>, needs: RequestNeeds): Promise<Verdict> {
+    return this.#decide(keyString, await found, needs);
   }
 
-  /**
-   * A key string that was proven before needs no reading: the digest that it is known by is of every character of it. Any other is read,
-   * and has to get past the guard tag before bcrypt sees it.
-   */
-  #decide(keyString: string, row: Credential | null, needs: Needs): Verdict | Promise<Verdict> {
-    if (row === null) return INVALID;
-    if (row.outdated || this.#pepperedOnly) return this.#decideByScheme(keyString, row, needs);
-    return this.#decideProven(keyString, row, needs);
+  #decide(keyString: string, credential: Credential | null, needs: RequestNeeds): Verdict | Promise<Verdict> {
+    if (credential === null) return INVALID;
+    if (credential.outdated || this.#pepperedOnly) return this.#decideByScheme(keyString, credential, needs);
+    return this.#prove(keyString, credential, needs);
   }
 
-  /** For a key that is to move to the store's scheme, or may have to. */
-  #decideByScheme(keyString: string, row: Credential, needs: Needs): Verdict | Promise<Verdict> {
-    if (this.#pepperedOnly && readHashScheme(row.hash).scheme !== 'hmac-sha256') return INVALID;
-    const verdict = this.#decideProven(keyString, row, needs);
-    const moves = row.outdated ? this.#moves : null;
-    if (moves === null) return verdict;
+  /** For a key whose hash scheme matters: it is refused without a pepper, or rehashed after a valid verdict. */
+  #decideByScheme(keyString: string, credential: Credential, needs: RequestNeeds): Verdict | Promise<Verdict> {
+    if (this.#pepperedOnly && readHashScheme(credential.hash).scheme !== 'hmac-sha256') return INVALID;
+    const verdict = this.#prove(keyString, credential, needs);
+    const rehash = credential.outdated ? this.#rehash : null;
+    if (rehash === null) return verdict;
     const parsed = parseKeyString(keyString);
-    const note = (settled: Verdict): Verdict => {
-      if (parsed.ok && settled.verdict === 'valid') moves.note(parsed, row);
-      return settled;
+    const note = (decided: Verdict): Verdict => {
+      if (parsed.ok && decided.verdict === 'valid') rehash.note(parsed, credential);
+      return decided;
     };
     return verdict instanceof Promise ? verdict.then(note) : note(verdict);
   }
 
-  #decideProven(keyString: string, row: Credential, needs: Needs): Verdict | Promise<Verdict> {
-    const { id } = row.key;
-    const proven = this.#prover.known(id, keyString, row.hash);
-    if (proven !== undefined) return proven ? this.#judge(row, needs) : INVALID;
+  /**
+   * A key string that was proven before is not parsed again: the digest in the cache covers every character of it. Any other one is parsed,
+   * and must match the guard tag before bcrypt runs.
+   */
+  #prove(keyString: string, credential: Credential, needs: RequestNeeds, earlier = 0): Verdict | Promise<Verdict> {
+    const { id } = credential.key;
+    const proven = this.#prover.known(id, keyString, credential.hash);
+    if (proven !== undefined) return proven ? this.#judge(credential, needs) : INVALID;
     const parsed = parseKeyString(keyString);
-    if (!parsed.ok || parsed.id !== id || parsed.mode !== row.key.mode) return INVALID;
-    if (!guardMatches(parsed.body, row.guard)) return INVALID;
-    const proof = this.#prover.prove(parsed, keyString, row.hash);
-    if (!(proof instanceof Promise)) return proof ? this.#judge(row, needs) : INVALID;
-    return proof.then((matches) => (matches ? this.#judgeAnew(id, keyString, needs) : INVALID));
+    if (!parsed.ok || parsed.id !== id || parsed.mode !== credential.key.mode) return INVALID;
+    if (!guardMatches(parsed.body, credential.guard)) return INVALID;
+    const proof = this.#prover.prove(parsed, keyString, credential.hash);
+    if (!(proof instanceof Promise)) return proof ? this.#judge(credential, needs) : INVALID;
+    return proof.then((matches) => this.#judgeAgain(keyString, credential, matches, needs, earlier + 1));
   }
 
-  /** Proving takes a while, in which the key may have been disabled: its row is asked for again. */
-  async #judgeAnew(id: string, keyString: string, needs: Needs): Promise<Verdict> {
-    const row = await this.#rows.row(id);
-    if (row === null) return INVALID;
-    return this.#prover.known(id, keyString, row.hash) === true ? this.#judge(row, needs) : INVALID;
+  /**
+   * Reads the key again, because it can have been disabled while bcrypt ran. Another process can also have moved its hash to the store's
+   * scheme; then the answer is about a hash that is no longer there, and the secret is proven anew.
+   */
+  async #judgeAgain(
+    keyString: string,
+    proven: Credential,
+    matches: boolean,
+    needs: RequestNeeds,
+    proofs: number,
+  ): Promise<Verdict> {
+    const credential = await this.#credentials.credential(proven.key.id);
+    if (credential === null) return INVALID;
+    if (credential.hash === proven.hash) return matches ? this.#judge(credential, needs) : INVALID;
+    if (proofs < MAX_PROOFS_IN_A_ROW) return this.#prove(keyString, credential, needs, proofs);
+    throw new KeysError(
+      'store_busy',
+      `the hash of key ${credential.key.id} changes all the time`,
+      'try again in a moment',
+    );
   }
 
-  #judge({ key }: Credential, needs: Needs): Verdict | Promise<Verdict> {
+  #judge({ key }: Credential, needs: RequestNeeds): Verdict | Promise<Verdict> {
     const now = this.#now();
-    const demands: Demands = { environment: this.#environment, scopes: needs.scopes };
-    const verdict = judge(key, demands, now);
-    if (verdict.verdict !== 'valid') return verdict;
+    const all: Needs = { environment: this.#environment, scopes: needs.scopes, address: needs.address };
+    const verdict = judge(key, all, now);
+    if (verdict.verdict !== 'valid') return this.#refused(verdict as RefusalVerdict, now);
     if (this.#limiter === null) return this.#used(verdict, now);
     const decision = this.#limiter.admit(key.id, key.rateLimit, now);
-    const decided = (settled: Awaited<typeof decision>): Verdict =>
-      settled.admitted
-        ? this.#used({ verdict: 'valid', key, rate: settled.rate }, now)
-        : { verdict: 'rate_limited', key, rate: settled.rate, retryAfterMs: settled.retryAfterMs };
-    return decision instanceof Promise ? decision.then(decided) : decided(decision);
+    const toVerdict = (limited: RateDecision): Verdict =>
+      limited.admitted
+        ? this.#used({ verdict: 'valid', key, rate: limited.rate }, now)
+        : this.#refused({ verdict: 'rate_limited', key, rate: limited.rate, retryAfterMs: limited.retryAfterMs }, now);
+    return decision instanceof Promise ? decision.then(toVerdict) : toVerdict(decision);
   }
 
   #used(verdict: Verdict & { verdict: 'valid' }, now: number): Verdict {
-    this.#marks?.mark(verdict.key.id, now);
+    this.#use?.used(verdict.key.id, now);
     return verdict;
   }
 
-  /** For metrics and tests. */
+  #refused(verdict: RefusalVerdict, now: number): Verdict {
+    this.#use?.refused(verdict, now);
+    return verdict;
+  }
+
+  /**
+   * Counts a refusal that came after a valid verdict of this verifier: a route that needs more scopes than the key was verified for. `invalid` is not
+   * counted.
+   *
+   * @example
+   * ```ts
+   * const verdict = await verifier.verify(keyString);
+   * if (verdict.verdict === 'valid' && !verdict.key.scopes.includes('plan:read'))
+   *   verifier.noteRefusal({ verdict: 'missing_scope', key: verdict.key, missingScopes: ['plan:read'] });
+   * ```
+   */
+  noteRefusal(verdict: Verdict): void {
+    if (verdict.verdict !== 'valid' && verdict.verdict !== 'invalid') this.#refused(verdict, this.#now());
+  }
+
   get counters(): Counters {
     return {
       bcrypt: this.#bcrypt.comparisons,
       waiting: this.#prover.waiting,
-      proofs: this.#prover.remembered,
-      moved: this.#moves?.moved ?? 0,
-      failedFlushes: (this.#marks?.failures ?? 0) + (this.#moves?.failures ?? 0),
+      proofs: this.#prover.cached,
+      moved: this.#rehash?.moved ?? 0,
+      failedFlushes: (this.#use?.failures ?? 0) + (this.#rehash?.failures ?? 0),
     };
   }
 
-  /** Writes the last marks and moves, and closes the store. */
+  /** Writes the pending use and new hashes, and closes the store. Call it before the process ends. */
   async close(): Promise<void> {
-    await this.#moves?.flush();
-    await this.#marks?.flush();
+    await this.#rehash?.flush();
+    await this.#recorder.close();
     await this.#bcrypt.close();
     await this.#store.close();
   }

@@ -2,17 +2,18 @@ import type { KeyStore } from '../domain/key-store.js';
 import { parseKeyString } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
 import { guardMatches, provesKeyString } from '../domain/secret-hash.js';
-import { type Demands, INVALID, judge, type Verdict } from '../domain/verdict.js';
+import { INVALID, judge, type Needs, type Verdict } from '../domain/verdict.js';
 
 /**
- * Verifies a key string against a store, in this order: shape, checksum, row by id, mode, guard, proof, status, expiry, environment,
- * scopes. For one question, as the command line has it: it remembers nothing, counts nothing and marks nothing as used. Throws a
- * `KeysError` with a `store_…` code when the store cannot answer; a refused key is a value.
+ * Verifies one key string against a store, in this order: shape, checksum, credential by id, mode, guard tag, proof, status, expiry,
+ * environment, scopes, address. It caches nothing, does not count against the rate limit, and does not change when the key was last used.
+ *
+ * Throws a `KeysError` with a `store_…` code when the store does not answer, and `pepper_missing`. A refused key is a verdict, not an error.
  */
 export async function verifyOnce(
   store: KeyStore,
   keyString: unknown,
-  demands: Demands,
+  needs: Needs,
   now: Date,
   peppers = Peppers.none,
 ): Promise<Verdict> {
@@ -22,5 +23,5 @@ export async function verifyOnce(
   if (!credential || credential.key.mode !== parsed.mode) return INVALID;
   if (!guardMatches(parsed.body, credential.guard)) return INVALID;
   if (!(await provesKeyString(parsed, credential.hash, peppers))) return INVALID;
-  return judge(credential.key, demands, now);
+  return judge(credential.key, needs, now);
 }

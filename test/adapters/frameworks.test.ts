@@ -1,21 +1,21 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { answer, type Outcome } from '../../src/adapters/answer.js';
-import type { KeyVerifier } from '../../src/adapters/types.js';
 import { KeysError } from '../../src/domain/errors.js';
 import { checksum, mintKeyString } from '../../src/domain/key-string.js';
 import type { Verdict } from '../../src/domain/verdict.js';
+import { type RequestVerdict, responseFor } from '../../src/http/response.js';
+import type { KeyVerifier } from '../../src/http/types.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
 import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';
+import { bearer, FRAMEWORK_NAMES, type Reply, serve } from '../support/framework-servers.js';
 import { freshKeyring, make } from '../support/keyrings.js';
+import { KEY, OUTCOMES, RATE } from '../support/outcomes.js';
 import { options } from '../support/stores.js';
-import { KEY, OUTCOMES, RATE } from './outcomes.js';
-import { bearer, FRAMEWORK_NAMES, type Reply, serve } from './servers.js';
 
 const TOKEN = mintKeyString('test').keyString;
 const NEEDED = ['plan:read', 'plan:create'];
 
-/** A caller's own verifier, which answers `verdict`, or throws it, and writes down what it was asked. */
+/** A verifier that returns `verdict`, or throws it, and records its calls. */
 function answering(verdict: Verdict | Error): KeyVerifier & { asked: unknown[][] } {
   const asked: unknown[][] = [];
   return {
@@ -30,25 +30,25 @@ function answering(verdict: Verdict | Error): KeyVerifier & { asked: unknown[][]
 
 async function real(more: Partial<VerifierOptions> = {}): Promise<{ keyring: Keyring; verifier: Verifier }> {
   const keyring = await freshKeyring('libsql');
-  const store = await openStore(keyring.store.location, options('libsql', { create: false }));
+  const store = await openStore(keyring.location, options('libsql', { create: false }));
   const verifier = new Verifier(store, { environment: 'test', ...more });
   onTestFinished(() => verifier.close().catch(() => {}));
   return { keyring, verifier };
 }
 
-/** The same key id with another secret and a right checksum. */
+/** The same key id with another secret and a correct checksum. */
 function forged(keyString: string): string {
   const body = `${keyString.slice(0, 23)}${mintKeyString('test').secret}`;
   return body + checksum(body);
 }
 
-/** What a caller sees, without what differs from one response to the next. */
+/** A response without what differs every time. */
 function seen({ status, headers: { date, ...headers }, text }: Reply): unknown {
   return { status, headers, text };
 }
 
-function expectRefusal(reply: Reply, outcome: Outcome, scopes: readonly string[]): void {
-  const expected = answer(outcome, scopes);
+function expectRefusal(reply: Reply, outcome: RequestVerdict, scopes: readonly string[]): void {
+  const expected = responseFor(outcome, scopes);
   if (expected.ok) throw new Error('no refusal');
   expect(reply.status).toBe(expected.status);
   for (const [name, value] of Object.entries(expected.headers)) expect(reply.headers[name.toLowerCase()]).toBe(value);
@@ -60,7 +60,9 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     (outcome): outcome is Verdict => !['missing', 'invalid_request', 'unavailable'].includes(outcome.verdict),
   );
 
-  test.each(verdicts)('$verdict is answered in place of the route, after one question', async (verdict) => {
+  test.each(
+    verdicts,
+  )('$verdict: the adapter answers, not the route, after one call of the verifier', async (verdict) => {
     const verifier = answering(verdict);
     const call = await serve(framework, verifier, { '/': [{ scopes: NEEDED }] }, () => expect.unreachable());
     expectRefusal(await call({ fields: [bearer(TOKEN)] }), verdict, NEEDED);
@@ -71,7 +73,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     expect(await call({ method: 'HEAD', fields: [bearer(TOKEN)] })).toMatchObject({ status: post.status, text: '' });
   });
 
-  test('valid reaches the route with its key, after one question, and leaves with the state of its limit', async () => {
+  test('valid: the route gets the key, after one call of the verifier, and the response has the rate limit headers', async () => {
     const verifier = answering({ verdict: 'valid', key: KEY, rate: RATE });
     const call = await serve(framework, verifier, { '/': [{ scopes: NEEDED }] }, (key) => ({ is: key?.id }));
     const { status, headers, text } = await call({ fields: [['X-Note', 'authorization'], bearer(TOKEN)] });
@@ -81,7 +83,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     expect(verifier.asked).toEqual([[TOKEN, { scopes: NEEDED }]]);
   });
 
-  test('where limits are not enforced, nothing is said of them', async () => {
+  test('without limits there are no rate limit headers', async () => {
     const call = await serve(framework, answering({ verdict: 'valid', key: KEY }), { '/': [{}] });
     const { status, headers } = await call({ fields: [bearer(TOKEN)] });
     expect(status).toBe(200);
@@ -101,7 +103,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
         ['Authorization', 'Basic dXNlcjpwYXNz'],
       ],
     ],
-  ] as const)('%s is no key, and the verifier is not asked', async (_, fields) => {
+  ] as const)('%s: missing, and the verifier is not called', async (_, fields) => {
     const verifier = answering({ verdict: 'valid', key: KEY });
     const call = await serve(framework, verifier, { '/': [{}] }, () => expect.unreachable());
     expectRefusal(await call({ fields }), { verdict: 'missing' }, []);
@@ -124,7 +126,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     ['an empty X-API-Key besides', '/', [['x-api-key', ''], bearer(TOKEN)]],
     ['access_token besides', `/?a=b&access_token=${TOKEN}`, [bearer(TOKEN)]],
     ['access_token besides, escaped', `/?access%5ftoken=${TOKEN}`, [bearer(TOKEN)]],
-  ] as const)('%s is refused, and the verifier is not asked', async (_, path, fields) => {
+  ] as const)('%s: refused, and the verifier is not called', async (_, path, fields) => {
     const verifier = answering({ verdict: 'valid', key: KEY });
     const call = await serve(framework, verifier, { '/': [{}] }, () => expect.unreachable());
     expectRefusal(await call({ path, fields }), { verdict: 'invalid_request' }, []);
@@ -136,7 +138,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     new KeysError('store_unavailable', 'no answer from the store at /secret/place'),
     new KeysError('unauthorized', 'the token was refused'),
     new TypeError('a fault of a limiter of somebody’s own'),
-  ])('%s: the caller is told to come back, the server why', async (error) => {
+  ])('%s: the client gets 503, the server gets the reason', async (error) => {
     const told: unknown[] = [];
     const gates = [{ scopes: NEEDED, onUnavailable: (reason: unknown) => void told.push(reason) }];
     const call = await serve(framework, answering(error), { '/': gates }, () => expect.unreachable());
@@ -146,7 +148,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     expect(told).toEqual([error]);
   });
 
-  test('a verifier that throws at once, or knows a verdict that we do not, lets nobody in', async () => {
+  test('a verifier that throws synchronously, or returns an unknown verdict, admits nobody', async () => {
     const throwing: KeyVerifier = {
       verify() {
         throw new Error('at once');
@@ -158,14 +160,14 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     }
   });
 
-  test('a scope that no key could hold is refused when the route is made', async () => {
+  test('protect() throws for a scope that is not well-formed', async () => {
     for (const scopes of [['plan:*'], [''], ['Plan:read'], ['plan:read plan:create'], 'plan:read' as never])
       await expect(serve(framework, answering(new Error()), { '/': [{ scopes }] })).rejects.toMatchObject({
         code: 'usage',
       });
   });
 
-  test('with a real store: a key passes exactly where its scopes suffice, and by its one header only', async () => {
+  test('with a real store: a key passes only routes whose scopes it has, and only in the Authorization header', async () => {
     const { keyring, verifier } = await real({ rateLimit: 'off' });
     const all = ['checkin:read', 'plan:read', 'facility:read'];
     const subsets = Array.from({ length: 8 }, (_, bits) => all.filter((_scope, index) => bits & (1 << index)));
@@ -188,7 +190,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     }
   });
 
-  test('with a real store: every wrong key gets the same answer, to the byte', async () => {
+  test('with a real store: every wrong key gets the same response, byte for byte', async () => {
     const { keyring, verifier } = await real();
     const { keyString } = await make(keyring, 'a');
     const call = await serve(framework, verifier, { '/': [{ scopes: ['checkin:read'] }] });
@@ -206,7 +208,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
       expect(seen(await call({ fields: [bearer(wrong)] }))).toEqual(seen(unknown));
   });
 
-  test('with a real store: disabled, enabled, used up, deleted, out of reach', async () => {
+  test('with a real store: disabled, enabled, rate limited, deleted, store closed', async () => {
     const { keyring, verifier } = await real();
     const { key, keyString } = await make(keyring, 'a', { rateLimit: { limit: 2, windowSeconds: 86_400 } });
     const call = await serve(framework, verifier, { '/': [{ scopes: ['checkin:read'] }] });
@@ -225,7 +227,7 @@ describe.each(FRAMEWORK_NAMES)('inside %s', (framework) => {
     expect(await status()).toBe(503);
   });
 
-  test('with a real store: a request through several gates counts once, and each gate asks for its scopes', async () => {
+  test('with a real store: a request through several gates counts once, and each gate checks its own scopes', async () => {
     const { keyring, verifier } = await real();
     const { keyString } = await make(keyring, 'a', { rateLimit: { limit: 3, windowSeconds: 86_400 } });
     const gates = [{}, { scopes: ['checkin:read'] }, {}];

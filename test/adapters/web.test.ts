@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { KeyVerifier } from '../../src/adapters/types.js';
 import { protect } from '../../src/adapters/web.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
-import { KEY } from './outcomes.js';
+import type { KeyVerifier } from '../../src/http/types.js';
+import { KEY } from '../support/outcomes.js';
 
 const [ONE, OTHER] = [mintKeyString('test').keyString, mintKeyString('test').keyString];
 
@@ -19,7 +19,7 @@ function counting(): KeyVerifier & { asked: unknown[] } {
 
 const request = () => new Request('https://api.example/plans', { headers: { Authorization: `Bearer ${ONE}` } });
 
-test('one request is verified once, another one anew', async () => {
+test('verifies each request once', async () => {
   const verifier = counting();
   const [first, second] = [protect(verifier), protect(verifier, { scopes: ['plan:read'] })];
   const one = request();
@@ -30,7 +30,7 @@ test('one request is verified once, another one anew', async () => {
   expect(verifier.asked).toEqual([ONE, ONE]);
 });
 
-test('a request whose header was changed after it was let in is verified anew', async () => {
+test('verifies a request again if its header has changed', async () => {
   const verifier = counting();
   const pass = protect(verifier);
   const changed = request();
@@ -44,14 +44,14 @@ test('a request whose header was changed after it was let in is verified anew', 
   expect(verifier.asked).toEqual([ONE, OTHER]);
 });
 
-test('what one verifier said binds no other', async () => {
+test('each verifier decides for itself', async () => {
   const refusing: KeyVerifier = { verify: async () => ({ verdict: 'invalid' }) };
   const one = request();
   expect(await protect(counting())(one)).toMatchObject({ ok: true });
   expect(await protect(refusing)(one)).toMatchObject({ ok: false, response: { status: 401 } });
 });
 
-test('a refusal is not remembered', async () => {
+test('does not cache a refusal', async () => {
   let verdicts = 0;
   const verifier: KeyVerifier = {
     verify: async () => (verdicts++ === 0 ? { verdict: 'invalid' } : { verdict: 'valid', key: KEY }),
@@ -61,7 +61,7 @@ test('a refusal is not remembered', async () => {
   expect(await pass(one)).toMatchObject({ ok: true });
 });
 
-test('the scopes that a route needs are those of the moment in which it was made', async () => {
+test('later changes of the scopes array have no effect', async () => {
   const scopes = ['plan:read', 'plan:create'];
   const verifier: KeyVerifier = {
     verify: async (_, needs) => ({ verdict: 'missing_scope', key: KEY, missingScopes: [...(needs?.scopes ?? [])] }),

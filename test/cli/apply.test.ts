@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fileNameOf } from '../../src/cli/key-dir.js';
+import { fileNameOf } from '../../src/cli/delivery/key-dir.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 const KEY_STRING = /unlk_\w+_\w+_\w{20}/;
@@ -39,7 +39,7 @@ describe('apply', () => {
     expect(stderr).toContain(
       'create  "one" (test): mode test; scopes plan:read; rateLimit 600/m; labels manifest=team',
     );
-    expect(stderr).toMatch(/Made one \(\w{12}\)/);
+    expect(stderr).toMatch(/Created one \(\w{12}\)/);
     expect(stderr).not.toMatch(KEY_STRING);
     const odd = `${fileNameOf("Zoë's / key")}.key`;
     expect(odd).toMatch(/^Zo__s___key-[0-9a-f]{8}\.key$/);
@@ -59,7 +59,7 @@ describe('apply', () => {
     const head = await auditHead(cli);
     const again = await apply(cli);
     expect(again).toMatchObject({ exitCode: 0, stdout: '' });
-    expect(again.stderr).toContain('Nothing to change: the store is as keys.yaml says');
+    expect(again.stderr).toContain('Nothing to change: the store matches keys.yaml');
     expect(await auditHead(cli)).toBe(head);
   });
 
@@ -113,7 +113,7 @@ describe('apply', () => {
     withManifest(ONE.replace('plan:read', 'plan:create'), cli);
     const { exitCode, stderr } = await apply(cli, '--key-dir', 'new', '--yes', '--overlap', '2h');
     expect(exitCode, stderr).toBe(0);
-    expect(stderr).toContain('rotate  "one" (test): scopes plan:read → plan:create');
+    expect(stderr).toContain('rotate  "one" (test): scopes + plan:create − plan:read');
     expect(stderr).toContain(`; ${old.id} works until 2026-11-23T12:00:00.000Z`);
     const { id } = await cli.json('show', 'one');
     expect(keyFiles(cli)).toEqual([`one.${id}.key`, 'one.key'].sort());
@@ -138,7 +138,7 @@ describe('apply', () => {
     const { exitCode, stderr } = await apply(cli, '--key-dir', 'new', '--yes');
     const { id, status } = await cli.json('show', 'one');
     expect([exitCode, status]).toEqual([1, 'inactive']);
-    expect(stderr).toContain(`one.key": it exists, and a key file is never overwritten), so it was disabled: ${id}`);
+    expect(stderr).toContain(`one.key": it already exists, and is never overwritten), so the key was disabled: ${id}`);
     expect(stderr).not.toMatch(KEY_STRING);
     expect(await cli.names()).toEqual(['one']);
     expect(readFileSync(path.join(cli.dir, 'new', 'one.key'), 'utf8')).toBe('mine');
@@ -193,7 +193,7 @@ describe('apply', () => {
       const { exitCode, stderr } = await apply(cli, '--yes', '--pipe', '--', 'sh', '-c', script);
       expect(exitCode).toBe(1);
       expect(stderr).toMatch(
-        /the key string of "two" could not be delivered \("sh" ended with SIGKILL\), so it was disabled/,
+        /the key string of "two" could not be delivered \("sh" ended with SIGKILL\), so the key was disabled/,
       );
       expect((await cli.json('show', 'two')).status).toBe('inactive');
       expect((await apply(cli, '--yes', '--pipe', '--', 'sh', '-c', KEEP)).exitCode).toBe(0);
@@ -206,7 +206,7 @@ describe('apply', () => {
       [['--pipe', '--', 'no-such-program'], 'cannot run "no-such-program"'],
       [['--pipe', '--', './keys.yaml'], 'cannot run "./keys.yaml"'],
       [['--pipe'], '--pipe names no program'],
-      [['--pipe', '--key-dir', 'new', '--', 'sh'], '--key-dir and --pipe contradict each other'],
+      [['--pipe', '--key-dir', 'new', '--', 'sh'], '--key-dir and --pipe do not go together'],
       [['keys.yaml'], 'apply takes no argument "keys.yaml"'],
     ])('%j is refused before anything is made', async (flags, message) => {
       const cli = piping(ONE);
@@ -234,9 +234,9 @@ describe('apply', () => {
     expect(ops).toEqual([
       ['scope.add', 'release-2026-11:add-scope'],
       ['key.create', 'release-2026-11:create'],
-      ['key.edit', 'release-2026-11:create:delivered'],
+      ['key.edit', 'release-2026-11:create:delivery:delivered'],
       ['key.create', 'release-2026-11:create'],
-      ['key.edit', 'release-2026-11:create:delivered'],
+      ['key.edit', 'release-2026-11:create:delivery:delivered'],
     ]);
     expect(new Set(events.map(({ op }: { op: string }) => op)).size).toBe(events.length);
   });
@@ -267,16 +267,16 @@ describe('apply', () => {
 describe('a refused apply changes nothing', () => {
   test.each([
     [[], 2, 'no manifest was named'],
-    [['-f', ''], 2, 'no manifest was named'],
+    [['-f', ''], 2, '-f needs a value, and got an empty one'],
     [['-f', 'gone.yaml'], 2, 'cannot read the manifest "gone.yaml": there is no such file'],
-    [['-f', '.'], 2, 'cannot read the manifest ".": it is no regular file'],
+    [['-f', '.'], 2, 'cannot read the manifest ".": it is not a regular file'],
     [['-f', 'latin1.yaml'], 2, 'it is not UTF-8 text'],
-    [['-f', 'huge.yaml'], 2, 'it is larger than 1 MiB'],
+    [['-f', 'huge.yaml'], 2, 'it is larger than 4 MiB'],
     [['-f', 'bad.yaml'], 2, 'bad.yaml:4:5: keys[0] has no mode; write mode: live or mode: test'],
-    [['-f', 'keys.yaml'], 2, 'new key strings have nowhere to go: "one"'],
-    [['-f', 'keys.yaml', '--key-dir', 'new'], 6, 'This will create 1 key: this needs a confirmation'],
-    [['-f', 'keys.yaml', '--key-dir', 'keys.yaml', '--yes'], 2, '--key-dir "keys.yaml" is no directory'],
-    [['-f', 'keys.yaml', '--key-dir', 'a/b', '--yes'], 2, 'the directory above it does not exist'],
+    [['-f', 'keys.yaml'], 2, 'no destination for the key strings of "one"'],
+    [['-f', 'keys.yaml', '--key-dir', 'new'], 6, 'not confirmed: this would create 1 key'],
+    [['-f', 'keys.yaml', '--key-dir', 'keys.yaml', '--yes'], 2, '--key-dir "keys.yaml" is not a directory'],
+    [['-f', 'keys.yaml', '--key-dir', 'a/b', '--yes'], 2, 'its directory does not exist'],
     [['-f', 'keys.yaml', '--key-dir', 'full', '--yes'], 5, 'one.key exists, and a key file is never overwritten'],
     [['-f', 'keys.yaml', '--key-dir', 'linked', '--yes'], 5, 'one.key exists, and a key file is never overwritten'],
     [['-f', 'taken.yaml', '--key-dir', 'new', '--yes'], 5, 'a key named "there" exists'],
@@ -285,7 +285,7 @@ describe('a refused apply changes nothing', () => {
     await cli.create('there', '--test');
     const write = (name: string, text: string | Buffer) => writeFileSync(path.join(cli.dir, name), text);
     write('latin1.yaml', Buffer.from('version: 1\nname: m\xe9\n', 'latin1'));
-    write('huge.yaml', `# ${'x'.repeat(1_048_576)}`);
+    write('huge.yaml', `# ${'x'.repeat(4 * 1_048_576)}`);
     write('bad.yaml', 'version: 1\nname: m\nkeys:\n  - scopes: []\n');
     write('taken.yaml', ONE.replace('one', 'there'));
     for (const name of ['full', 'linked']) mkdirSync(path.join(cli.dir, name));
@@ -335,12 +335,12 @@ describe('confirmation', () => {
     await apply(cli, '--key-dir', 'new', '--yes');
     withManifest('version: 1\nname: team\nkeys: []\n', cli);
     const first = await apply(cli, '--prune', '--yes');
-    expect(first.stderr).toContain('it is not in the manifest any more');
+    expect(first.stderr).toContain('no longer in the manifest');
     expect(first.stderr).toMatch(/Disabled one/);
     const second = await apply(cli.atTerminal(true, 'wrong'), '--prune');
     expect(second.exitCode).toBe(6);
-    expect(second.stderr).toContain('This will delete 2 keys; for good: "one", "Zoë\'s / key"');
-    expect(second.stderr).toContain('This deletes LIVE key "Zoë\'s / key"');
+    expect(second.stderr).toContain('This will delete 2 keys; deleted: "one", "Zoë\'s / key"');
+    expect(second.stderr).toContain('This will delete LIVE key "Zoë\'s / key"');
     expect(await cli.atTerminal().names()).toHaveLength(2);
     expect((await apply(cli.atTerminal(true, "Zoë's / key"), '--prune')).exitCode).toBe(0);
     expect(await cli.atTerminal().names()).toEqual([]);
@@ -353,8 +353,8 @@ describe('confirmation', () => {
     withManifest(`${ONE}    disabled: true\n`, cli);
     const refused = await apply(cli, '-p', 'prod', '--yes');
     expect(refused.exitCode).toBe(6);
-    expect(refused.stderr).toContain('This disables "one"');
-    expect(refused.stderr).toContain('--confirm NAME');
+    expect(refused.stderr).toContain('this would disable "one"');
+    expect(refused.stderr).toContain('unlockos-keys apply -f keys.yaml -p prod --yes --confirm one');
     expect((await apply(cli, '-p', 'prod', '--yes', '--confirm', 'one')).exitCode).toBe(0);
     expect((await cli.json('show', 'one')).status).toBe('inactive');
   });
@@ -365,9 +365,30 @@ describe('confirmation', () => {
     await cli.run('profile', 'add', 'ci', '--store', cli.store, '--test-only');
     const { exitCode, stderr } = await apply(cli, '-p', 'ci', '--key-dir', 'new', '--yes');
     expect(exitCode).toBe(6);
-    expect(stderr).toContain('it is live, and this profile is for test keys only');
+    expect(stderr).toContain('the key is live, and this profile is for test keys only');
     expect(await cli.names()).toEqual(['seed']);
     expect(existsSync(path.join(cli.dir, 'new'))).toBe(false);
+  });
+
+  test('--adopt-from moves a key between manifests; the old manifest then leaves it alone', async () => {
+    const cli = testCli();
+    const file = (name: string, text: string) => writeFileSync(path.join(cli.dir, `${name}.yaml`), text);
+    const named = (name: string, keys: string) => `version: 1\nname: ${name}\nkeys: [${keys}]\n`;
+    const one = '{ name: one, mode: test, scopes: [plan:read] }';
+    file('a', named('a', one));
+    mkdirSync(path.join(cli.dir, 'new'), { mode: 0o700 });
+    expect((await cli.run('apply', '-f', 'a.yaml', '--key-dir', 'new', '--yes')).exitCode).toBe(0);
+    const { id } = await cli.json('show', 'one');
+    file('b', named('b', one));
+    expect(await cli.run('apply', '-f', 'b.yaml', '--yes')).toMatchObject({
+      exitCode: 5,
+      stderr: expect.stringContaining('--adopt-from a'),
+    });
+    expect((await cli.run('apply', '-f', 'b.yaml', '--adopt-from', 'a', '--yes')).exitCode).toBe(0);
+    expect((await cli.run('apply', '-f', 'a.yaml', '--yes')).exitCode).toBe(5);
+    file('a', named('a', ''));
+    expect((await cli.run('apply', '-f', 'a.yaml', '--prune', '--yes')).exitCode).toBe(0);
+    expect(await cli.json('show', 'one')).toMatchObject({ id, status: 'active', labels: { manifest: 'b' } });
   });
 
   test('--adopt takes in a key that was made by hand', async () => {

@@ -1,11 +1,13 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import type { Command, Option } from 'commander';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { typedWords } from '../../src/cli/completion/line.js';
 import { SHELLS } from '../../src/cli/completion/shells.js';
 import { CHOICES, sourceOfArgument, sourceOfOption } from '../../src/cli/completion/sources.js';
-import { programForDocs } from '../../src/cli/main.js';
+import { programForDocs } from '../../src/cli/program.js';
 import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
 import { startSqld, TOKENS } from '../support/sqld.js';
@@ -34,9 +36,9 @@ const values = async (cli: TestCli, ...words: string[]) => Object.keys(await com
 describe('what may stand where the cursor is', () => {
   test('commands, with what they do, and not the other names that they have', async () => {
     const all = await complete(testCli(), '');
-    expect(all).toMatchObject({ create: 'make a key; its key string is shown once', scopes: expect.any(String) });
+    expect(all).toMatchObject({ create: 'create a key; its key string is shown once', scopes: expect.any(String) });
     expect(Object.keys(all)).not.toContain('ls');
-    const names = programForDocs().commands.map((command) => command.name());
+    const names = (await programForDocs()).commands.map((command) => command.name());
     expect(Object.keys(all)).toEqual(names);
   });
 
@@ -64,9 +66,9 @@ describe('what may stand where the cursor is', () => {
   test('flags: of the command, of every command, of what a group stands for; none that are hidden', async () => {
     const cli = testCli();
     expect(await complete(cli, 'list', '--s')).toEqual({
-      '--scope': 'only keys that hold this scope; repeat for several',
-      '--search': 'only keys with this in their name, description or id',
-      '--sort': 'created, name, last-used, expires; with a leading - in reverse',
+      '--scope': 'only keys with this scope; repeat to require several scopes',
+      '--search': 'only keys with this text in name, description or id',
+      '--sort': 'created, name, last-used, expires; a leading - reverses it',
       '--status': 'only active, inactive, expired',
       '--store': 'the store to use (default: in your data directory)',
     });
@@ -94,7 +96,7 @@ describe('what may stand where the cursor is', () => {
     [['list', '--sort', '-n'], ['-name']],
     [
       ['create', '--if-exists', ''],
-      ['fail', 'skip', 'rotate'],
+      ['fail', 'skip', 'replace', 'rotate'],
     ],
     [['list', '--mode', 't'], ['test']],
     [
@@ -124,13 +126,17 @@ describe('what may stand where the cursor is', () => {
     expect(await answer(testCli(), 'fish', line)).toBe(expected);
   });
 
-  test('every flag that takes a word of a few is known, and so is every argument', () => {
+  test('every flag that takes a word of a few is known, and so is every argument', async () => {
     const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
-    const commands = all(programForDocs());
+    const commands = all(await programForDocs());
     const spoken = (option: Option) => /^(only )?[a-z-]+(, [a-z-]+){2,}(;|$)/.test(option.description);
-    const few = commands.flatMap((each) => each.options.filter((option) => option.required && spoken(option)));
-    expect(few.map(({ long }) => long)).toEqual(expect.arrayContaining(['--output', '--color', '--status', '--sort']));
-    for (const option of few) expect(sourceOfOption(option), option.flags).toBeInstanceOf(Array);
+    const few = commands.flatMap((command) =>
+      command.options.filter((option) => option.required && spoken(option)).map((option) => ({ option, command })),
+    );
+    expect(few.map(({ option }) => option.long)).toEqual(
+      expect.arrayContaining(['--output', '--color', '--status', '--sort']),
+    );
+    for (const { option, command } of few) expect(sourceOfOption(option, command), option.flags).toBeInstanceOf(Array);
     const open = commands.flatMap((command) =>
       command.registeredArguments
         .filter((each) => sourceOfArgument(each, command) === 'nothing')
@@ -148,7 +154,7 @@ const TRIED: [string, string[]][] = [
   ['--mode', ['list']],
   ['--environment', ['verify', '--stdin']],
   ['--sort', ['list']],
-  ['--if-exists', ['create', 'x']],
+  ['--if-exists', ['create', 'x', '--live']],
   ['--action', ['audit', 'list']],
   ['--limits', ['serve', '--environment', 'live']],
   ['--log', ['serve', '--environment', 'live']],
@@ -260,10 +266,10 @@ describe('from the store', () => {
     const cli = testCli();
     const by = () => ({ actor: null, osUser: 'tester', host: 'testhost', tool: '1' });
     const older = { create: true, makeParent: false, timeoutMs: 1000, by, now: () => cli.now };
-    await (await openStore(cli.store, { ...older, migrations: readMigrations().slice(0, 2) })).close();
+    await (await openStore(cli.store, { ...older, migrations: readMigrations().slice(0, 3) })).close();
     await values(cli, 'show', '');
     await values(cli, 'create', '-s', '');
-    expect(await cli.sql('SELECT version FROM schema_migrations')).toHaveLength(2);
+    expect(await cli.sql('SELECT version FROM schema_migrations')).toHaveLength(3);
     expect(readdirSync(cli.dir).sort()).toEqual(['home', 'keys.db']);
   });
 
@@ -298,6 +304,43 @@ describe('from the store', () => {
     expect(await values(cli, 'show', 'd')).toEqual([]);
     expect(performance.now() - start).toBeLessThan(3000);
     sqld.resume();
+  });
+});
+
+describe('the token of the environment', () => {
+  /** A server that somebody named on the line, and what it was sent. */
+  async function stranger(): Promise<{ url: string; tokens: (string | undefined)[] }> {
+    const tokens: (string | undefined)[] = [];
+    const server = createServer((request, reply) => {
+      tokens.push(request.headers.authorization);
+      reply.writeHead(401).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, tokens };
+  }
+
+  test('goes to no server that only the line names', async () => {
+    const { url, tokens } = await stranger();
+    const cli = testCli();
+    cli.env = { UNLOCKOS_KEYS_STORE: 'http://127.0.0.1:1', UNLOCKOS_KEYS_AUTH_TOKEN: 'secret-token' };
+    for (const words of [
+      ['show', 'a'],
+      ['create', '-s', 'p'],
+      ['audit', 'list', '--key', 'a'],
+    ]) {
+      expect(await values(cli, '--store', url, ...words)).toEqual([]);
+      expect(await values(cli, `--store=${url}`, ...words)).toEqual([]);
+    }
+    expect(tokens).toEqual([]);
+  });
+
+  test('goes to the server that the environment names, also when the line names it again', async () => {
+    const { url, tokens } = await stranger();
+    const cli = testCli();
+    cli.env = { UNLOCKOS_KEYS_STORE: url, UNLOCKOS_KEYS_AUTH_TOKEN: 'secret-token' };
+    await values(cli, '--store', url, 'show', 'a');
+    expect(new Set(tokens)).toEqual(new Set(['Bearer secret-token']));
   });
 });
 
@@ -391,7 +434,7 @@ describe('completion SHELL', () => {
   });
 
   test('bash says that bash-completion is not needed', async () => {
-    expect((await testCli().run('completion', 'bash')).stdout).toContain('It does not need that package');
+    expect((await testCli().run('completion', 'bash')).stdout).toContain('That package is not required');
   });
 
   test('the PowerShell script closes what it opens', async () => {
@@ -409,7 +452,19 @@ describe('completion SHELL', () => {
     const { exitCode, stderr } = await testCli().run('completion', 'basch');
     expect(exitCode).toBe(2);
     expect(stderr).toBe(
-      'error: no completion for "basch", did you mean bash?\nhint: there is one for: bash, zsh, fish, powershell\n',
+      'error: no completion for "basch", did you mean bash?\nhint: available: bash, zsh, fish, powershell\n',
     );
   });
+});
+
+test('--drop-scope offers the scopes that the key has; restore, the keys that are deleted', async () => {
+  const cli = testCli();
+  await cli.create('a-key', '-s', 'checkin:read,plan:read');
+  await cli.create('another-key', '-s', 'facility:read');
+  expect((await values(cli, 'rotate', 'a-key', '--drop-scope', '')).sort()).toEqual(['checkin:read', 'plan:read']);
+  expect(await values(cli, 'create', 'b', '--like', 'another-key', '--drop-scope', '')).toEqual(['facility:read']);
+  expect(await values(cli, 'rotate', 'no-such-key', '--drop-scope', '')).toEqual([]);
+  await cli.run('delete', 'another-key', '--yes');
+  expect(await values(cli, 'restore', '')).toEqual(['another-key']);
+  expect(await values(cli, 'restore', 'a-')).toEqual([]);
 });

@@ -12,9 +12,9 @@ import {
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { configFile, readConfig } from '../../src/cli/config/config-file.js';
-import { editConfig } from '../../src/cli/config/edit.js';
 import type { Context } from '../../src/cli/context.js';
+import { editConfig } from '../../src/cli/settings/config-edit.js';
+import { configFile, readConfig } from '../../src/cli/settings/config-file.js';
 import { KeysError } from '../../src/domain/errors.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
@@ -64,7 +64,7 @@ describe('where it is', () => {
     ['linux', { XDG_CONFIG_HOME: '/x' }, '/x/unlockos-keys/config.yaml'],
     ['linux', { XDG_CONFIG_HOME: 'x' }, '/h/.config/unlockos-keys/config.yaml'],
     ['linux', { XDG_CONFIG_HOME: '/x', UNLOCKOS_KEYS_CONFIG_DIR: '/own' }, '/own/config.yaml'],
-    ['linux', { UNLOCKOS_KEYS_CONFIG_DIR: 'own' }, '/here/own/config.yaml'],
+    ['win32', { APPDATA: 'roaming' }, '/h/AppData/Roaming/unlockos-keys/config.yaml'],
     ['linux', { UNLOCKOS_KEYS_CONFIG_DIR: '' }, '/h/.config/unlockos-keys/config.yaml'],
     ['win32', { APPDATA: '/roaming', XDG_CONFIG_HOME: '/x' }, '/roaming/unlockos-keys/config.yaml'],
   ])('%s, %j: %s', (platform, env, file) => {
@@ -132,10 +132,14 @@ describe('a file that is not ours alone is refused', () => {
 
 describe('what is no configuration is not taken for none', () => {
   test.each<[string, (file: string) => void, RegExp]>([
-    ['a directory', (file) => mkdirSync(file), /is not a file/],
-    ['a link to nothing', (file) => symlinkSync('/nowhere/x.yaml', file), /ENOENT/],
-    ['a loop of links', (file) => symlinkSync(file, file), /ELOOP/],
-    ['too large a file', (file) => writeFileSync(file, '#'.repeat(256 * 1024 + 1), { mode: 0o600 }), /too large/],
+    ['a directory', (file) => mkdirSync(file), /not a regular file/],
+    ['a link to nothing', (file) => symlinkSync('/nowhere/x.yaml', file), /there is no such file/],
+    ['a loop of links', (file) => symlinkSync(file, file), /a loop of them/],
+    [
+      'too large a file',
+      (file) => writeFileSync(file, '#'.repeat(256 * 1024 + 1), { mode: 0o600 }),
+      /larger than 256 KiB/,
+    ],
     ['no text', (file) => writeFileSync(file, Uint8Array.of(0x23, 0xff, 0x0a), { mode: 0o600 }), /not UTF-8/],
   ])('%s', async (_, make, said) => {
     const { ctx, file } = world();
@@ -150,29 +154,45 @@ describe('what is no configuration is not taken for none', () => {
   });
 
   test.each<[string, string, RegExp]>([
-    ['five thousand brackets', `${'['.repeat(5000)}${']'.repeat(5000)}`, /nested deeper/],
-    ['brackets without end', '{a: '.repeat(60_000), /nested deeper/],
-    ['dashes without end', '- '.repeat(130_000), /nested deeper/],
-    ['a staircase', Array.from({ length: 700 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /nested deeper/],
-    ['two documents', 'profiles: {}\n---\nprofiles: {}\n', /multiple documents/],
-    ['a tag', 'profiles: !mine {}\n', /:1: a tag that is not read/],
-    ['an alias to nothing', 'default: *a\n', /:1: an alias|:1: aliases/],
-    ['a merge', 'profiles:\n  a: { store: x }\n  b: { <<: { protected: true }, store: x }\n', /has no setting "<<"/],
-    ['a number for a name', 'profiles:\n  7: { store: x }\n', /:2: profiles has a key that is not a text/],
-    ['a name twice', 'profiles:\n  a: { store: x }\n  "a": { store: y }\n', /:3: "a" in profiles is not unique/],
-    ['a guard twice', 'profiles:\n  a: { store: x, protected: true, protected: false }\n', /"protected" in .* unique/],
-    ['a guard without a value', 'profiles:\n  a: { store: x, protected }\n', /:2: protected of .* neither true nor/],
+    ['five thousand brackets', `${'['.repeat(5000)}${']'.repeat(5000)}`, /nested too deeply/],
+    ['brackets without end', '{a: '.repeat(60_000), /nested too deeply/],
+    ['dashes without end', '- '.repeat(130_000), /nested too deeply/],
+    ['a staircase', Array.from({ length: 700 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /nested too deeply/],
+    ['two documents', 'profiles: {}\n---\nprofiles: {}\n', /:2:1: a second document/],
+    ['a tag', 'profiles: !mine {}\n', /:1:11: tags are not supported/],
+    ['an alias to nothing', 'default: *a\n', /:1:10: aliases are not supported/],
+    [
+      'a merge',
+      'profiles:\n  a: { store: x }\n  b: { <<: { protected: true }, store: x }\n',
+      /:3:8: profile "b" has no property "<<"/,
+    ],
+    ['a number for a name', 'profiles:\n  7: { store: x }\n', /:2:3: this property has a name that is not a string/],
+    ['a name twice', 'profiles:\n  a: { store: x }\n  "a": { store: y }\n', /:3:3: "a" is here twice/],
+    [
+      'a guard twice',
+      'profiles:\n  a: { store: x, protected: true, protected: false }\n',
+      /:2:35: "protected" is here twice/,
+    ],
+    ['a guard without a value', 'profiles:\n  a: { store: x, protected }\n', /:2:18: protected of .* neither true nor/],
     ['a guard of YAML 1.1', 'profiles:\n  a: { store: x, testOnly: yes }\n', /neither true nor false/],
-    ['a bad name, with its line', 'profiles:\n  a: { store: x }\n  "b c": { store: x }\n', /:3: "b c" is no name/],
-    ['a name of every object', 'profiles:\n  constructor: { store: x }\n', /no name for a profile/],
+    [
+      'a bad name, with its line',
+      'profiles:\n  a: { store: x }\n  "b c": { store: x }\n',
+      /:3:3: profiles: "b c" is not a name/,
+    ],
+    ['a name of every object', 'profiles:\n  constructor: { store: x }\n', /not a name for a profile/],
     ['an empty store', 'profiles:\n  a: { store: "" }\n', /store of profile "a" is empty/],
     ['an empty program', 'profiles:\n  a: { store: x, tokenCommand: ["", b] }\n', /the program in .* is empty/],
-    ['a command with a number', 'profiles:\n  a: { store: x, tokenCommand: [op, 7] }\n', /a word of .* is not a text/],
+    [
+      'a command with a number',
+      'profiles:\n  a: { store: x, tokenCommand: [op, 7] }\n',
+      /a word of .* is not a string/,
+    ],
     ['a command as a mapping', 'profiles:\n  a: { store: x, tokenCommand: { op: read } }\n', /not a list of words/],
     ['defaults that are a list', 'profiles:\n  a: { store: x, defaults: [json] }\n', /defaults of .* not a mapping/],
     ['an unknown default', 'profiles:\n  a: { store: x, defaults: { expire: 9d } }\n', /did you mean expires\?/],
-    ['a profile that is nothing', 'profiles:\n  a:\n', /:2: profile "a" is not a mapping/],
-    ['a memory store', 'profiles:\n  a: { store: ":memory:" }\n', /:2: store of profile "a"/],
+    ['a profile that is nothing', 'profiles:\n  a:\n', /:2:5: profile "a" is not a mapping/],
+    ['a memory store', 'profiles:\n  a: { store: ":memory:" }\n', /:2:15: store of profile "a"/],
   ])('%s', async (_, yaml, said) => {
     expect(await refusal(readConfig(world(yaml).ctx))).toMatchObject({
       code: 'usage',
@@ -243,7 +263,7 @@ test('whatever the file holds, it is read, or refused as a KeysError', async () 
         if (!(error instanceof KeysError)) throw error;
       });
     }),
-    { seed: 20261123, numRuns: 2000 },
+    { seed: 20261123, numRuns: 400 },
   );
 });
 
@@ -342,13 +362,13 @@ describe('edits', () => {
 describe('profile add, use and remove', () => {
   test.each([
     [['add', 'x', '--store', './x.db', 'cat', 'f'], 2, /one name/],
-    [['add', 'x', '--store', './x.db', TOKEN], 2, /one name/],
+    [['add', 'x', '--store', './x.db', TOKEN], 2, /an argument holds a token/],
     [['add', 'x', '--store', './x.db', 'stray', '--', 'cat'], 2, /one name/],
     [['add', 'x', '--store', './x.db', '--', 'echo', TOKEN], 2, /token itself/],
-    [['add', 'x', '--store', './x.db', '--token-file', TOKEN], 2, /token itself/],
-    [['add', '../x', '--store', './x.db', '-n'], 2, /no name for a profile/],
+    [['add', 'x', '--store', './x.db', '--token-file', TOKEN], 2, /an argument holds a token/],
+    [['add', '../x', '--store', './x.db', '-n'], 2, /not a name for a profile/],
     [['add', 'a\u001b[31m', '--store', './x.db'], 2, /\\u\{1b\}/],
-    [['add', '__proto__', '--store', './x.db'], 2, /no name for a profile/],
+    [['add', '__proto__', '--store', './x.db'], 2, /not a name for a profile/],
     [['add', 'x', '--store', './x.db', '--default-output', 'xml', '-n'], 2, /not an output format/],
     [['add', 'x', '--store', './x.db', '--default-expires', '2020-01-01'], 2, /already passed/],
     [['add', 'x', '--store', './x.db', '--default-rate-limit', '5/y'], 2, /rateLimit/],

@@ -93,7 +93,7 @@ describe('create on a terminal', () => {
   test('refuses a taken name that was given as an argument before it asks anything', async () => {
     const cli = testCli();
     await cli.create('partner');
-    expect((await cli.atTerminal().run('create', 'Partner')).exitCode).toBe(5);
+    expect((await cli.atTerminal().run('create', 'Partner', '--live')).exitCode).toBe(5);
     expect(cli.asked).toEqual([]);
   });
 
@@ -101,7 +101,7 @@ describe('create on a terminal', () => {
     const cli = testCli().atTerminal(...ANSWERS.slice(0, -1), true);
     const { stdout, stderr } = await cli.run('create');
     expect(cli.clipboard.copied).toEqual([stdout.trim()]);
-    expect(stderr).toContain('Copied; the clipboard is cleared in 45 s');
+    expect(stderr).toContain('Copied. The clipboard is cleared in 45 s');
   });
 
   test('over SSH the offer and the note say sent, not copied', async () => {
@@ -127,7 +127,7 @@ describe('create on a terminal', () => {
     const { exitCode, stdout, stderr } = await cli.run('create');
     expect(exitCode).toBe(130);
     expect(stdout).toMatch(/^unlk_test_/);
-    expect(stderr).toContain('was made, and is shown above');
+    expect(stderr).toContain('was created, and its key string is shown above');
     expect((await cli.json('show', 'ci')).status).toBe('active');
   });
 
@@ -137,7 +137,7 @@ describe('create on a terminal', () => {
     cli.atTerminal(...ANSWERS.slice(0, 4), false);
     const { exitCode, stdout, stderr } = await cli.run('create');
     expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: '' });
-    expect(stderr).toContain('nothing was made');
+    expect(stderr).toContain('no key was created');
     expect(await cli.names()).toEqual(['other']);
   });
 
@@ -168,11 +168,11 @@ describe('create with nobody to ask', () => {
     },
     { who: '-o value', tty: { stdin: true, stdout: true, stderr: true }, flags: ['-o', 'value'], env: {} },
     { who: '-o json', tty: { stdin: true, stdout: true, stderr: true }, flags: ['--no-input', '--json'], env: {} },
-  ])('names name and scopes at once: $who', async ({ tty, flags, env }) => {
+  ])('names name, mode and scopes at once: $who', async ({ tty, flags, env }) => {
     const cli = testCli({ tty, env });
     const { exitCode, stdout, stderr } = await cli.run('create', ...flags);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('2 things are missing');
+    expect(stderr).toContain('missing: a name, the mode, scopes (not asking: ');
     expect(stderr).toContain('unlockos-keys create NAME');
     expect(stderr).toContain('--scope checkin:read');
     expect(existsSync(cli.store)).toBe(false);
@@ -190,7 +190,9 @@ describe('create with nobody to ask', () => {
     const cli = testCli({ ci }).atTerminal();
     const { exitCode, stdout, stderr } = await cli.run('create');
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('4 things are missing, and I cannot ask here (this is a GitHub Actions run)');
+    expect(stderr).toContain(
+      'missing: a name, the mode, scopes, a destination (not asking: this is a GitHub Actions run)',
+    );
     for (const flag of ['create NAME', '--test-mode or --live', '--scope', '--key-file'])
       expect(stderr).toContain(flag);
     expect(existsSync(cli.store)).toBe(false);
@@ -198,13 +200,12 @@ describe('create with nobody to ask', () => {
 
   test.each([
     { missing: 'the mode', flags: ['-o', 'value'] },
-    { missing: 'a sink', flags: ['--live'] },
+    { missing: 'a destination', flags: ['--live'] },
   ])('under CI refuses to guess $missing', async ({ missing, flags }) => {
     const cli = testCli({ ci });
     const { exitCode, stdout, stderr } = await cli.run('create', 'ci', '-s', 'plan:read', ...flags);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('one thing is missing');
-    expect(stderr).toContain(missing);
+    expect(stderr).toContain(`missing: ${missing} (not asking: `);
     expect(existsSync(cli.store)).toBe(false);
   });
 

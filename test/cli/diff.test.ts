@@ -29,7 +29,7 @@ describe('diff', () => {
     const head = (await cli.run('audit', 'head')).stdout;
     const { exitCode, stdout, stderr } = await cli.run('diff', '-f', 'keys.yaml');
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^ACTION.*\nrotate +one +test +scopes plan:read → plan:create\n$/);
+    expect(stdout).toMatch(/^ACTION.*\nrotate +one +test +scopes \+ plan:create − plan:read\n$/);
     expect(stderr).toBe('apply would rotate 1 key\n');
     expect((await cli.run('audit', 'head')).stdout).toBe(head);
   });
@@ -38,7 +38,7 @@ describe('diff', () => {
     const cli = await applied();
     const { exitCode, stdout, stderr } = await cli.run('diff', '-f', 'keys.yaml', '--exit-code');
     expect([exitCode, stdout]).toEqual([0, '']);
-    expect(stderr).toBe('Nothing to change: the store is as keys.yaml says\n');
+    expect(stderr).toBe('Nothing to change: the store matches keys.yaml\n');
     write(cli, `${MANIFEST}    rateLimit: 1/s\n`);
     expect((await cli.run('diff', '-f', 'keys.yaml', '--exit-code')).exitCode).toBe(7);
     expect((await cli.run('diff', '-f', 'keys.yaml', '--exit-code', '-q')).exitCode).toBe(7);

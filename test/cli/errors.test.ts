@@ -1,21 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODES, exitCodeOf, renderError, reportOf } from '../../src/cli/exit-code.js';
-import { ERROR_CODES, KeysError } from '../../src/domain/errors.js';
+import { ERRORS, type ErrorCode, KeysError } from '../../src/domain/errors.js';
 import { testCli } from '../support/test-cli.js';
 
 describe('exit codes', () => {
   test('are the documented table, and every error code maps into it', () => {
     expect(Object.keys(EXIT_CODES).map(Number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
-    expect(Object.fromEntries(ERROR_CODES.map((code) => [code, exitCodeOf(new KeysError(code, ''))]))).toEqual({
+    const codes = Object.keys(ERRORS) as ErrorCode[];
+    expect(Object.fromEntries(codes.map((code) => [code, exitCodeOf(new KeysError(code, ''))]))).toEqual({
       usage: 2,
       missing_input: 2,
       not_found: 3,
       ambiguous: 3,
       unauthorized: 4,
+      marks_refused: 4,
       pepper_missing: 4,
       name_taken: 5,
       scopes_fixed: 5,
       conflict: 5,
+      anchor_missing: 7,
       confirmation_required: 6,
       guarded: 6,
       unsafe_path: 6,
@@ -26,10 +29,13 @@ describe('exit codes', () => {
       store_corrupt: 8,
       store_foreign: 8,
       store_newer: 8,
+      store_older: 8,
       store_incomplete: 8,
       store_unavailable: 8,
+      issue_unavailable: 8,
       outcome_unknown: 10,
       delivery_failed: 1,
+      output_failed: 1,
       listen_failed: 1,
       partial: 9,
       cancelled: 130,
@@ -38,8 +44,8 @@ describe('exit codes', () => {
     expect(exitCodeOf(new Error('anything else'))).toBe(1);
   });
 
-  test('are printed by --help', async () => {
-    const { stdout } = await testCli().run('--help');
+  test('are printed by help exit-codes', async () => {
+    const { stdout } = await testCli().run('help', 'exit-codes');
     for (const [code, meaning] of Object.entries(EXIT_CODES))
       expect(stdout).toContain(`  ${code.padEnd(5)}${meaning}\n`);
   });
@@ -94,7 +100,9 @@ describe('help and version', () => {
     for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
   });
 
-  test.each(VERBS)('%s --help shows examples and the global flags, and touches no store', async (verb) => {
+  test.each(
+    VERBS,
+  )('%s --help shows examples and where the flags of every command are, in few lines, and touches no store', async (verb) => {
     const cli = testCli();
     for (const argv of [
       [verb, '--help'],
@@ -103,7 +111,8 @@ describe('help and version', () => {
       const { exitCode, stdout, stderr } = await cli.run(...argv);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
       expect(stdout).toMatch(/Examples:|Commands:/);
-      expect(stdout).toContain('--store <path|url>');
+      expect(stdout).toContain('Options of every command (--store, -p, -o, --json, -n, -y, -q …): help flags\n');
+      expect(stdout).toMatch(/^See also: /m);
     }
   });
 
@@ -146,4 +155,19 @@ test('an error that nobody can read still gives its exit code', async () => {
   const cli = testCli();
   cli.broken = { stderr: 'EPIPE' };
   expect(await cli.run('crate')).toEqual({ exitCode: 2, stdout: '', stderr: '' });
+});
+
+test.each(['json', 'jsonl'])('with -o %s the error is all that stands on stderr', async (format) => {
+  const cli = testCli();
+  await cli.create('a', '--test');
+  for (const args of [
+    ['delete', 'a'],
+    ['disable', 'nope'],
+    ['create', 'a', '--test', '-s', 'plan:read'],
+    ['edit', 'a', '--name', '-x'],
+  ]) {
+    const { exitCode, stdout, stderr } = await cli.run(...args, '-o', format);
+    expect([exitCode > 0, stdout]).toEqual([true, '']);
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } });
+  }
 });

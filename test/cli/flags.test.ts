@@ -50,7 +50,7 @@ describe('colour of the table on stdout', () => {
 
   test('an unknown --color is refused before anything happens', async () => {
     const cli = testCli();
-    const { exitCode, stderr } = await cli.run('create', 'ci', '-s', 'plan:read', '--color', 'red');
+    const { exitCode, stderr } = await cli.run('create', 'ci', '--live', '-s', 'plan:read', '--color', 'red');
     expect(exitCode).toBe(2);
     expect(stderr).toContain('one of: auto, always, never');
     expect((await cli.run('list')).exitCode).toBe(8);
@@ -79,7 +79,7 @@ describe('global flags', () => {
     expect((await cli.run('list')).stderr).toContain('"xml" is not an output format (UNLOCKOS_KEYS_OUTPUT)');
   });
 
-  test('--json and another -o contradict each other', async () => {
+  test('--json and another -o do not go together', async () => {
     expect((await testCli().run('list', '--json', '-o', 'csv')).exitCode).toBe(2);
   });
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { manPage } from '../../scripts/man-page.js';
-import { programForDocs } from '../../src/cli/main.js';
+import { programForDocs } from '../../src/cli/program.js';
 import { VERSION } from '../../src/version.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,11 +21,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-test('the script writes the page of this very tree of commands', () => {
-  expect(page).toBe(manPage(programForDocs(), VERSION));
+test('the script writes the page of this very tree of commands', async () => {
+  expect(page).toBe(manPage(await programForDocs(), VERSION));
 });
 
-test('it has every command with every flag, the flags of all, and the topics', () => {
+test('it has every command with every flag, the flags of all, and the topics', async () => {
   const text = page.replaceAll('\\-', '-');
   const visit = (command: Command, words: string[]): void => {
     const path = [...words, [command.name(), ...command.aliases()].join('|')];
@@ -36,7 +36,7 @@ test('it has every command with every flag, the flags of all, and the topics', (
     }
     for (const each of command.commands) visit(each, path);
   };
-  const program = programForDocs();
+  const program = await programForDocs();
   for (const command of program.commands) visit(command, []);
   for (const { flags, hidden } of program.options) if (!hidden) expect(text).toContain(`.B "${flags}"\n`);
   const sections = [...page.matchAll(/^\.SH "(.*)"$/gm)].map(([, name]) => name);
@@ -46,6 +46,7 @@ test('it has every command with every flag, the flags of all, and the topics', (
     'COMMANDS',
     'FLAGS OF EVERY COMMAND',
     'CI',
+    'MANIFEST',
     'OUTPUT',
     'ENVIRONMENT',
     'EXIT CODES',

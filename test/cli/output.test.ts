@@ -1,5 +1,8 @@
+import { copyFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { sharedBy } from '../support/lifetime.js';
+import { RECORDED_ALWAYS } from '../support/stores.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 const FORMATS = ['table', 'json', 'jsonl', 'yaml', 'csv', 'tsv', 'value'] as const;
@@ -42,8 +45,8 @@ const SUCCEEDS: readonly string[] = [
 /** Every verb, ending in an error, and the code of it. */
 const FAILS: readonly (readonly [line: string, code: string])[] = [
   ['create', 'missing_input'],
-  ['create ci -s plan:none', 'usage'],
-  ['create partner -s plan:read', 'name_taken'],
+  ['create ci --live -s plan:none', 'usage'],
+  ['create partner --live -s plan:read', 'name_taken'],
   ['list --sort id', 'usage'],
   ['list --store none.db', 'store_missing'],
   ['show nobody', 'not_found'],
@@ -75,10 +78,19 @@ const FAILS: readonly (readonly [line: string, code: string])[] = [
   ['list --jsn', 'usage'],
 ];
 
-async function withKey(): Promise<TestCli & { id: string }> {
+/** A store with one key, whose key string is on stdin. No command that fails changes it; the others get a copy. */
+const model = sharedBy(async () => {
   const cli = testCli();
   const { id, keyString } = await cli.create('partner', '-d', 'same');
+  await cli.sql(RECORDED_ALWAYS);
   cli.stdin = keyString;
+  return Object.assign(cli, { id });
+});
+
+function copied(): TestCli & { id: string } {
+  const { store, stdin, id } = model();
+  const cli = testCli({ stdin });
+  copyFileSync(store, cli.store);
   return Object.assign(cli, { id });
 }
 
@@ -99,18 +111,24 @@ function parse(format: (typeof FORMATS)[number], text: string): unknown {
   return lines;
 }
 
+/** What `--json` gives for lists. */
+const IS_LIST =
+  /^(list|scopes|audit( list)?|disable|enable|delete|prune|rotate --status|scan|store (check|hash)|doctor)\b(?! verify| head)/;
+const IS_OF_NO_KIND = /-n$|^edit|path|scopes (add|retire)/;
+
 describe.each(FORMATS)('-o %s', (format) => {
   test.each(SUCCEEDS)('%s: stdout is empty or parses, without colour or control characters', async (line) => {
-    const cli = await withKey();
+    const cli = copied();
     const { exitCode, stdout } = await cli.run(...words(line, cli.id), '-o', format);
     expect([0, 7]).toContain(exitCode);
-    parse(format, stdout);
+    const parsed = parse(format, stdout);
     expect(stdout.replaceAll(/[\n\t]/g, '')).not.toMatch(/\p{Cc}/u);
+    if (format === 'json' && !IS_OF_NO_KIND.test(line)) expect(Array.isArray(parsed)).toBe(IS_LIST.test(line));
   });
 
   test.each(FAILS)('%s: stdout is empty and stderr ends in the error %s', async (line, code) => {
-    const cli = await withKey();
-    const { exitCode, stdout, stderr } = await cli.run(...words(line, cli.id), '-o', format);
+    const { id } = model();
+    const { exitCode, stdout, stderr } = await model().run(...words(line, id), '-o', format);
     expect(exitCode).toBeGreaterThan(0);
     expect(stdout).toBe('');
     if (format !== 'json' && format !== 'jsonl') {
@@ -123,41 +141,26 @@ describe.each(FORMATS)('-o %s', (format) => {
   });
 });
 
-describe('--json of a success', () => {
-  test.each(
-    SUCCEEDS.filter((line) => !/-n$|^edit|path|scopes (add|retire)/.test(line)),
-  )('%s: is an array for lists and an object for one thing', async (line) => {
-    const cli = await withKey();
-    const { stdout } = await cli.run(...words(line, cli.id), '--json');
-    const isList =
-      /^(list|scopes|audit( list)?|disable|enable|delete|prune|rotate --status|scan|store (check|hash)|doctor)\b(?! verify| head)/.test(
-        line,
-      );
-    expect(Array.isArray(JSON.parse(stdout))).toBe(isList);
-  });
-});
-
 describe('--quiet', () => {
   test.each([
     ...SUCCEEDS.filter((line) => !line.endsWith('-n')),
-    'create new -s plan:read',
-    'create a b -s plan:read',
+    'create new --live -s plan:read',
+    'create a b --live -s plan:read',
   ])('%s: says nothing on stderr', async (line) => {
-    const cli = await withKey();
+    const cli = copied();
     expect((await cli.run(...words(line, cli.id), '-q')).stderr).toBe('');
   });
 
   test.each(FAILS)('%s: still tells the error', async (line) => {
-    const cli = await withKey();
-    expect((await cli.run(...words(line, cli.id), '--quiet')).stderr).toMatch(/^error: \S/);
+    expect((await model().run(...words(line, model().id), '--quiet')).stderr).toMatch(/^error: \S/);
   });
 });
 
 describe('a stdout that is gone', () => {
   test.each(SUCCEEDS)('%s: no error is printed, and the exit code is the same', async (line) => {
-    const heard = await withKey();
+    const heard = copied();
     const { exitCode } = await heard.run(...words(line, heard.id));
-    const cli = await withKey();
+    const cli = copied();
     cli.broken = { stdout: 'EPIPE' };
     const unheard = await cli.run(...words(line, cli.id));
     expect(unheard.exitCode).toBe(exitCode);
@@ -171,7 +174,7 @@ describe('a stdout that is gone', () => {
   });
 
   test('a full disk is an error', async () => {
-    const cli = await withKey();
+    const cli = copied();
     cli.broken = { stdout: 'ENOSPC' };
     const { exitCode, stderr } = await cli.run('list');
     expect(exitCode).toBe(1);

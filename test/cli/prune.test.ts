@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { RECORDED_ALWAYS } from '../support/stores.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 const DAY = 86_400_000;
@@ -22,6 +23,7 @@ async function scene(): Promise<TestCli> {
     );
   await use('idle', 5);
   await use('busy', 99);
+  await cli.sql(RECORDED_ALWAYS);
   cli.now = new Date(start + 100 * DAY);
   await cli.create('new', '--test');
   return cli;
@@ -84,7 +86,7 @@ describe('prune', () => {
     });
     const { exitCode, stderr } = await cli.run('prune', '--unused-for', '90d', '--mode', 'test');
     cli.tty = { stdin: false, stdout: false, stderr: false };
-    expect(stderr).toMatch(/was changed or used meanwhile, and stays/);
+    expect(stderr).toMatch(/was changed or used meanwhile and\s+was\s+not\s+deleted/);
     expect(exitCode).toBe(9);
     expect(await cli.names()).toEqual(before.filter((name) => !['expired', 'off', 'never'].includes(name)));
   });
@@ -100,6 +102,29 @@ describe('prune', () => {
     expect(event.reason).toBe('prune --unused-for 90d');
   });
 
+  test('goes by last use only where that is known; -n shows the keys and says so', async () => {
+    const cli = await scene();
+    const before = await cli.names();
+    await cli.sql('delete from recorder_spans');
+    const args = ['prune', '--unused-for', '90d', '--mode', 'test'];
+    const refused = await cli.run(...args, '--yes');
+    expect(refused.exitCode).toBe(6);
+    expect(refused.stderr).toMatch(/is not known: no server has recorded any use yet[\s\S]*--force/);
+    const dry = await cli.run(...args, '-n', '-o', 'value', '--fields', 'name');
+    expect(dry.stdout.split('\n')).toContain('never');
+    expect(dry.stderr).toMatch(/warning: without --force this would be refused/);
+    expect((await cli.run('list', '--unused-for', '90d')).stderr).toMatch(/Use is not recorded now/);
+    expect((await cli.run('list', '--search', 'never')).stdout).toMatch(/not known/);
+    expect(await cli.names()).toEqual(before);
+    const since = cli.now.getTime() - 50 * DAY;
+    await cli.sql('insert into recorder_spans values (1, ?, ?)', since, cli.now.getTime());
+    const { stderr } = await cli.run('prune', '--never-used-for', '7d', '--yes');
+    expect(stderr).toMatch(/4 more keys look unused, but were made before use was recorded; --force takes them along/);
+    expect(await cli.names()).toEqual(before);
+    expect((await cli.run(...args, '--yes', '--force')).exitCode).toBe(0);
+    expect(await cli.names()).toEqual(['busy', 'live-never', 'new']);
+  });
+
   test('leaves a key in the overlap of a rotation', async () => {
     const cli = await scene();
     await cli.run('rotate', 'never', '--overlap', '7d', '-o', 'value');
@@ -109,8 +134,8 @@ describe('prune', () => {
   });
 
   test.each([
-    { argv: [], exit: 2, says: /by which sign/ },
-    { argv: ['--mode', 'test'], exit: 2, says: /by which sign/ },
+    { argv: [], exit: 2, says: /needs at least one condition/ },
+    { argv: ['--mode', 'test'], exit: 2, says: /needs at least one condition/ },
     { argv: ['--expired', '--mode', 'prod'], exit: 2, says: /--mode/ },
     { argv: ['--unused-for', '90'], exit: 2, says: /duration/ },
   ])('$argv ends with $exit', async ({ argv, exit, says }) => {
@@ -133,7 +158,7 @@ describe('export', () => {
     await cli.run('rotate', 'old', '-o', 'value');
     const { stdout, stderr, exitCode } = await cli.run('export', '--name', 'mine');
     expect(exitCode).toBe(0);
-    expect(stderr).toMatch(/1 rotated keys were left out/);
+    expect(stderr).toMatch(/1 rotated key is left out/);
     expect(stdout).not.toMatch(/hash|guard|\$2b/);
     expect((await cli.run('export', '--name', 'mine', '-o', 'yaml')).stdout).toBe(stdout);
     cli.stdin = stdout;

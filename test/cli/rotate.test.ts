@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { RECORDED_ALWAYS } from '../support/stores.js';
 import { type Answer, CTRL_C, type TestCli, testCli } from '../support/test-cli.js';
 
 const KEY_STRING = /^unlk_(live|test)_([0-9a-hjkmnp-tv-z]{12})_[0-9A-Za-z]{38}\n$/;
@@ -16,6 +17,12 @@ async function use(cli: TestCli, id: string, at = cli.now): Promise<void> {
     at.getTime(),
     id,
   );
+}
+
+/** As if a server had recorded use all the time, of the key `id` just now. */
+async function moved(cli: TestCli, id: string): Promise<void> {
+  await cli.sql(RECORDED_ALWAYS);
+  await use(cli, id);
 }
 
 async function verdict(cli: TestCli, keyString: string): Promise<string> {
@@ -121,7 +128,7 @@ describe('rotate', () => {
       '  Mode        LIVE',
       '  Scopes      plan:read',
       `  Old key     "ci (old ${id})" works until 2026-11-23T12:00:00.000Z (in 2 hours)`,
-      'Dry run: nothing was made, and nothing was changed.',
+      'Dry run: no key was created or changed.',
     ])
       expect(stderr).toContain(`${line}\n`);
     expect(existsSync(path.join(cli.dir, 'new.key'))).toBe(false);
@@ -138,9 +145,14 @@ describe('rotate', () => {
     { why: 'an expiry in the past', args: ['ci', '--expires', '2020-01-01'], exit: 2, says: 'has already passed' },
     { why: '-o csv', args: ['ci', '-o', 'csv'], exit: 2, says: '-o csv is for lists' },
     { why: 'two things at once', args: ['ci', '--status', '--finish'], exit: 2, says: 'do not go together' },
-    { why: 'a sink with --finish', args: ['ci', '--finish', '--copy'], exit: 2, says: '--finish makes no key' },
-    { why: 'an overlap with --status', args: ['--status', '--overlap', '0'], exit: 2, says: '--status makes no key' },
-    { why: 'a program with --status', args: ['ci', '--status', '--', 'sh'], exit: 2, says: '--status makes no key' },
+    { why: 'a sink with --finish', args: ['ci', '--finish', '--copy'], exit: 2, says: '--finish creates no key' },
+    { why: 'an overlap with --status', args: ['--status', '--overlap', '0'], exit: 2, says: '--status creates no key' },
+    {
+      why: 'a program with --status',
+      args: ['ci', '--status', '--', 'sh'],
+      exit: 2,
+      says: 'the words behind -- are for --pipe: "sh"',
+    },
     { why: 'a second key', args: ['ci', 'off'], exit: 2, says: 'too many arguments: "off"' },
     {
       why: 'a program that is not there',
@@ -151,8 +163,13 @@ describe('rotate', () => {
     { why: '--force alone', args: ['ci', '--force'], exit: 2, says: 'belong to --finish' },
     { why: '--quiet-for alone', args: ['ci', '--quiet-for', '1h'], exit: 2, says: 'belong to --finish' },
     { why: 'a window without a unit', args: ['ci', '--finish', '--quiet-for', '0'], exit: 2, says: 'not a duration' },
-    { why: '--finish of nothing', args: ['--finish'], exit: 2, says: 'which key?' },
-    { why: '--finish of a key in no rotation', args: ['ci', '--finish'], exit: 5, says: 'is in no rotation' },
+    { why: '--finish of nothing', args: ['--finish'], exit: 2, says: 'missing: a key' },
+    {
+      why: '--finish of a key in no rotation',
+      args: ['ci', '--finish'],
+      exit: 5,
+      says: 'was not rotated: there is no overlap to end',
+    },
     { why: 'an inactive key', args: ['off'], exit: 5, says: 'enable it first: unlockos-keys enable' },
   ])('refuses $why with exit $exit and changes nothing', async ({ args, exit, says }) => {
     const cli = testCli();
@@ -171,16 +188,16 @@ describe('rotate', () => {
     const { old, id } = await rotated(cli);
     const { exitCode, stderr } = await cli.run('rotate', old.id);
     expect(exitCode).toBe(5);
-    expect(stderr).toContain(`was rotated already, to ${id}`);
+    expect(stderr).toContain(`was already rotated, to ${id}`);
     expect(stderr).toContain(`unlockos-keys show ${id}`);
   });
 
-  test('under CI wants a sink before anything is done, and takes each of them', async () => {
+  test('in CI needs a destination before anything is done, and takes each of them', async () => {
     const cli = testCli({ ci: { name: 'GitHub Actions' } });
     await cli.create('ci', '--test');
     const { exitCode, stderr } = await cli.run('rotate', 'ci');
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('a sink           -o value');
+    expect(stderr).toContain('a destination    -o value');
     expect(stderr).toContain('this is a GitHub Actions run');
     expect(await cli.names()).toEqual(['ci']);
     const read = (name: string) => readFileSync(path.join(cli.dir, name), 'utf8');
@@ -215,7 +232,7 @@ describe('rotate', () => {
     expect(await verdict(cli, kept)).toBe('valid');
   });
 
-  test('a sink that cannot take the key string stops it before anything is done', async () => {
+  test('a destination that cannot take the key string stops it before anything is done', async () => {
     const cli = testCli();
     await cli.create('ci');
     writeFileSync(path.join(cli.dir, 'ci.key'), 'mine');
@@ -231,9 +248,10 @@ describe('rotate', () => {
     const { old, id, keyString } = await rotated(cli);
     const events = await cli.json('audit', 'list');
     expect(JSON.stringify(events)).not.toContain(keyString.slice(23));
-    expect(events.slice(-2)).toMatchObject([
+    expect(events.slice(-3)).toMatchObject([
       { action: 'key.rotate', keyId: old.id, after: { rotatedTo: id, expiresAt: '2026-11-24T10:00:00.000Z' } },
       { action: 'key.create', keyId: id, after: { rotatedFrom: old.id } },
+      { action: 'key.edit', keyId: id, reason: 'the key string was delivered' },
     ]);
     expect((await cli.run('audit', 'verify')).exitCode).toBe(0);
   });
@@ -256,13 +274,13 @@ describe('a key string that cannot be handed out', () => {
     expect(exitCode).toBe(1);
     const { id, status } = await cli.json('show', 'ci');
     expect(status).toBe('inactive');
-    expect(stderr).toContain(`could not be delivered (ENOSPC), so it was disabled: ${id}`);
+    expect(stderr).toContain(`could not be delivered (ENOSPC), so the key was disabled: ${id}`);
     expect(stderr).toContain(`old key ${old.id}, "ci (old ${old.id})" ${says}`);
     expect(stderr).toContain('NOTHING replaces it yet');
-    const [, operation = ''] = /--operation-id (\S+):/.exec(stderr) ?? [];
-    const again = await cli.run('rotate', 'ci', '--overlap', overlap, '--operation-id', operation, '-o', 'value');
-    expect(again.exitCode).toBe(0);
-    expect(again.stderr).toContain(`Replaced key ${id}, which an earlier run made and did not hand out`);
+    expect(stderr).toContain('run the same command again');
+    const again = await cli.run('rotate', 'ci', '--overlap', overlap, '-o', 'value');
+    expect(again.exitCode, again.stderr).toBe(0);
+    expect(again.stderr).toContain(`Replaced key ${id}, which an earlier run created and did not deliver`);
     expect(await verdict(cli, again.stdout.trim())).toBe('valid');
     expect(await verdict(cli, old.keyString)).toBe(leaves);
     expect(await cli.names()).toEqual([`ci (old ${old.id})`, `ci (old ${id})`, 'ci']);
@@ -277,8 +295,8 @@ describe('a key string that cannot be handed out', () => {
     cli.broken = { stdout: 'EPIPE' };
     const { exitCode, stderr } = await cli.run('rotate', 'ci');
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('could not be disabled');
-    expect(stderr).toContain('--operation-id');
+    expect(stderr).toContain('this key could NOT be disabled');
+    expect(stderr).toContain('run the same command again');
   });
 });
 
@@ -343,18 +361,19 @@ describe('on a terminal', () => {
     await cli.create('ci');
     const { exitCode, stdout, stderr } = await cli.atTerminal(CTRL_C).run('rotate', 'ci');
     expect(exitCode).toBe(130);
-    expect(stderr).toContain('was made, and is shown above');
+    expect(stderr).toContain('was created, and its key string is shown above');
     expect(await verdict(cli, stdout.trim())).toBe('valid');
   });
 
   test('--finish offers the overlaps', async () => {
     const cli = testCli();
-    const { old } = await rotated(cli);
+    const { old, id } = await rotated(cli);
+    await moved(cli, id);
     expect((await cli.atTerminal('ci (old').run('rotate', '--finish')).exitCode).toBe(0);
     expect(await verdict(cli, old.keyString)).toBe('expired');
     const { exitCode, stderr } = await cli.atTerminal().run('rotate', '--finish');
     expect(exitCode).toBe(3);
-    expect(stderr).toContain('there is no such key');
+    expect(stderr).toContain('no key matches');
   });
 });
 
@@ -387,11 +406,12 @@ describe('guards of a profile', () => {
     const { id } = await cli.create('ci', '--test');
     const { exitCode, stderr } = await cli.run('rotate', 'ci', '-p', 'p', '--yes');
     expect(exitCode).toBe(6);
-    expect(stderr).toContain(`unlockos-keys rotate ${id} --confirm "ci"`);
+    expect(stderr).toContain('unlockos-keys rotate ci -p p --yes --confirm ci\n');
     expect((await cli.run('rotate', 'ci', '-p', 'p', '--confirm', 'ci')).exitCode).toBe(0);
+    await moved(cli, (await cli.json('show', 'ci')).id);
     const refused = await cli.run('rotate', '--finish', 'ci', '-p', 'p', '--yes');
     expect(refused.exitCode).toBe(6);
-    expect(refused.stderr).toContain(`unlockos-keys rotate --finish ${id} --confirm "ci (old ${id})"`);
+    expect(refused.stderr).toContain(`unlockos-keys rotate --finish ci -p p --yes --confirm 'ci (old ${id})'\n`);
     const name = `ci (old ${id})`;
     expect((await cli.atTerminal('ci').run('rotate', '--finish', 'ci', '-p', 'p')).exitCode).toBe(6);
     expect((await cli.atTerminal(name).run('rotate', '--finish', 'ci', '-p', 'p')).exitCode).toBe(0);
@@ -421,7 +441,10 @@ describe('whether the old key is still in use', () => {
       expect(row?.[2]).toBe(`unlk_test_${id}_…`);
       return row?.slice(1, 5).filter((_, i) => i !== 1);
     };
-    expect(await cell()).toEqual(['no, never used', 'never', 'in 1 day']);
+    expect(await cell()).toEqual(['not known', 'not known', 'in 1 day']);
+    expect((await cli.json(...command))[0].usedSince).toBeNull();
+    await cli.sql(RECORDED_ALWAYS);
+    expect(await cell()).toEqual(['no', 'never', 'in 1 day']);
     await use(cli, old.id, new Date(cli.now.getTime() - HOUR));
     expect((await cell())?.[0]).toBe('not since; last 1 hour ago');
     await use(cli, old.id);
@@ -454,7 +477,7 @@ describe('whether the old key is still in use', () => {
     await cli.create('new');
     expect(await cli.json('rotate', '--status', 'new')).toEqual([]);
     expect((await cli.run('rotate', '--status')).stderr).toContain('No old key is in an overlap.');
-    expect((await cli.run('list', '--rotating')).stderr).toContain('No key matches.');
+    expect((await cli.run('list', '--rotating')).stderr).toContain('No keys match (0 of');
   });
 
   test('is asked of no store that was never made', async () => {
@@ -500,14 +523,15 @@ describe('rotate --finish', () => {
   test('ends the overlap, and says so; a second time it had ended', async () => {
     const cli = testCli();
     const { old, id } = await rotated(cli);
+    await moved(cli, id);
     const run = ['rotate', '--finish', 'ci', '--operation-id', 'finish-ci-1'];
     const { exitCode, stdout, stderr } = await cli.run(...run);
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
-    expect(stderr).toContain(`Ended the overlap: "ci (old ${old.id})" (${old.id}) works no more`);
+    expect(stderr).toContain(`Ended the overlap: "ci (old ${old.id})" (${old.id}) no longer works`);
     expect(await verdict(cli, old.keyString)).toBe('expired');
     const again = await cli.run('rotate', '--finish', old.id);
     expect(again.exitCode).toBe(0);
-    expect(again.stderr).toContain('The overlap had ended');
+    expect(again.stderr).toContain('The overlap has already ended');
     expect(await cli.json('rotate', '--finish', id)).toMatchObject({ id: old.id, status: 'expired' });
     expect((await cli.run(...run)).exitCode).toBe(0);
     expect(await cli.json('audit', 'list', '--action', 'key.expire')).toMatchObject([{ op: 'finish-ci-1' }]);
@@ -515,7 +539,8 @@ describe('rotate --finish', () => {
 
   test('while the old key is in use exits 6 and names the last use; --quiet-for and --force change that', async () => {
     const cli = testCli();
-    const { old } = await rotated(cli);
+    const { old, id } = await rotated(cli);
+    await moved(cli, id);
     await use(cli, old.id);
     later(cli, 10 * 60_000);
     for (const flags of [[], ['--quiet-for', '11m'], ['--dry-run'], ['--yes']]) {
@@ -535,10 +560,11 @@ describe('rotate --finish', () => {
   test('warns when what replaced the key does not work', async () => {
     const cli = testCli();
     const { old, id } = await rotated(cli);
+    await moved(cli, id);
     await cli.run('disable', 'ci');
     const { exitCode, stderr } = await cli.run('rotate', '--finish', old.id);
     expect(exitCode).toBe(0);
-    expect(stderr).toContain(`warning: what replaced ${old.id} does not work: ${id}`);
+    expect(stderr).toContain(`warning: the key that replaced ${old.id} does not work: ${id}`);
   });
 });
 

@@ -87,16 +87,16 @@ describe('run', () => {
   });
 
   test.each([
-    { flags: [], words: [NODE], exit: 2, says: /which scopes/ },
+    { flags: [], words: [NODE], exit: 2, says: /missing: scopes/ },
     { flags: ['-s', 'nope:read'], words: [NODE], exit: 2, says: /nope:read/ },
-    { flags: ['-s', 'plan:read', '--ttl', '25h'], words: [NODE], exit: 2, says: /more than a day/ },
+    { flags: ['-s', 'plan:read', '--ttl', '25h'], words: [NODE], exit: 2, says: /longer than 24 hours/ },
     { flags: ['-s', 'plan:read', '--ttl', '60'], words: [NODE], exit: 2, says: /duration/ },
     { flags: ['-s', 'plan:read', '--env-name', 'A B'], words: [NODE], exit: 2, says: /variable name/ },
     { flags: ['-s', 'plan:read', '--live'], words: [NODE], exit: 2, says: /--live/ },
     { flags: ['-s', 'plan:read'], words: [], exit: 2, says: /command/ },
-    { flags: ['-s', 'plan:read'], words: ['no-such-program'], exit: 127, says: /not there/ },
-    { flags: ['-s', 'plan:read'], words: ['./folder'], exit: 126, says: /no program/ },
-    { flags: ['-s', 'plan:read'], words: ['./text'], exit: 126, says: /no program/ },
+    { flags: ['-s', 'plan:read'], words: ['no-such-program'], exit: 127, says: /does not exist/ },
+    { flags: ['-s', 'plan:read'], words: ['./folder'], exit: 126, says: /not executable/ },
+    { flags: ['-s', 'plan:read'], words: ['./text'], exit: 126, says: /not executable/ },
   ])('$flags $words ends with $exit, and no key is made', async ({ flags, words, exit, says }) => {
     const cli = testCli();
     await cli.create('other');
@@ -114,7 +114,7 @@ describe('run', () => {
     await cli.sql("create trigger stuck before delete on api_keys begin select raise(abort, 'stuck'); end");
     const { exitCode, stderr } = await run(cli, ['-s', 'plan:read'], witness(cli, 'process.exit(4)'));
     expect(exitCode).toBe(4);
-    expect(stderr).toMatch(/could not be deleted .*expires 2026-11-23T11:00:00.000Z/);
+    expect(stderr).toMatch(/could not delete .*expires at 2026-11-23T11:00:00.000Z/);
   });
 });
 
@@ -145,7 +145,10 @@ describe('--pipe', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
     const keyString = kept(cli);
     expect(keyString).toMatch(/^unlk_test_[0-9a-z]{12}_[0-9A-Za-z]{38}$/);
-    expect(readFileSync(path.join(cli.dir, 'env'), 'utf8') + stderr).not.toContain(keyString.slice(23));
+    const env = readFileSync(path.join(cli.dir, 'env'), 'utf8');
+    expect(env + stderr).not.toContain(keyString.slice(23));
+    expect(env).toMatch(/^UNLOCKOS_KEYS_NAME=ci$/m);
+    expect(env).toMatch(new RegExp(`^UNLOCKOS_KEYS_ID=${keyString.slice(10, 22)}$`, 'm'));
     cli.stdin = keyString;
     expect((await cli.json('verify', '--stdin')).verdict).toBe('valid');
   });
@@ -178,13 +181,13 @@ describe('--pipe', () => {
       keeper(cli, end),
     );
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/ended with (exit 3|SIGKILL).*so it was disabled/);
+    expect(stderr).toMatch(/ended with (exit 3|SIGKILL).*so the key was disabled/);
     expect(stderr).not.toContain(kept(cli).slice(23));
     expect((await cli.json('show', 'ci')).status).toBe('inactive');
   });
 
   test.each([
-    { argv: ['ci', '--pipe', '--', 'no-such-program'], says: /not there/ },
+    { argv: ['ci', '--pipe', '--', 'no-such-program'], says: /does not exist/ },
     { argv: ['ci', '--pipe', '--'], says: /names no program/ },
     { argv: ['ci', '--pipe'], says: /names no program/ },
   ])('$argv makes nothing', async ({ argv, says }) => {

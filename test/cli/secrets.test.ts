@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { mintKeyString } from '../../src/domain/key-string.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 async function withSecret(): Promise<TestCli & { id: string; keyString: string; secret: string }> {
@@ -50,15 +51,15 @@ describe('the secret', () => {
   test.each([
     'KEY',
     '--KEY',
-    'create KEY -s plan:read',
-    'create x -s KEY',
-    'create x -s plan:read -d KEY',
-    'create x -s plan:read --expires KEY',
-    'create x -s plan:read --rate-limit KEY',
-    'create x -s plan:read --like KEY',
-    'create x -s plan:read --key-file none/KEY',
-    'create x -s plan:read --env-file none/KEY',
-    'create x -s plan:read --github-env KEY',
+    'create KEY --live -s plan:read',
+    'create x --live -s KEY',
+    'create x --live -s plan:read -d KEY',
+    'create x --live -s plan:read --expires KEY',
+    'create x --live -s plan:read --rate-limit KEY',
+    'create x --live -s plan:read --like KEY',
+    'create x --live -s plan:read --key-file none/KEY',
+    'create x --live -s plan:read --env-file none/KEY',
+    'create x --live -s plan:read --github-env KEY',
     'show KEY',
     'edit KEY -d x',
     'edit partner --name KEY',
@@ -103,7 +104,7 @@ describe('the secret', () => {
 
   test('reaches exactly the channel that was asked for', async () => {
     const cli = testCli();
-    const make = ['create', '-s', 'plan:read', '--debug'];
+    const make = ['create', '--live', '-s', 'plan:read', '--debug'];
     const piped = await cli.run(...make, 'k1');
     const json = await cli.run(...make, 'k2', '--json');
     const file = await cli.run(...make, 'k3', '--key-file', 'k3.key', '--json');
@@ -121,4 +122,39 @@ describe('the secret', () => {
       }
     }
   });
+});
+
+test.each([
+  'show',
+  'disable',
+  'enable',
+  'edit',
+])('%s of a key string that lost its end repeats nothing of the secret', async (verb) => {
+  const cli = testCli();
+  await cli.create('a', '--test');
+  const { keyString, secret, id } = mintKeyString('live');
+  for (const cut of [keyString.slice(0, 60), keyString.slice(0, 45), `${keyString}x`]) {
+    const { exitCode, stdout, stderr } = await cli.run(verb, cut);
+    expect(exitCode).toBe(2);
+    expect(stdout + stderr).not.toContain(secret.slice(0, 6));
+    expect(stderr).toContain(id);
+  }
+});
+
+test.each([
+  ['create', '--description'],
+  ['disable', '--reason'],
+])('%s %s takes no key string, nor most of one', async (verb, flag) => {
+  const cli = testCli();
+  await cli.create('a', '--test');
+  const { keyString, secret } = mintKeyString('live');
+  const { exitCode, stderr } = await cli.run(
+    verb,
+    verb === 'create' ? 'b' : 'a',
+    ...(verb === 'create' ? ['--test', '-s', 'plan:read'] : []),
+    flag,
+    `was ${keyString.slice(0, 58)}`,
+  );
+  expect(exitCode).toBe(2);
+  expect(stderr).not.toContain(secret.slice(0, 6));
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -31,13 +31,33 @@ async function serving(cli: TestCli, ...args: string[]) {
   return { start: await Promise.race([listening, failed]), lines, end };
 }
 
+test('after the store went back to an earlier state it says so at the start, and serves', async () => {
+  const cli = testCli();
+  const { keyString } = await cli.create('kiosk', '--test-mode');
+  const backup = path.join(cli.dir, 'backup.db');
+  await cli.run('store', 'backup', backup);
+  await cli.run('disable', 'kiosk', '--yes');
+  for (const suffix of ['', '-wal', '-shm']) rmSync(cli.store + suffix, { force: true });
+  copyFileSync(backup, cli.store);
+  const { start, lines, end } = await serving(cli, '--listen', '127.0.0.1:0');
+  const errors = lines.filter(({ level }) => level === 'error');
+  expect(JSON.stringify(errors)).toContain('went back to an earlier state');
+  expect(errors).toHaveLength(1);
+  const headers = { authorization: `Bearer ${keyString}` };
+  expect((await fetch(`http://${start.address}/auth`, { headers })).status).toBe(200);
+  await end();
+  await cli.run('audit', 'verify', '--forget');
+  const again = await serving(cli, '--listen', '127.0.0.1:0');
+  expect(again.lines.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
 test('on a Unix socket it answers, and at the end removes it and writes the last marks', async () => {
   const cli = testCli();
   const { keyString, id } = await cli.create('kiosk', '--test-mode');
   const at = path.join(cli.dir, 'keys.sock');
   const { start, lines, end } = await serving(cli, '--listen', `unix:${at}`);
   expect(start).toMatchObject({ level: 'info', address: `unix:${at}`, environment: 'test', store: cli.store });
-  expect(lines[0]).toMatchObject({ level: 'warn', message: expect.stringMatching(/any valid key/) });
+  expect(lines[0]).toMatchObject({ level: 'warn', message: expect.stringMatching(/every valid key/) });
   const headers = { authorization: `Bearer ${keyString}` };
   const request = http.get({ socketPath: at, path: '/auth', headers, agent: false });
   const [reply] = (await once(request, 'response')) as [http.IncomingMessage];
@@ -99,4 +119,20 @@ test('--max-stale takes up to a minute, and its refusal names it', async () => {
     const { end } = await serving(cli, ...local, '--max-stale', time);
     expect((await end()).exitCode).toBe(0);
   }
+});
+
+test('--client-address says where the address of a client is; a word that it does not know is refused', async () => {
+  const cli = testCli();
+  const { keyString } = await cli.create('kiosk', '--test-mode', '--allow-from', '192.0.2.7');
+  expect((await cli.run('serve', '--environment', 'test', '--client-address', 'x-real-ip')).exitCode).toBe(2);
+  const { start, end } = await serving(cli, '--listen', '127.0.0.1:0', '--client-address', 'x-forwarded-for:2');
+  expect(start).toMatchObject({ clientAddress: 'x-forwarded-for:2' });
+  const status = async (from: string) => {
+    const headers = { authorization: `Bearer ${keyString}`, 'x-forwarded-for': from };
+    return (await fetch(`http://${start.address}/auth`, { headers })).status;
+  };
+  expect([await status('192.0.2.7, 10.0.0.1'), await status('192.0.2.7')]).toEqual([200, 403]);
+  await end();
+  const { lastRefusal } = await cli.json('show', 'kiosk');
+  expect(lastRefusal).toEqual({ verdict: 'wrong_address', detail: 'address not known' });
 });

@@ -1,6 +1,18 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
+import { Option } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { SINKS, SINKS_OF_APPLY } from '../../src/cli/delivery/sinks.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 const MAKE = ['create', 'ci', '--live', '-s', 'plan:read'];
@@ -13,6 +25,11 @@ async function expectGenuine(cli: TestCli, keyString: string): Promise<void> {
   cli.stdin = keyString;
   expect((await cli.run('verify', '--stdin')).stdout).toContain('valid: "ci"');
 }
+
+test('every sink stands in the table under the name that commander gives the value of its option', () => {
+  for (const [name, { flag }] of [...Object.entries(SINKS), ...Object.entries(SINKS_OF_APPLY)])
+    expect(new Option(flag).attributeName()).toBe(name);
+});
 
 describe('--key-file', () => {
   test('gets the key string and a newline, in a new file that only its owner can read', async () => {
@@ -27,10 +44,10 @@ describe('--key-file', () => {
   });
 
   test.each([
-    { why: 'exists', at: 'ci.key', exit: 5, says: 'it exists, and a key file is never overwritten' },
+    { why: 'exists', at: 'ci.key', exit: 5, says: 'it already exists, and is never overwritten' },
     { why: 'is a dangling link', at: 'link.key', exit: 5, says: 'never overwritten' },
     { why: 'is in no directory', at: 'none/ci.key', exit: 2, says: 'its directory does not exist' },
-    { why: 'is below a file', at: 'ci.key/ci.key', exit: 2, says: 'ENOTDIR' },
+    { why: 'is below a file', at: 'ci.key/ci.key', exit: 2, says: 'a part of its path is not a directory' },
     { why: 'is a directory', at: 'home', exit: 5, says: 'cannot write --key-file "home"' },
   ])('makes nothing when it $why', async ({ at, exit, says }) => {
     const cli = testCli();
@@ -49,7 +66,7 @@ describe('--key-file', () => {
   test('is taken away again when another sink or the key itself fails', async () => {
     const cli = testCli();
     await cli.create('ci');
-    const other = ['create', 'ci2', '-s', 'plan:read', '--key-file', 'ci.key'];
+    const other = ['create', 'ci2', '--live', '-s', 'plan:read', '--key-file', 'ci.key'];
     expect((await cli.run(...other, '--env-file', 'none/.env')).exitCode).toBe(2);
     await cli.sql("create trigger no before insert on api_keys begin select raise(abort, 'no'); end");
     expect((await cli.run(...other)).exitCode).toBeGreaterThan(0);
@@ -89,6 +106,55 @@ describe('--env-file', () => {
     const [keyString = ''] = /unlk_\w+/.exec(text) ?? [];
     expect(text.replace(keyString, 'KEY')).toBe(after);
     await expectGenuine(cli, keyString);
+  });
+
+  test.each([
+    ['Latin-1', Buffer.from('A=caf\xe9\nUNLOCKOS_API_KEY=old\nB=2\n', 'latin1')],
+    ['a byte-order mark', Buffer.from('\ufeffUNLOCKOS_API_KEY=old\nB=2\n')],
+    [
+      'a value over several lines that looks like ours',
+      Buffer.from('PEM="x\nUNLOCKOS_API_KEY=no\ny"\nUNLOCKOS_API_KEY=old\n'),
+    ],
+    ['mixed line ends', Buffer.from('A=1\r\nB=2\nUNLOCKOS_API_KEY=old\r\nC=3')],
+    ['comments with quotes', Buffer.from("# it's\nA=it's # don't\nUNLOCKOS_API_KEY='old'\n")],
+  ])('keeps every other byte: %s', async (_what, before) => {
+    const cli = testCli();
+    writeFileSync(path.join(cli.dir, '.env'), before);
+    const { exitCode, stderr } = await cli.run(...MAKE, '--env-file', '.env');
+    expect(exitCode, stderr).toBe(0);
+    const after = readFileSync(path.join(cli.dir, '.env'), 'latin1');
+    const [keyString = ''] = /unlk_live_\w{51}/.exec(after) ?? [];
+    const was = before.toString('latin1');
+    const at = was.search(/(?<=^|\n|\u00bf)UNLOCKOS_API_KEY='?old/);
+    const expected = was.slice(0, at) + was.slice(at).replace(/='?old'?/, '=KEY');
+    expect(after.replace(keyString, 'KEY').trimEnd()).toBe(expected.trimEnd());
+  });
+
+  test.each([
+    ['UTF-16', Buffer.from('\ufeffA=1\n', 'utf16le')],
+    ['a NUL byte', Buffer.from('A=1\0\n')],
+    ['an unfinished quote', Buffer.from('A="1\nB=2\n')],
+    ['a heredoc', Buffer.from('A=<<EOF\nB=2\nEOF\n')],
+    ['a line that goes on', Buffer.from('A=1 \\\n')],
+  ])('refuses what it could damage, before a key is made: %s', async (_what, before) => {
+    const cli = testCli();
+    await cli.create('other');
+    writeFileSync(path.join(cli.dir, '.env'), before);
+    const { exitCode, stderr } = await cli.run(...MAKE, '--env-file', '.env');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('cannot change the dotenv file');
+    expect(readFileSync(path.join(cli.dir, '.env')).equals(before)).toBe(true);
+    expect(await cli.names()).toEqual(['other']);
+  });
+
+  test('keeps the mode, and warns where others can read the file', async () => {
+    const cli = testCli();
+    writeFileSync(path.join(cli.dir, '.env'), 'A=1\n');
+    chmodSync(path.join(cli.dir, '.env'), 0o644);
+    const { exitCode, stderr } = await cli.run(...MAKE, '--env-file', '.env');
+    expect(exitCode).toBe(0);
+    expect(statSync(path.join(cli.dir, '.env')).mode & 0o777).toBe(0o644);
+    expect(stderr).toContain('warning: others can read');
   });
 
   test('takes another name as FILE:NAME', async () => {
@@ -136,6 +202,22 @@ describe.each([
     await expectGenuine(cli, keyString);
   });
 
+  test('begins a line of its own, where the last line has no end', async () => {
+    const cli = inActions();
+    writeFileSync(path.join(cli.dir, 'runner'), 'M<<EOF\nx\nEOF\nBEFORE=1');
+    expect((await cli.run(...MAKE, flag, 'API_KEY')).exitCode).toBe(0);
+    expect(file(cli, 'runner')).toMatch(/^M<<EOF\nx\nEOF\nBEFORE=1\nAPI_KEY=unlk_live_\w{51}\n$/);
+  });
+
+  test('is refused inside an unfinished value, and makes nothing', async () => {
+    const cli = inActions();
+    await cli.create('other');
+    writeFileSync(path.join(cli.dir, 'runner'), 'M<<EOF\nA=1\n');
+    expect((await cli.run(...MAKE, flag, 'API_KEY')).exitCode).toBe(2);
+    expect(file(cli, 'runner')).toBe('M<<EOF\nA=1\n');
+    expect(await cli.names()).toEqual(['other']);
+  });
+
   test.each([
     ['outside of GitHub Actions', { GITHUB_ACTIONS: undefined }, 'API_KEY', 'works in GitHub Actions only'],
     ['without its variable', { [variable]: undefined }, 'API_KEY', `${variable} is not set`],
@@ -160,10 +242,33 @@ describe.each([
     const cli = inActions('/dev/full');
     const { exitCode, stderr } = await cli.run(...MAKE, '--key-file', 'ci.key', flag, 'API_KEY');
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('could not be delivered (ENOSPC), so it was disabled');
+    expect(stderr).toContain('could not be delivered (ENOSPC), so the key was disabled');
     expect(existsSync(path.join(cli.dir, 'ci.key'))).toBe(false);
     expect((await cli.json('show', 'ci')).status).toBe('inactive');
   });
+});
+
+test('a dotenv file that is no file of its own is refused with the reason, and so is one file for two sinks', async () => {
+  const cli = testCli();
+  await cli.create('first');
+  const at = (name: string) => path.join(cli.dir, name);
+  writeFileSync(at('one.env'), 'A=1\n');
+  linkSync(at('one.env'), at('other.env'));
+  mkdirSync(at('folder'));
+  const flags = ['create', 'ci', '--test', '-s', 'plan:read'];
+  for (const [target, why] of [
+    [at('other.env'), 'it has another name (a hard link)'],
+    [at('folder'), 'it is a directory'],
+    ['/dev/full', 'it is not a regular file'],
+  ] as const) {
+    const { exitCode, stderr } = await cli.run(...flags, '--dotenv', target);
+    expect({ exitCode, stderr }, target).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });
+  }
+  const both = await cli.run(...flags, '--key-file', at('same'), '--dotenv', `${at('same')}:KEY`);
+  expect(both).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('two destinations are the same file') });
+  expect(existsSync(at('same'))).toBe(false);
+  expect(readFileSync(at('one.env'), 'utf8')).toBe('A=1\n');
+  expect(await cli.names()).toEqual(['first']);
 });
 
 test('in GitHub Actions the mask comes before the key string on stdout', async () => {
@@ -178,7 +283,7 @@ describe('--copy', () => {
     const cli = testCli();
     const { exitCode, stdout, stderr } = await cli.run(...MAKE, '--copy');
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
-    expect(stderr).toContain('Copied;');
+    expect(stderr).toContain('Copied.');
     await expectGenuine(cli, cli.clipboard.copied[0] ?? '');
   });
 
@@ -186,6 +291,20 @@ describe('--copy', () => {
     const cli = testCli().atTerminal();
     const { stdout } = await cli.run(...MAKE, '--copy');
     expect(cli.clipboard.copied).toEqual([stdout.trim()]);
+  });
+
+  test('a clipboard that cannot work is found before a key is made, unless the key string goes elsewhere, too', async () => {
+    const cli = testCli({ clipboard: { route: 'local', works: false, copied: [], problem: 'there is no display' } });
+    await cli.create('old');
+    const head = (await cli.run('audit', 'head')).stdout;
+    for (const words of [MAKE, ['rotate', 'old']]) {
+      const { exitCode, stderr } = await cli.run(...words, '--copy');
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('--copy cannot work here: there is no display');
+    }
+    expect((await cli.run('audit', 'head')).stdout).toBe(head);
+    const { exitCode, stderr } = await cli.run(...MAKE, '--copy', '--key-file', 'ci.key');
+    expect([exitCode, stderr.includes('warning: nothing was copied')]).toEqual([0, true]);
   });
 
   test.each([
@@ -196,7 +315,7 @@ describe('--copy', () => {
     const { exitCode, stderr } = await cli.run(...MAKE, ...flags);
     const toStdout = flags.includes('--json');
     expect(exitCode).toBe(toStdout ? 0 : 1);
-    expect(stderr).toContain(toStdout ? 'warning: nothing was copied' : 'so it was disabled');
+    expect(stderr).toContain(toStdout ? 'warning: nothing was copied' : 'so the key was disabled');
     expect((await cli.json('show', 'ci')).status).toBe(toStdout ? 'active' : 'inactive');
   });
 });
@@ -212,7 +331,7 @@ describe('a key string that cannot be printed', () => {
     cli.broken = { stdout: code };
     const { exitCode, stderr } = await cli.run(...MAKE, ...flags);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`could not be delivered (${code}), so it was disabled`);
+    expect(stderr).toContain(`could not be delivered (${code}), so the key was disabled`);
     expect(stderr).not.toMatch(/unlk_live_\w{12}_\w/);
     cli.broken = {};
     const key = await cli.json('show', 'ci');
@@ -223,7 +342,7 @@ describe('a key string that cannot be printed', () => {
   test('every key of a batch is disabled', async () => {
     const cli = testCli();
     cli.broken = { stdout: 'EPIPE' };
-    expect((await cli.run('create', 'a1', 'b2', '-s', 'plan:read')).exitCode).toBe(1);
+    expect((await cli.run('create', 'a1', '--live', 'b2', '-s', 'plan:read')).exitCode).toBe(1);
     cli.broken = {};
     const keys = await cli.json('list');
     expect(keys.map(({ status }: { status: string }) => status)).toEqual(['inactive', 'inactive']);
@@ -246,4 +365,19 @@ describe('a key string that cannot be printed', () => {
     cli.broken = {};
     expect((await cli.json('show', 'ci')).status).toBe('inactive');
   });
+});
+
+test.each([
+  ['that was there', 'OLD=1\nUNLOCKOS_API_KEY=before\n'],
+  ['that was not there', null],
+])('a dotenv file %s is as it was when another sink fails', async (_, before) => {
+  const cli = testCli();
+  const file = path.join(cli.dir, '.env');
+  if (before !== null) writeFileSync(file, before);
+  cli.broken = { stdout: 'ENOSPC' };
+  const { exitCode } = await cli.run('create', 'a', '--test', '-s', 'plan:read', '--dotenv', file, '-o', 'value');
+  cli.broken = {};
+  expect(exitCode).toBe(1);
+  expect(existsSync(file) ? readFileSync(file, 'utf8') : null).toBe(before);
+  expect(await cli.json('list')).toMatchObject([{ status: 'inactive' }]);
 });

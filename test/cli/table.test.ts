@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { rulerFor, truncate } from '../../src/cli/output/table.js';
-import { relativeTime } from '../../src/cli/output/time.js';
+import { relativeTime } from '../../src/domain/relative-time.js';
 import { testCli } from '../support/test-cli.js';
 
 const NAMES = [
@@ -33,9 +33,10 @@ async function withKeys() {
 
 describe('the table of keys', () => {
   test.each([
-    { columns: 60, has: ['SCOPES'], lacks: ['DESCRIPTION', 'EXPIRES'] },
-    { columns: 80, has: ['MODE', 'SCOPES'], lacks: ['DESCRIPTION', 'EXPIRES'] },
-    { columns: 97, has: ['MODE', 'SCOPES', 'LAST USED'], lacks: ['DESCRIPTION'] },
+    { columns: 40, has: [], lacks: ['DESCRIPTION', 'EXPIRES', 'SCOPES'] },
+    { columns: 60, has: [], lacks: ['DESCRIPTION', 'EXPIRES'] },
+    { columns: 80, has: ['SCOPES'], lacks: ['DESCRIPTION', 'EXPIRES'] },
+    { columns: 97, has: ['SCOPES', 'LAST USED'], lacks: ['DESCRIPTION'] },
     { columns: 200, has: ['MODE', 'SCOPES', 'LAST USED', 'EXPIRES', 'DESCRIPTION'], lacks: [] },
   ])('fits $columns columns', async ({ columns, has, lacks }) => {
     const cli = (await withKeys()).atTerminal();
@@ -44,9 +45,9 @@ describe('the table of keys', () => {
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(NAMES.length + 1);
     for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
-    for (const header of ['NAME', 'KEY', 'STATUS', ...has]) expect(lines[0]).toContain(header);
+    for (const header of ['NAME', 'ID', 'MODE', 'STATUS', ...has]) expect(lines[0]).toContain(header);
     for (const header of lacks) expect(lines[0]).not.toContain(header);
-    for (const { maskedKey } of await cli.json('list')) expect(stdout).toContain(maskedKey);
+    for (const { id, mode } of await cli.json('list')) expect(stdout).toMatch(new RegExp(`${id} +${mode} `));
     expect(stdout.match(/● Active/g)).toHaveLength(NAMES.length);
   });
 
@@ -55,7 +56,8 @@ describe('the table of keys', () => {
     cli.env.NO_COLOR = '1';
     cli.columns = 97;
     const lines = (await cli.run('list')).stdout.trimEnd().split('\n');
-    const starts = lines.map((line, i) => stringWidth(line.slice(0, line.indexOf(i === 0 ? 'KEY' : 'unlk_'))));
+    const ids = ['ID', ...(await cli.json('list')).map(({ id }: { id: string }) => id)];
+    const starts = lines.map((line, i) => stringWidth(line.slice(0, line.indexOf(ids[i] ?? ''))));
     expect(new Set(starts).size).toBe(1);
   });
 
@@ -108,4 +110,77 @@ test.each([
 ])('%i seconds from now is %j', (seconds, words) => {
   const now = new Date('2026-11-23T10:00:00Z');
   expect(relativeTime(new Date(now.getTime() + seconds * 1000), now)).toBe(words);
+});
+
+describe('at 80 columns', () => {
+  const PARTNER = 'partner-checkin-eu-2';
+  async function given() {
+    const cli = testCli();
+    const scopes = 'checkin:*,plan:*,facility:read';
+    await cli.create(PARTNER, '-s', scopes, '-d', 'a description of some length', '--expires', '5d');
+    await cli.create('ci', '-s', 'plan:read', '-d', 'short');
+    return cli.atTerminal();
+  }
+
+  test.each([
+    { flags: [], has: [] },
+    { flags: ['--expiring-within', '14d'], has: ['EXPIRES', 'in 5 days'] },
+    { flags: ['--sort', '-expires'], has: ['EXPIRES'] },
+    { flags: ['--sort', 'last-used'], has: ['LAST USED'] },
+    { flags: ['--scope', 'checkin:read'], has: ['SCOPES'] },
+    { flags: ['--fields', 'name,maskedKey,expiresAt,lastUsedAt'], has: ['EXPIRES', 'LAST USED'] },
+  ])('list $flags keeps the name and what was asked for, and says what it left out', async ({ flags, has }) => {
+    const cli = await given();
+    const { stdout, stderr } = await cli.run('list', ...flags);
+    for (const text of [PARTNER, ...has]) expect(stdout).toContain(text);
+    for (const line of stdout.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+    const all = ['MODE', 'SCOPES', 'LAST USED', 'EXPIRES', 'DESCRIPTION'];
+    const left = all.filter((header) => !stdout.includes(header));
+    if (!flags.includes('--fields')) for (const header of left) expect(stderr).toContain(header);
+    expect(stderr.includes('Not shown')).toBe(!flags.includes('--fields'));
+  });
+
+  test.each([
+    [],
+    ['--expiring-within', '14d'],
+    ['--sort', 'last-used'],
+    ['--scope', 'checkin:read'],
+  ])('a live key is seen as live at any width, and every key has its id: list %s %s', async (...flags) => {
+    const cli = await given();
+    const { id } = await cli.json('show', PARTNER);
+    for (const columns of [30, 40, 60, 79, 80, 100, 120]) {
+      cli.columns = columns;
+      const { stdout } = await cli.run('list', ...flags.filter((flag) => flag !== undefined));
+      expect(
+        stdout.split('\n').find((line) => line.includes(id)),
+        `${columns}`,
+      ).toMatch(/ live |unlk_live_/);
+    }
+  });
+
+  test('the id stands in for the masked key only where more fits then', async () => {
+    const cli = testCli().atTerminal();
+    await cli.create('a');
+    cli.columns = 100;
+    expect((await cli.run('list')).stdout).toContain('unlk_live_');
+    cli.columns = 60;
+    expect((await cli.run('list')).stdout).toMatch(/^NAME +ID +MODE/);
+  });
+
+  test('DESCRIPTION is shown only where the rest has its full width', async () => {
+    const cli = await given();
+    for (let columns = 80; columns < 200; columns += 3) {
+      cli.columns = columns;
+      const { stdout } = await cli.run('list');
+      if (stdout.includes('DESCRIPTION'))
+        expect(stdout).toContain('checkin:read,create,update plan:read,create,update facility:read');
+    }
+  });
+
+  test('audit list shows name and id', async () => {
+    const cli = await given();
+    const { stdout } = await cli.run('audit', 'list');
+    for (const { id, name } of await cli.json('list')) expect(stdout).toMatch(new RegExp(`${name} +${id}`));
+    for (const line of stdout.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mixedScripts, nameKey, readDescription, readName, statusAt } from '../../src/domain/api-key.js';
+import { assertNewName, mixedScripts, nameKey, readDescription, readName, statusAt } from '../../src/domain/api-key.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { refusal, usage } from '../support/refusal.js';
 
@@ -69,6 +69,12 @@ describe('names', () => {
     ['500 combining marks', `a${'\u0301'.repeat(500)}`],
     ['a million', 'x'.repeat(1_000_000)],
     ['a key string', `my ${KEY_STRING}`],
+    ['a variation selector', 'ci\ufe0f'],
+    ['a grapheme joiner', 'c\u034fi'],
+    ['a blank of Braille', 'c\u2800i'],
+    ['a blank that does not break', 'c\u00a0i'],
+    ['a wide blank', 'c\u3000i'],
+    ['a thin blank', 'c\u2009i'],
     ['most of a key string', `my ${KEY_STRING.slice(0, 40)}`],
     ...UNSEEN.map(([what, text]): [string, string] => [what, `a${text}`]),
   ])('%s is not', (_, name) => {
@@ -95,6 +101,35 @@ describe('names', () => {
     expect(readName(apart)).toBe(composed);
     expect(new Set([composed, apart, 'CAF\u00c9', 'CAFE\u0301'].map(nameKey)).size).toBe(1);
     expect(nameKey('partner')).not.toBe(nameKey('раrtner'));
+  });
+
+  test('a blank that is not a space is named, not repeated', () => {
+    expect(refusal(() => readName('c\u00a0i')).message).toBe(
+      'name "cU+00A0i" contains the blank U+00A0, which is not a space',
+    );
+  });
+
+  test.each([
+    '01abcdefghjk',
+    '01ABCDEFGHJK',
+    'partnercheck',
+    'unlk_live_01abcdefghjk',
+    'unlk_test_01abcdefghjk_…',
+    'UNLK_TEST_01abcdefghjk_...',
+  ])('%s is no new name: it would be taken for another key', (name) => {
+    expect(readName(name)).toBe(name); // keys of earlier versions have such names
+    expect(refusal(() => assertNewName(name))).toEqual(usage);
+  });
+
+  test.each([
+    '01abcdefghj',
+    '01abcdefghjkm',
+    'lloydsclinic',
+    'partner-chec',
+    'unlk_live_x',
+    'unlk_live_01abcdefghju',
+  ])('%s is a new name', (name) => {
+    assertNewName(readName(name));
   });
 
   test('64 characters are counted as they are stored, not as they were typed', () => {

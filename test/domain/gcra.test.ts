@@ -1,16 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { admit } from '../../src/domain/gcra.js';
+import { MAX_PER_SECOND } from '../../src/domain/rate-limit.js';
 
 const LIMIT = { limit: 10, windowSeconds: 60 };
 const EACH_MS = 6000;
 
 /** So many of these requests, in milliseconds, are let through. */
 function admitted(times: readonly number[], limit = LIMIT): boolean[] {
-  let whole: number | undefined;
+  let tat: number | undefined;
   return times.map((now) => {
-    const answer = admit(whole, limit, now);
-    whole = answer.whole;
+    const answer = admit(tat, limit, now);
+    tat = answer.tat;
     return answer.decision.admitted;
   });
 }
@@ -30,22 +31,22 @@ describe('a rate limit', () => {
   test('says what is left, when all of it is back, and when the next one may come', () => {
     const first = admit(undefined, LIMIT, 1000);
     expect(first.decision).toEqual({ admitted: true, rate: { ...LIMIT, remaining: 9, resetMs: EACH_MS } });
-    let whole: number | undefined;
-    for (let i = 0; i < 10; i++) whole = admit(whole, LIMIT, 1000).whole;
-    const refused = admit(whole, LIMIT, 3000);
+    let tat: number | undefined;
+    for (let i = 0; i < 10; i++) tat = admit(tat, LIMIT, 1000).tat;
+    const refused = admit(tat, LIMIT, 3000);
     expect(refused.decision).toEqual({
       admitted: false,
       rate: { ...LIMIT, remaining: 0, resetMs: 58_000 },
       retryAfterMs: 4000,
     });
-    expect(refused.whole).toBe(whole); // a refused request costs nothing
-    expect(admit(whole, LIMIT, 7000).decision.admitted).toBe(true);
+    expect(refused.tat).toBe(tat); // a refused request costs nothing
+    expect(admit(tat, LIMIT, 7000).decision.admitted).toBe(true);
   });
 
   test('a clock that is set back locks nobody out, one that jumps forward gives no more than the limit', () => {
-    let whole: number | undefined;
-    for (let i = 0; i < 10; i++) whole = admit(whole, LIMIT, 3_600_000).whole;
-    expect(admit(whole, LIMIT, 0).decision).toMatchObject({ admitted: true, rate: { remaining: 9 } });
+    let tat: number | undefined;
+    for (let i = 0; i < 10; i++) tat = admit(tat, LIMIT, 3_600_000).tat;
+    expect(admit(tat, LIMIT, 0).decision).toMatchObject({ admitted: true, rate: { remaining: 9 } });
     const jumped = Array<number>(11).fill(1e12);
     expect(admitted([0, ...jumped]).filter(Boolean)).toHaveLength(11);
   });
@@ -70,13 +71,32 @@ describe('a rate limit', () => {
     );
   });
 
-  test.each([1, 3, 7, 600, 999_999_937])('of %i a second is exact, whatever the fractions', (limit) => {
+  test.each([1, 3, 7, 600, 99_991])('of %i a second is exact, whatever the fractions', (limit) => {
     const shown = Math.min(limit, 2000);
-    let whole: number | undefined;
+    let tat: number | undefined;
     for (let i = 1; i <= shown; i++) {
-      const { decision, whole: next } = admit(whole, { limit, windowSeconds: 1 }, 0);
+      const { decision, tat: next } = admit(tat, { limit, windowSeconds: 1 }, 0);
       expect(decision).toMatchObject({ admitted: true, rate: { remaining: limit - i } });
-      whole = next;
+      tat = next;
     }
+  });
+
+  test.each([
+    1000, 33_333, 70_000, 100_000, 250_000, 10_000_000, 999_999_937,
+  ])('of %i a second lets hardly more through than it says, in this century', (limit) => {
+    const start = Date.UTC(2026, 10, 25);
+    const seconds = 2;
+    let tat: number | undefined;
+    let passed = 0;
+    for (let ms = 0; ms < seconds * 1000; ms++)
+      for (;;) {
+        const { decision, tat: next } = admit(tat, { limit, windowSeconds: 1 }, start + ms);
+        tat = next;
+        if (!decision.admitted) break;
+        passed += 1;
+      }
+    const promised = Math.min(limit, MAX_PER_SECOND);
+    expect(passed).toBeGreaterThan(promised * seconds * 0.98);
+    expect(passed).toBeLessThan(promised * (seconds + 1) * 1.02); // the whole limit at once, and then its rate
   });
 });

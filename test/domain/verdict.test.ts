@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ApiKey } from '../../src/domain/api-key.js';
+import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import { judge } from '../../src/domain/verdict.js';
 
 const NOW = new Date('2026-11-23T10:00:00Z');
@@ -15,14 +15,13 @@ const KEY: ApiKey = {
   createdAt: NOW,
   updatedAt: NOW,
   lastUsedAt: null,
-  labels: {},
-  rotatedFrom: null,
-  rotatedTo: null,
+  ...FIELD_DEFAULTS,
 };
 const past = { expiresAt: new Date(NOW.getTime() - 1) };
 const thisInstant = { expiresAt: NOW };
 const soon = { expiresAt: new Date(NOW.getTime() + 1) };
 const inactive = { status: 'inactive' } as const;
+const office = { allowFrom: ['192.0.2.7/32'] };
 const live = { mode: 'live' } as const;
 
 test.each([
@@ -46,7 +45,13 @@ test.each([
   ['missing_scope', {}, { scopes: ['plan:read '] }],
   ['missing_scope', {}, { scopes: ['constructor'] }],
   ['missing_scope', {}, { scopes: [''] }],
-  // Of several reasons the first in this order is told: status, expiry, environment, scopes.
+  ['valid', office, { address: '192.0.2.7' }],
+  ['valid', {}, { address: 'not an address' }],
+  ['wrong_address', office, { address: '192.0.2.8' }],
+  ['wrong_address', office, {}],
+  ['wrong_address', office, { scopes: ['plan:read'], environment: 'test' }],
+  // Of several reasons the first in this order is told: status, expiry, environment, scopes, address.
+  ['missing_scope', office, { scopes: ['x:y'] }],
   ['inactive', { ...inactive, ...past }, { environment: 'live', scopes: ['x:y'] }],
   ['expired', past, { environment: 'live', scopes: ['x:y'] }],
   ['wrong_environment', {}, { environment: 'live', scopes: ['x:y'] }],

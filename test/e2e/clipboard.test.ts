@@ -27,7 +27,7 @@ test('yes to the offer puts exactly the key string on the clipboard, and nothing
   expect(clipboard.content).toBeNull();
   screen.type('y').press('enter');
   expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
-  expect(screen.text).toContain('Copied; the clipboard is cleared in 45 s');
+  expect(screen.text).toContain('Copied. The clipboard is cleared in 45 s');
   expect(clipboard.content).toBe(shownKey(screen));
 });
 
@@ -48,7 +48,7 @@ test('where there is no clipboard, the key stays on the screen, a warning says s
   await screen.shows(/\? Copy it/);
   screen.type('y').press('enter');
   expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
-  expect(screen.text).toContain('warning: nothing was copied: no clipboard tool is available here');
+  expect(screen.text).toContain('warning: nothing was copied: no clipboard tool is available');
   expect(await place.verdict(shownKey(screen))).toBe('valid');
 });
 
@@ -94,7 +94,7 @@ test.each([
   expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
   const [, sent = ''] = /\u001b\]52;c;([A-Za-z0-9+/=]+)\u0007/.exec(screen.raw) ?? [];
   expect(Buffer.from(sent, 'base64').toString()).toBe(shownKey(screen));
-  expect(screen.text).toContain('Sent to your terminal, which may or may not put it on the clipboard');
+  expect(screen.text).toContain('Sent to your terminal, which may ignore it');
   expect(screen.text).not.toContain('Copied');
   expect(clipboard.content).toBeNull();
 });
@@ -108,13 +108,44 @@ test('--copy alone, off a terminal, hands the key to the clipboard and to nobody
   expect(await place.verdict(clipboard.content ?? '')).toBe('valid');
 });
 
-test('--copy alone, with no clipboard, disables the key and ends with 1', async () => {
+test('--copy alone, with a clipboard that takes nothing, disables the key and ends with 1', async () => {
   const place = new Place();
-  const { exitCode, stdout, stderr } = await place.tool([...CREATE, '--copy']);
+  const { env } = place.clipboard();
+  place.write('bin/wl-copy', '#!/bin/sh\nexit 1\n', 0o755);
+  const { exitCode, stdout, stderr } = await place.tool([...CREATE, '--copy'], { env });
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   const [key] = await place.keys();
   expect(key?.status).toBe('inactive');
-  expect(stderr).toContain(`so it was disabled: ${key?.id}`);
+  expect(stderr).toContain(`so the key was disabled: ${key?.id}`);
+});
+
+test.each([
+  ['no display', {}, {}, /there is no display|no clipboard tool is installed/],
+  ['no tool', {}, { WAYLAND_DISPLAY: 'wayland-0' }, /there is no display|no clipboard tool is installed/],
+  [
+    'a compositor that is gone',
+    { 'wl-paste': 'echo "Failed to connect to a Wayland server" >&2; exit 1' },
+    { WAYLAND_DISPLAY: 'wayland-9' },
+    /there is no display|no clipboard tool is installed/,
+  ],
+  ['a tool that hangs', { 'wl-paste': 'exec tail -f /dev/null' }, { WAYLAND_DISPLAY: 'wayland-0' }, /within 3 s/],
+])('with %s, --copy is refused before a key is made', async (_, tools, env, says) => {
+  const place = new Place();
+  await place.key('old');
+  for (const [name, body] of Object.entries(tools)) place.write(`bin/${name}`, `#!/bin/sh\n${body}\n`, 0o755);
+  const { exitCode, stdout, stderr } = await place.tool([...CREATE, '--copy'], { env: env as Record<string, string> });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toMatch(says);
+  expect(await place.names()).toEqual(['old']);
+});
+
+test('a clipboard that holds a picture can be copied to', async () => {
+  const place = new Place();
+  const clipboard = place.clipboard();
+  const refusal = 'echo "Clipboard content is not available as requested type \\"text/plain\\"" >&2; exit 1';
+  place.write('bin/wl-paste', `#!/bin/sh\n${refusal}\n`, 0o755);
+  expect((await place.tool([...CREATE, '--copy'], { env: clipboard.env })).exitCode).toBe(0);
+  expect(await place.verdict(clipboard.content ?? '')).toBe('valid');
 });
 
 test('the helper clears the clipboard when it still holds what it copied', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -11,7 +11,8 @@ const CREATE = ['--test-mode', '--scope', 'plan:read', '-o', 'value'];
 /** Another program that keeps the store's write lock, until `release` or the end of the test. */
 async function holdLock(place: Place): Promise<{ release(): Promise<void> }> {
   const program = `
-    const db = require(${JSON.stringify(require.resolve('better-sqlite3'))})(process.argv[1]);
+    const Database = require(${JSON.stringify(require.resolve('libsql'))});
+    const db = new Database(process.argv[1]);
     db.exec('BEGIN IMMEDIATE');
     process.stdout.write('held');
     process.stdin.on('end', () => db.close()).resume();
@@ -44,9 +45,22 @@ test('eight first runs at once: one migration, and every one makes its key or sa
   expect(await place.names()).toEqual(made);
   for (const { stdout } of results.filter(({ exitCode }) => exitCode === 0))
     expect(await place.verdict(stdout.trimEnd())).toBe('valid');
-  const events = JSON.parse((await place.tool(['audit', 'list', '--json'])).stdout) as { action: string }[];
-  expect(events.map(({ action }) => action)).toEqual(['store.create', ...made.map(() => 'key.create')]);
+  const events = JSON.parse((await place.look(['audit', 'list', '--json'])).stdout) as { action: string }[];
+  const written = [...made.map(() => 'key.create'), ...made.map(() => 'key.edit')]; // created, then delivered
+  expect(events.map(({ action }) => action).sort()).toEqual([...written, 'store.create'].sort());
   expect(await place.health()).toEqual(SOUND);
+});
+
+test('of changes and checks at once, the last end of the log is remembered', async () => {
+  const place = new Place();
+  await place.tool(['create', 'first', ...CREATE]);
+  const changes = Array.from({ length: 4 }, (_, i) => place.tool(['create', `key-${i}`, ...CREATE]));
+  const results = await Promise.all([...changes, place.tool(['audit', 'verify']), place.tool(['audit', 'verify'])]);
+  for (const { exitCode, stderr } of results) expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+  const state = path.join(place.env().HOME ?? '', '.local/state/unlockos-keys/audit-heads');
+  const head = (await place.tool(['audit', 'head'])).stdout.split(':')[0] ?? '';
+  expect(readdirSync(state).map((name) => Number(name.split('-')[1]))).toEqual([Number(head)]);
+  expect((await place.tool(['audit', 'verify'])).exitCode).toBe(0);
 });
 
 test.each([
@@ -86,7 +100,7 @@ test('eight first runs at once at the default place make its directory once, for
   const directory = path.join(place.data, 'unlockos-keys');
   expect(statSync(directory).mode & 0o777).toBe(0o700);
   expect(statSync(path.join(directory, 'keys.db')).mode & 0o777).toBe(0o600);
-  const list = await place.tool(['list', '-o', 'value'], { env });
+  const list = await place.look(['list', '-o', 'value'], { env });
   expect(list.stdout.trimEnd().split('\n')).toHaveLength(results.filter(({ exitCode }) => exitCode === 0).length);
 });
 
@@ -107,7 +121,7 @@ test('many changes of one key at once leave a sound store with one event a chang
   const verbs = ['disable', 'enable', 'disable', 'enable', 'disable', 'enable'];
   const results = await Promise.all(verbs.map((verb) => place.tool([verb, 'partner'])));
   expect(results.map(({ exitCode }) => exitCode)).toEqual(verbs.map(() => 0));
-  const events = JSON.parse((await place.tool(['audit', 'list', '--json'])).stdout) as { action: string }[];
+  const events = JSON.parse((await place.look(['audit', 'list', '--json'])).stdout) as { action: string }[];
   const changes = events.map(({ action }) => action).filter((action) => action !== 'store.create');
   changes.reduce((before, action) => {
     expect(action).not.toBe(before); // a change that changes nothing has no event

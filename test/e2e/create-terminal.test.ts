@@ -117,7 +117,7 @@ test('No at the confirmation makes nothing and ends with 6', async () => {
   await answerUpTo(screen, 'Create this key');
   screen.type('n').press('enter');
   expect(await screen.exit).toEqual({ exitCode: 6, signal: 0 });
-  expect(screen.text).toContain('nothing was made');
+  expect(screen.text).toContain('no key was created');
   expect(await place.keys()).toEqual([]);
 });
 
@@ -129,7 +129,7 @@ test('Ctrl-C at the offer to copy ends with 130, with the key made, active and s
   expect(await screen.exit).toEqual({ exitCode: 130, signal: 0 });
   const [key] = await place.keys();
   expect(key).toMatchObject({ name: 'partner', status: 'active' });
-  expect(screen.text).toContain(`The key ${key?.id} was made, and is shown above`);
+  expect(screen.text).toContain(`Key ${key?.id} was created, and its key string is shown above`);
   expect(keyStrings(screen.text)).toHaveLength(1);
 });
 

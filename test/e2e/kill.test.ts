@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { expect, test } from 'vitest';
-import { keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
+import { keyStrings, Place, SOUND, TOOL } from '../support/built-tool.js';
 import { type KillPoint, killAt } from '../support/preloads.js';
 
 const CREATE = ['create', 'second', '--test-mode', '--scope', 'plan:read', '-o', 'value'];
@@ -28,7 +27,7 @@ test('a key that was stored and never shown is listed as one that was never used
   const place = new Place();
   await place.key('first');
   await place.tool(CREATE, { node: killAt(place, 'after-commit') });
-  const list = await place.tool(['list', '-o', 'value', '--fields', 'name,lastUsedAt', '--search', 'second']);
+  const list = await place.look(['list', '-o', 'value', '--fields', 'name,lastUsedAt', '--search', 'second']);
   expect(list).toEqual({ exitCode: 0, signal: null, stdout: 'second\t\n', stderr: '' });
 });
 
@@ -41,9 +40,11 @@ test('a first run that is killed at any point of the migration or the write leav
       expect(run.exitCode).toBe(0);
       break;
     }
-    expect(run).toMatchObject(KILLED);
-    const list = await place.tool(['list', '-o', 'value', '--fields', 'name']);
+    expect(run).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+    const [printed] = keyStrings(run.stdout);
+    const list = await place.look(['list', '-o', 'value', '--fields', 'name']);
     outcomes.push(list.exitCode === 8 ? 'not yet a store' : list.stdout.trimEnd() || 'no key');
+    if (printed) expect(await place.verdict(printed)).toBe('valid'); // killed while the delivery was noted
     await place.key('third');
     expect(await place.names()).toEqual(outcomes.at(-1) === 'second' ? ['second', 'third'] : ['third']);
     expect(await place.health()).toEqual(SOUND);
@@ -65,8 +66,8 @@ test.each<[string[], Record<string, unknown> | null]>([
     if (point !== 'after-commit') expect(keys).toEqual(before);
     else if (after === null) expect(keys).toEqual([]);
     else expect(keys).toEqual([expect.objectContaining(after)]);
-    const events = JSON.parse((await place.tool(['audit', 'list', '--json'])).stdout);
-    expect(events).toHaveLength(point === 'after-commit' ? 3 : 2);
+    const events = JSON.parse((await place.look(['audit', 'list', '--json'])).stdout);
+    expect(events).toHaveLength(point === 'after-commit' ? 4 : 3);
     expect(await place.health()).toEqual(SOUND);
   }
 });
@@ -84,7 +85,7 @@ const TICKS = `
 
 /** Runs the tool and sends it SIGKILL when it has given so many ticks; how far it gets beyond that is chance. */
 function killAfter(place: Place, args: readonly string[], ticks: number) {
-  const words = ['-r', place.file('ticks.cjs'), path.join(ROOT, 'bin/unlockos-keys.js'), ...args];
+  const words = ['-r', place.file('ticks.cjs'), TOOL, ...args];
   const child = spawn(process.execPath, words, { env: place.env(), stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
   let stdout = '';
   let seen = 0;
@@ -107,7 +108,7 @@ test('of a batch that is killed at a random moment, every key that was printed i
   const whole = await killAfter(place, batch('whole'), Number.POSITIVE_INFINITY);
   expect({ signal: whole.signal, keys: keyStrings(whole.stdout).length }).toEqual({ signal: null, keys: 3 });
   const printed = keyStrings(whole.stdout);
-  const rounds = Array.from({ length: 16 }, (_, i) => `round-${i}`);
+  const rounds = Array.from({ length: 10 }, (_, i) => `round-${i}`);
   let kills = 0;
   for (const round of rounds) {
     const ticks = 1 + Math.floor(Math.random() * whole.seen);
@@ -139,4 +140,52 @@ test.each<[string, (place: Place) => void, string[]]>([
   expect(await place.health()).toEqual(SOUND);
   await place.key('third');
   expect(await place.names()).toEqual([...names, 'third']);
+});
+
+test('a copy that is killed at any point of its writes is completed by the same command, and the source goes on', async () => {
+  let unfinished = 0;
+  for (let nth = 1; ; nth++) {
+    const place = new Place();
+    await place.key('first');
+    await place.look(['disable', 'first']);
+    const copy = ['store', 'copy', place.store, 'copy.db'];
+    const run = await place.tool(copy, { node: killAt(place, 'any', nth) });
+    if (run.signal === null) break;
+    const list = ['list', '--store', 'copy.db', '-o', 'value', '--fields', 'name'];
+    const cut = await place.look(list);
+    if (cut.exitCode !== 0) {
+      expect(cut).toMatchObject({ exitCode: 8, stdout: '' });
+      if (cut.stderr.includes('store finish')) unfinished += 1;
+    }
+    expect(await place.names()).toEqual(['first']);
+    expect((await place.look(copy)).exitCode).toBe(0);
+    expect((await place.look(list)).stdout).toBe('first\n');
+    expect((await place.look(['audit', 'verify', '--store', 'copy.db'])).exitCode).toBe(0);
+    expect(await place.health()).toEqual(SOUND);
+  }
+  expect(unfinished).toBeGreaterThan(2);
+});
+
+test('a restore that is killed leaves the store that was there, or the backup in its place', async () => {
+  const outcomes = new Set<string>();
+  const calls = ['linkSync', 'renameSync', 'fsyncSync'];
+  for (const [call, when] of calls.flatMap((name) => [[name, 'before'] as const, [name, 'after'] as const])) {
+    const place = new Place();
+    await place.key('first');
+    await place.look(['store', 'backup', 'backup.db']);
+    await place.key('second');
+    const preload = place.write(
+      'preload.cjs',
+      `const fs = require('node:fs'); const real = fs.${call}; const kill = () => process.kill(process.pid, 'SIGKILL');
+       fs.${call} = (...args) => { if ('${when}' === 'before') kill(); const done = real(...args); kill(); return done; };
+       require('node:module').syncBuiltinESMExports();`,
+    );
+    const run = await place.tool(['store', 'restore', 'backup.db', '--yes'], { node: ['-r', preload] });
+    expect(run.signal, `${when} ${call}`).toBe('SIGKILL');
+    expect((await place.look(['store', 'restore', 'backup.db', '--yes'])).exitCode, `${when} ${call}`).toBe(0);
+    expect(await place.names()).toEqual(['first']);
+    expect(await place.health()).toEqual(SOUND);
+    outcomes.add(`${when} ${call}`);
+  }
+  expect(outcomes.size).toBe(6);
 });

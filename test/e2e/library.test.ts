@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { block } from '../support/documents.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const library = pathToFileURL(path.join(root, 'dist/index.js')).href;
@@ -16,13 +17,17 @@ async function runProgram(text: string): Promise<{ stdout: string; stderr: strin
   return promisify(execFile)(process.execPath, ['program.mjs'], { cwd: folder });
 }
 
-/** The first TypeScript block of a document, which must also be plain JavaScript. */
-function example(text: string): string {
+/** The first TypeScript block of a docstring, which must also be plain JavaScript. */
+async function docstring(file: string): Promise<string> {
+  const text = await readFile(path.join(root, file), 'utf8');
   return /```ts\n([\s\S]*?)```/.exec(text.replace(/^ \* ?/gm, ''))?.[1] ?? '';
 }
 
-test.each(['README.md', 'src/index.ts'])('the library example in %s runs on the built package', async (file) => {
-  const code = example(await readFile(path.join(root, file), 'utf8'));
+test.each([
+  ['docs/library.md', async () => block('docs/library.md', 'openKeyring')],
+  ['src/index.ts', () => docstring('src/index.ts')],
+])('the library example in %s runs on the built package', async (_, example) => {
+  const code = await example();
   const { stdout } = await runProgram(`${code}\nconsole.log('verdict', verdict.verdict);`);
   expect(stdout).toContain('verdict valid');
 });
@@ -32,7 +37,7 @@ test('the library loads nothing of the command line, and no native module before
     import { createRequire } from 'node:module';
     await import('unlockos-keys');
     const loaded = Object.keys(createRequire(import.meta.url).cache).concat(process.report.getReport().sharedObjects);
-    console.log(JSON.stringify(loaded.filter((file) => /commander|inquirer|clipboardy|cli-table3|chalk|better_sqlite3|libsql/.test(file))));
+    console.log(JSON.stringify(loaded.filter((file) => /commander|inquirer|clipboardy|chalk|better_sqlite3|libsql/.test(file))));
   `);
   expect(JSON.parse(stdout)).toEqual([]);
 });

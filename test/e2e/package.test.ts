@@ -1,8 +1,10 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { KEY_STRING, keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
+import { VERSION } from '../../src/version.js';
+import { BIN, KEY_STRING, keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
 import { atPoint } from '../support/preloads.js';
+import { testCli } from '../support/test-cli.js';
 
 const CREATE = ['create', 'ci', '--test-mode', '--scope', 'checkin:read'];
 
@@ -35,26 +37,82 @@ async function filesLoaded(place: Place, args: readonly string[]): Promise<strin
     const write = fs.writeFileSync;
     process.on('exit', () => write(${JSON.stringify(log)}, JSON.stringify(seen)));`,
   );
-  const { exitCode } = await place.tool(args, { node: ['-r', preload] });
+  const { exitCode } = await place.tool(args, { node: ['-r', preload], entry: BIN });
   expect(exitCode).toBe(0);
   return JSON.parse(readFileSync(log, 'utf8'));
 }
 
 const HEAVY =
-  /drizzle|better[-_]sqlite3|libsql|inquirer|prompts|clipboard|cli-table3|table\.cjs|engine\.cjs|chalk|paint|bcrypt|csv/;
+  /drizzle|better[-_]sqlite3|libsql|inquirer|prompts|clipboard|table|store-|keyring|chalk|paint|bcrypt|csv|ci-info|child_process|worker_threads/;
 
-test.each([['--help'], ['--version'], ['create', '--help'], []])('%s %s loads nothing heavy', async (...args) => {
+test.each([
+  [['--help'], ['page.txt']],
+  [[], ['page.txt']],
+  [['--version'], []],
+  [['create', '--help'], ['page-create.txt']],
+  [['store', 'copy', '-h'], ['page-store-copy.txt']],
+])('%j loads no code but the loader', async (args, pages) => {
   const loaded = await filesLoaded(new Place(), args);
-  expect(loaded.some((file) => file.endsWith('cli.cjs'))).toBe(true); // the record works
+  expect(loaded.some((file) => file.endsWith('loader.cjs'))).toBe(true); // the record works
+  const ours = loaded.filter((file) => file.includes('dist/bundle/') && !file.endsWith('loader.cjs'));
+  expect(ours.map((file) => path.basename(file))).toEqual(pages);
+});
+
+test('help that is drawn loads nothing heavy', async () => {
+  const loaded = await filesLoaded(new Place(), ['--help', '--no-color']);
+  expect(loaded.some((file) => file.endsWith('cli.cjs'))).toBe(true);
   expect(loaded.filter((file) => HEAVY.test(file))).toEqual([]);
+});
+
+test('each page that is printed without a command is the one that the command would draw', async () => {
+  const folder = path.join(ROOT, 'dist/bundle/help');
+  const pages = readdirSync(folder);
+  expect(pages.length).toBeGreaterThan(40);
+  for (const page of pages) {
+    const words = page.replace('.txt', '').split('-').slice(1);
+    const { stdout } = await testCli().run(...words, '--help');
+    expect(readFileSync(path.join(folder, page), 'utf8'), page).toBe(stdout);
+  }
+  const place = new Place();
+  const said = async (...args: string[]) => (await place.tool(args)).stdout;
+  expect(await said('list', '--help')).toBe(readFileSync(path.join(folder, 'page-list.txt'), 'utf8'));
+  expect(await said('--version')).toBe(`${VERSION}\n`);
+  expect((await place.tool(['list', '--help'], { env: { FORCE_COLOR: '1' } })).stdout).toContain('\u001b[1m');
+});
+
+test('an installed tool keeps the compiled form of what it loads for the next run, and never of what others wrote', async () => {
+  const place = new Place();
+  const tool = installCopy(place);
+  rmSync(place.file('copy/dist/bundle/compiled'), { recursive: true });
+  const run = (...args: string[]) => place.run(process.execPath, [tool, ...args], { env: { CI: '' } });
+  expect((await run(...CREATE)).exitCode).toBe(0);
+  const list = await run('list', '--json');
+  const folder = place.file('home/.cache/unlockos-keys');
+  const kept = readdirSync(folder).map((name) => name.split('.')[0]);
+  expect(kept.sort()).toEqual(['create', 'list']);
+  expect(await run('list', '--json')).toEqual(list);
+  for (const name of readdirSync(folder)) writeFileSync(path.join(folder, name), 'spoiled');
+  expect(await run('list', '--json')).toEqual(list);
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, 'no folder');
+  expect(await run('list', '--json')).toEqual(list);
 });
 
 test('a list loads the store, and nothing for prompts, hashing or the clipboard', async () => {
   const place = new Place();
   await place.key('ci');
   const loaded = await filesLoaded(place, ['list', '--json']);
-  expect(loaded.some((file) => file.endsWith('engine.cjs'))).toBe(true);
+  expect(loaded.some((file) => file.endsWith('store-open.cjs'))).toBe(true);
   expect(loaded.filter((file) => /inquirer|prompts|clipboardy|bcrypt|table\.cjs|csv/.test(file))).toEqual([]);
+});
+
+test('every file that package.json names exists', () => {
+  const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  const targets = [manifest.bin, manifest.man, manifest.exports].flatMap(function leaves(value: unknown): unknown[] {
+    return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value];
+  });
+  expect(targets.length).toBeGreaterThan(10);
+  expect(targets.filter((target) => !existsSync(path.join(ROOT, String(target))))).toEqual([]);
 });
 
 test.each<[string, (file: string) => void]>([
@@ -65,8 +123,8 @@ test.each<[string, (file: string) => void]>([
 ])("with V8's compiled form %s, the tool works all the same", async (_, spoil) => {
   const place = new Place();
   const entry = installCopy(place);
-  const bundle = place.file('copy/dist/bundle');
-  const compiled = readdirSync(bundle).filter((name) => name.endsWith('.v8'));
+  const bundle = place.file('copy/dist/bundle/compiled');
+  const compiled = readdirSync(bundle);
   expect(compiled).not.toEqual([]);
   for (const name of compiled) spoil(path.join(bundle, name));
   const made = await place.tool(CREATE, { entry });
@@ -103,14 +161,14 @@ test('without better-sqlite3 the tool uses libsql, and a store moves between the
   expect(await place.health()).toEqual(SOUND);
 });
 
-test('without any SQLite binding the tool says what to do, and --help works', async () => {
+test('without any SQLite engine the tool says what to do, and --help works', async () => {
   const place = new Place();
   const entry = installCopy(place, 'better-sqlite3', 'libsql');
   expect((await place.tool(['--help'], { entry })).exitCode).toBe(0);
   const { exitCode, stdout, stderr } = await place.tool(CREATE, { entry });
   expect({ exitCode, stdout }).toEqual({ exitCode: 8, stdout: '' });
-  expect(stderr).toContain('no SQLite binding is installed');
-  expect(stderr).toContain('hint: reinstall');
+  expect(stderr).toContain('no SQLite engine works here');
+  expect(stderr).toContain('hint: use Node 22.16 or newer');
 });
 
 test.each<[string, string[], number]>([
@@ -134,7 +192,7 @@ test('Node has nothing to warn of', async () => {
   const node = ['--trace-warnings', '--pending-deprecation', '--throw-deprecation'];
   for (const args of [['--version'], [...CREATE, '-q'], ['list'], ['list', '-o', 'csv'], ['doctor', '-q'], ['audit']]) {
     const { exitCode, stderr } = await place.tool(args, { node });
-    expect({ args, exitCode, stderr: stderr.replace(/^Made a new store: .*\n/, '') }).toEqual({
+    expect({ args, exitCode, stderr: stderr.replace(/^Created a new store: .*\n/, '') }).toEqual({
       args,
       exitCode: 0,
       stderr: '',

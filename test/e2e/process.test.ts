@@ -66,15 +66,26 @@ test.each([
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   const [key] = await place.keys();
   expect(key?.status).toBe('inactive');
-  expect(stderr).toContain(`error: the key string could not be delivered (${why}), so it was disabled: ${key?.id}`);
+  expect(stderr).toContain(
+    `error: the key string of ${JSON.stringify(key?.name)} could not be delivered (${why}), so the key was disabled: ${key?.id}`,
+  );
   expect(stderr).not.toMatch(KEY_STRING);
 });
 
-test.each(['list', '--help', '--version', 'doctor'])('%s on a full disk says so and ends with 1', async (command) => {
+test.each([
+  'list',
+  '--help',
+  '--version',
+  'doctor',
+  'disable ci --json',
+])('%s on a full disk says so and ends with 1', async (command) => {
   const place = new Place();
   await place.key('ci');
   const { exitCode, stderr } = await place.bash(`tool ${command} > /dev/full`);
-  expect({ exitCode, stderr: stderr.split(/[:,]/).slice(0, 2) }).toEqual({ exitCode: 1, stderr: ['error', ' ENOSPC'] });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(
+    /^(error: |\{"error":\{"code":"output_failed","message":")the output could not be written: the disk is full/,
+  );
 });
 
 // Node puts /dev/null in the place of a closed stdout, so that no file that is opened later takes its number.
@@ -120,7 +131,7 @@ test('under CI a key needs a declared sink: without one nothing is made', async 
   const place = new Place({ CI: 'true' });
   const { exitCode, stdout, stderr } = await place.tool(CREATE);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-  expect(stderr).toContain('a sink');
+  expect(stderr).toContain('a destination');
   expect(readdirSync(place.dir)).not.toContain('keys.db');
 });
 

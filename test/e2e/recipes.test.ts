@@ -1,20 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Place as AnyPlace, Place, ROOT } from '../support/built-tool.js';
+import { block } from '../support/documents.js';
+import { type FaultyIssuer, faultyIssuer, idToken } from '../support/faulty-issuer.js';
 
-// README's recipes, word for word, with the tool and a test of ours on PATH.
-
-const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
-
-function recipe(heading: string, mark: string): string {
-  const section = readme.slice(readme.indexOf(heading));
-  const blocks = [...section.matchAll(/```(?:sh|yaml)\n(.*?)```/gs)].map(([, text = '']) => text);
-  const found = blocks.find((text) => text.includes(mark));
-  if (found === undefined) throw new Error(`README has no block with ${mark}`);
-  return found;
-}
+// The recipes of the documents, word for word, with the tool and a test of ours on PATH.
 
 /** `unlockos-keys` on PATH, and an `npm` whose tests ask whether the key works, and note what they saw. */
 function machine(): Place {
@@ -40,23 +31,112 @@ async function step(place: Place, script: string, env: Record<string, string>) {
   return done;
 }
 
-test('GitLab: a key that lives as long as its job', async () => {
+/** A machine whose `npm test` notes its key, beside a server that issues keys in the place of the one that the documents name. */
+async function jobMachine() {
+  const [place, server] = [machine(), await faultyIssuer()];
+  place.write(
+    'bin/npm',
+    `#!/bin/sh\n[ "$1" != test ] || printf '%s' "$UNLOCKOS_API_KEY" > '${place.file('seen')}'\n`,
+    0o755,
+  );
+  const here = (text: string) => text.replaceAll('https://keys.acme.example', server.url);
+  /** The program had a key of the server, which is gone, and no store was made. */
+  const wasServed = (calls: string[]) => {
+    expect(server.calls.map(({ method }) => method)).toEqual(calls);
+    expect(seen(place)).toBe(server.made.at(-1)?.key);
+    expect(existsSync(place.store)).toBe(false);
+  };
+  return { place, server, here, wasServed };
+}
+
+interface GithubJob {
+  readonly permissions?: Record<string, string>;
+  readonly env?: Record<string, string>;
+  readonly steps: readonly { run?: string; if?: string }[];
+}
+
+const githubJob = (text: string) => (parse(text) as { jobs: { test: GithubJob } }).jobs.test;
+
+/** The variables of the runner: what asks for ID tokens is among them only if the job may. */
+function runner(server: FaultyIssuer, job: GithubJob): Record<string, string> {
+  return job.permissions?.['id-token'] === 'write' ? server.github : { CI: 'true', GITHUB_ACTIONS: 'true' };
+}
+
+test.each([
+  ['README.md', () => block('README.md', 'workflows/test.yml')],
+  ['docs/ci.md', () => block('docs/ci.md', 'workflows/test.yml')],
+])('GitHub, in %s: a key of a server for one program', async (_, text) => {
+  const { place, server, here, wasServed } = await jobMachine();
+  const job = githubJob(here(text()));
+  for (const { run } of job.steps) if (run !== undefined) await step(place, run, runner(server, job));
+  wasServed(['GET', 'POST', 'GET', 'DELETE']);
+  expect(server.keys.size).toBe(0);
+});
+
+test('GitHub: a key of a server for the steps of a job', async () => {
+  const { place, server, here, wasServed } = await jobMachine();
+  const job = githubJob(here(block('docs/ci.md', 'workflows/steps.yml')));
+  const env = { ...runner(server, job), GITHUB_ENV: place.write('github-env', '') };
+  const [create, use] = job.steps.map(({ run = '' }) => run);
+  const { stdout, stderr } = await step(place, create ?? '', env);
+  const [, key = ''] = /^UNLOCKOS_API_KEY=(unlk_test_\S+)$/m.exec(readFileSync(env.GITHUB_ENV, 'utf8')) ?? [];
+  await step(place, use ?? '', { ...env, UNLOCKOS_API_KEY: key });
+  wasServed(['GET', 'POST']);
+  expect((stdout + stderr).replaceAll(`::add-mask::${key}`, '')).not.toContain(key.slice(23));
+  expect(JSON.parse(server.calls[1]?.body ?? '')).toEqual({ scopes: ['checkin:read'], ttl: '30m' });
+});
+
+test('GitLab: a key of a server for one program', async () => {
+  const { place, server, here, wasServed } = await jobMachine();
+  const job = parse(here(block('docs/ci.md', 'image: node'))).test as {
+    id_tokens: Record<string, { aud: string }>;
+    script: string[];
+  };
+  const tokens = Object.entries(job.id_tokens).map(([name, { aud }]) => [name, idToken(aud)]);
+  for (const line of job.script)
+    await step(place, line, { CI: 'true', GITLAB_CI: 'true', ...Object.fromEntries(tokens) });
+  wasServed(['POST', 'DELETE']);
+  expect(server.keys.size).toBe(0);
+});
+
+test('Buildkite, CircleCI and Kubernetes: a key of a server for one program', async () => {
+  const { place, server, here, wasServed } = await jobMachine();
+  place.write('bin/buildkite-agent', `#!/bin/sh\n[ "$4" = '${server.url}' ] && echo '${server.token()}'\n`, 0o755);
+  place.write('bin/circleci', `#!/bin/sh\n[ "$5" = '{"aud":"${server.url}"}' ] && echo '${server.token()}'\n`, 0o755);
+  const projected = place.write('projected', server.token());
+  const recipes = [
+    block('docs/ci.md', '# Buildkite'),
+    block('docs/ci.md', '# CircleCI'),
+    block('docs/ci.md', '# Kubernetes').replace('/var/run/secrets/keys/token', projected),
+  ];
+  for (const recipe of recipes) await step(place, here(recipe), {});
+  wasServed(['POST', 'DELETE', 'POST', 'DELETE', 'POST', 'DELETE']);
+  expect(server.keys.size).toBe(0);
+});
+
+test('GitLab, with a token: a key that lives as long as its job', async () => {
   const place = machine();
   await place.key('other');
-  const job = parse(recipe('### In CI', 'gitlab-ci')).test as { script: string[] };
+  const job = parse(block('docs/ci.md', '.gitlab-ci.yml, with')).test as { script: string[] };
   for (const line of job.script) await step(place, line, { CI: 'true', GITLAB_CI: 'true' });
   expect(seen(place)).toBe('valid\n');
   expect(await place.names()).toEqual(['other']);
   expect(await place.health()).toEqual({ doctor: 0, audit: 0 });
 });
 
-test('GitHub: a key that the steps of a job share', async () => {
+test('GitHub, with a token: a key that the steps of a job share', async () => {
   const place = machine();
-  const { jobs } = parse(recipe('### In CI', 'workflows/test.yml')) as {
-    jobs: { test: { steps: { run: string; if?: string }[] } };
+  const { jobs } = parse(block('docs/ci.md', 'workflows/token.yml')) as {
+    jobs: { test: { env: Record<string, string>; steps: { run: string; if?: string }[] } };
   };
+  const expressions = jobs.test.env.KEY_NAME?.match(/\$\{\{ [\w.-]+ \}\}/g);
+  expect(expressions).toEqual(
+    ['run_id', 'run_attempt', 'job', 'strategy'].map((part) => expect.stringContaining(part)),
+  );
+  const KEY_NAME = jobs.test.env.KEY_NAME?.replace(/\$\{\{.*?\}\}/g, '17171717171') ?? '';
+  await place.key('other');
   const file = place.write('github-env', '');
-  const runner = { CI: 'true', GITHUB_ACTIONS: 'true', GITHUB_ENV: file, GITHUB_RUN_ID: '4711' };
+  const runner = { CI: 'true', GITHUB_ACTIONS: 'true', GITHUB_ENV: file, KEY_NAME };
   const logs: string[] = [];
   for (const { run } of jobs.test.steps) {
     const [, value = ''] = /UNLOCKOS_API_KEY(?:=|<<\S+\n)(unlk_\S+)/.exec(readFileSync(file, 'utf8')) ?? [];
@@ -64,18 +144,17 @@ test('GitHub: a key that the steps of a job share', async () => {
     logs.push(stdout + stderr);
   }
   expect(seen(place)).toBe('valid\n');
-  expect(await place.names()).toEqual([]);
+  expect(await place.names()).toEqual(['other']);
   const keyString = /unlk_\S+/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
   expect(logs.join('').replaceAll(`::add-mask::${keyString}`, '')).not.toContain(keyString.slice(23));
 });
 
 test('a shell script: a key file that goes with the script', async () => {
   const place = machine();
-  await step(place, recipe('### In CI', '#!/bin/sh'), {});
+  await step(place, block('docs/ci.md', '#!/bin/sh'), {});
   expect(seen(place)).toBe('valid\n');
   expect(await place.names()).toEqual([]);
-  const left = await place.run('ls', ['-a']);
-  expect(left.stdout).not.toContain('.key');
+  expect((await place.run('find', ['tmp', '-name', 'key'])).stdout).toBe('');
 });
 
 test('the leak drill: dead, replaced, audited', async () => {
@@ -89,7 +168,9 @@ test('the leak drill: dead, replaced, audited', async () => {
   await place.run('git', [...git, 'rm', '-q', 'config.env']);
   await place.run('git', [...git, 'commit', '-qm', 'nobody saw']);
   expect(existsSync(place.file('config.env'))).toBe(false);
-  const [scan = '', replace = '', audit = ''] = recipe('### A leaked key', 'scan --git-history').trim().split('\n');
+  const [scan = '', replace = '', audit = ''] = block('docs/rotation-and-leaks.md', 'scan --git-history')
+    .trim()
+    .split('\n');
   const found = await place.run('bash', ['-c', scan]);
   expect(found.exitCode, found.stderr).toBe(7);
   expect(found.stdout).toContain('config.env');

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { keyStrings, Place, ROOT } from '../support/built-tool.js';
+import { keyStrings, Place, TOOL } from '../support/built-tool.js';
 
 /** `run` with a command that says when it is up, what it was given, and what it hears; it ends on its third signal, or SIGTERM, with 9. */
 function running(place: Place, flags: readonly string[] = []) {
@@ -14,16 +13,7 @@ function running(place: Place, flags: readonly string[] = []) {
      setInterval(() => {}, 1000);
      console.log('up ' + process.env.UNLOCKOS_API_KEY + ' ' + process.pid);`,
   );
-  const tool = [
-    path.join(ROOT, 'bin/unlockos-keys.js'),
-    'run',
-    '-s',
-    'plan:read',
-    ...flags,
-    '--',
-    process.execPath,
-    command,
-  ];
+  const tool = [TOOL, 'run', '-s', 'plan:read', ...flags, '--', process.execPath, command];
   const child = spawn(process.execPath, tool, { cwd: place.dir, env: place.env(), stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   return { child, said: reader(child) };
@@ -95,5 +85,30 @@ test('in a terminal, Ctrl-C reaches the command once', async () => {
   await screen.shows(/heard 1/);
   screen.type('q\r');
   expect((await screen.exit).exitCode).toBe(41);
+  expect(await place.names()).toEqual([]);
+});
+
+test.each([
+  ['a pipe', (start: string) => `cat fifo | ${start}`],
+  ['a file', (start: string) => `${start} < /dev/null`],
+])('in a terminal, with stdin from %s, Ctrl-C reaches the command once, and its clean-up is not cut', async (_, line) => {
+  const place = new Place();
+  const command = place.write(
+    'command.mjs',
+    `let heard = 0;
+     process.on('SIGINT', () => {
+       console.log('heard ' + ++heard);
+       if (heard === 1) setTimeout(() => { console.log('cleaned up after ' + heard); process.exit(40 + heard); }, 300);
+     });
+     console.log('up'); setInterval(() => {}, 1000);`,
+  );
+  await place.run('mkfifo', ['fifo']);
+  const screen = place.shell();
+  await screen.shows(/ready>/);
+  screen.type(`${line(`tool run -s plan:read -- '${process.execPath}' '${command}'`)}; echo "code $?"\r`);
+  await screen.shows(/^up$/m);
+  screen.press('ctrl-c');
+  await screen.shows(/^cleaned up after 1$/m);
+  await screen.shows(/cleaned up after 1[\s\S]*(^code 41|^ready>)/m);
   expect(await place.names()).toEqual([]);
 });

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { freshKeyring } from '../support/keyrings.js';
-import { change, ENGINES, newKey } from '../support/stores.js';
+import { change, ENGINES, newKey, storeOf } from '../support/stores.js';
 
 describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
   test('is an id, a name, the mask or a prefix, as people type them', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create(
+    await storeOf(keyring).create(
       [newKey('Partner Check-in', { id: '01abcdefghjk' }), newKey('other', { id: '01zzzzzzzzzz' })],
       change(),
     );
@@ -40,13 +40,13 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
     ['x'.repeat(100_000), 'not_found'],
   ])('%j is %s', async (ref, code) => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create([newKey('a', { id: '01zzzzzzzzz1' }), newKey('b', { id: '01zzzzzzzzz2' })], change());
+    await storeOf(keyring).create([newKey('a', { id: '01zzzzzzzzz1' }), newKey('b', { id: '01zzzzzzzzz2' })], change());
     await expect(keyring.show(ref)).rejects.toMatchObject({ code });
   });
 
   test('an ambiguous one lists the candidates; a near miss is guessed', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create(
+    await storeOf(keyring).create(
       [newKey('partner', { id: '01zzzzzzzzz1' }), newKey('other', { id: '01zzzzzzzzz2' })],
       change(),
     );
@@ -54,16 +54,34 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
     await expect(keyring.show('partnr')).rejects.toMatchObject({ hint: 'did you mean "partner"?' });
   });
 
-  test("a name that is another key's id is never followed silently", async () => {
+  test('a whole id is always the id, whatever another key is called', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create([newKey('real', { id: '01zzzzzzzzz1' }), newKey('01zzzzzzzzz1')], change());
-    await expect(keyring.show('01zzzzzzzzz1')).rejects.toMatchObject({ code: 'ambiguous' });
-    expect((await keyring.show('real')).name).toBe('real');
+    const [id, gone] = ['01zzzzzzzzz1', '01zzzzzzzzz2'];
+    await storeOf(keyring).create([newKey('real', { id }), newKey('leaked', { id: gone })], change());
+    await storeOf(keyring).create(
+      [
+        newKey(id),
+        newKey(`unlk_live_${id}`),
+        newKey(gone.toUpperCase()),
+        newKey('partnercheck'),
+        newKey(`unlk_test_${gone}_…`),
+      ],
+      change(),
+    );
+    for (const ref of [id, id.toUpperCase(), `unlk_test_${id}`, `unlk_live_${id}_…`, `UNLK_LIVE_${id}`])
+      expect((await keyring.show(ref)).name, ref).toBe('real');
+    await keyring.delete(gone);
+    for (const ref of [gone, gone.toUpperCase(), `unlk_test_${gone}`, `unlk_test_${gone}_…`]) {
+      await expect(keyring.show(ref), ref).rejects.toMatchObject({ code: 'not_found' });
+      await expect(keyring.disable(ref), ref).rejects.toMatchObject({ code: 'not_found' });
+      expect(await keyring.auditKeyId(ref)).toBe(gone);
+    }
+    expect((await keyring.show('partnercheck')).name).toBe('partnercheck'); // no key has or had that id
   });
 
   test('more than five candidates are counted, not listed', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create(
+    await storeOf(keyring).create(
       Array.from({ length: 7 }, (_, i) => newKey(`key ${i}`, { id: `01zzzzzzzzz${i}` })),
       change(),
     );
@@ -74,7 +92,7 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
 
   test('five are listed, all of them', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create(
+    await storeOf(keyring).create(
       Array.from({ length: 5 }, (_, i) => newKey(`key ${i}`, { id: `01zzzzzzzzz${i}` })),
       change(),
     );
@@ -83,14 +101,17 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
 
   test('an exact name goes before a prefix that reads the same', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create([newKey('01zz', { id: '0aaaaaaaaaaa' }), newKey('x', { id: '01zzzzzzzzz2' })], change());
+    await storeOf(keyring).create(
+      [newKey('01zz', { id: '0aaaaaaaaaaa' }), newKey('x', { id: '01zzzzzzzzz2' })],
+      change(),
+    );
     expect((await keyring.show('01zz')).id).toBe('0aaaaaaaaaaa');
     expect((await keyring.show('01zzz')).id).toBe('01zzzzzzzzz2');
   });
 
   test('a name in two Unicode forms is one name', async () => {
     const keyring = await freshKeyring(engine);
-    await keyring.store.create([newKey('Caf\u00e9'), newKey('施設連携')], change());
+    await storeOf(keyring).create([newKey('Caf\u00e9'), newKey('施設連携')], change());
     for (const ref of ['Cafe\u0301', 'CAFE\u0301', 'caf\u00e9'])
       expect((await keyring.show(ref)).name).toBe('Caf\u00e9');
     expect((await keyring.show('施設連携')).name).toBe('施設連携');

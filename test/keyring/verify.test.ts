@@ -5,7 +5,7 @@ import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Verifier } from '../../src/verifier/verifier.js';
 import { another, freshKeyring, make } from '../support/keyrings.js';
 import { refusal, usage } from '../support/refusal.js';
-import { change, ENGINES, newKey, rawDatabase, START } from '../support/stores.js';
+import { change, ENGINES, newKey, rawDatabase, START, storeOf } from '../support/stores.js';
 
 describe.each(ENGINES)('verify, on %s', (engine) => {
   test('every change of one character, and every look-alike, is invalid', async () => {
@@ -37,7 +37,7 @@ describe.each(ENGINES)('verify, on %s', (engine) => {
   ])('a stored hash like %.12s… is invalid, at once', async (hash) => {
     const keyring = await freshKeyring(engine);
     const { keyString, key } = await make(keyring, 'a');
-    const db = await rawDatabase(keyring.store.location, engine);
+    const db = await rawDatabase(keyring.location, engine);
     await db.rows('update api_keys set hash = ? where id = ?', hash, key.id);
     expect((await keyring.verify(keyString)).verdict).toBe('invalid');
   });
@@ -74,7 +74,7 @@ describe.each(ENGINES)('verify, on %s', (engine) => {
   test('a store that cannot answer throws: it says neither valid nor invalid', async () => {
     const keyring = await freshKeyring(engine);
     const { keyString } = await make(keyring, 'a');
-    await (await rawDatabase(keyring.store.location, engine)).exec('drop table key_usage');
+    await (await rawDatabase(keyring.location, engine)).exec('drop table key_usage');
     await expect(keyring.verify(keyString)).rejects.toMatchObject({ name: 'KeysError', code: 'store_unavailable' });
   });
 
@@ -104,7 +104,7 @@ describe.each(ENGINES)('verify, on %s', (engine) => {
     const keyring = await freshKeyring(engine);
     const [mine, other] = [await parts(), await parts()];
     const { id, guard, hash } = mine;
-    await keyring.store.create([newKey('a', { id, guard, hash, ...wrong(mine, other) })], change());
+    await storeOf(keyring).create([newKey('a', { id, guard, hash, ...wrong(mine, other) })], change());
     expect((await keyring.verify(mine.keyString)).verdict).toBe(verdict);
   });
 
@@ -130,7 +130,7 @@ describe.each(ENGINES)("a server's verifier, on %s", (engine) => {
     const keyring = await freshKeyring(engine, clock);
     const expiresAt = new Date(START.getTime() + 1000);
     const [mine, foreign] = [await make(keyring, 'a', { expiresAt }), await make(keyring, 'b', { mode: 'live' })];
-    const verifier = new Verifier(keyring.store, { environment: 'test', now: () => clock.now.getTime() });
+    const verifier = new Verifier(storeOf(keyring), { environment: 'test', now: () => clock.now.getTime() });
     const verdict = async (...args: Parameters<typeof verifier.verify>) => (await verifier.verify(...args)).verdict;
     expect(await verdict(mine.keyString)).toBe('valid');
     expect(await verdict(mine.keyString, { scopes: ['checkin:read'] })).toBe('valid');
@@ -147,12 +147,12 @@ describe.each(ENGINES)("a server's verifier, on %s", (engine) => {
   });
 
   test.each([undefined, null, '', 61, [], {}, ['key'], { toString: () => 'key' }])('%j is invalid', async (header) => {
-    const verifier = new Verifier((await freshKeyring(engine)).store, { environment: 'test' });
+    const verifier = new Verifier(storeOf(await freshKeyring(engine)), { environment: 'test' });
     expect(await verifier.verify(header)).toEqual({ verdict: 'invalid' });
   });
 
   test.each(['staging', '', 'LIVE', undefined])('an environment of %j is refused', async (environment) => {
-    const { store } = await freshKeyring(engine);
+    const store = storeOf(await freshKeyring(engine));
     expect(refusal(() => new Verifier(store, { environment: environment as 'live' }))).toEqual(usage);
   });
 });

@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Keyring } from '../../src/keyring/keyring.js';
+import { applyPlan } from '../../src/manifest/apply.js';
 import { PENDING_LABEL } from '../../src/manifest/manifest.js';
 import { another, freshKeyring, make } from '../support/keyrings.js';
 import { applied, DAY, HOUR, manifestOf, People, planOf, refused } from '../support/manifests.js';
-import { ENGINES, START } from '../support/stores.js';
+import { openRaw } from '../support/raw-database.js';
+import { DEFAULT_ENGINE, ENGINES, markUsed, START, storeOf } from '../support/stores.js';
 
 describe.each(ENGINES)('on %s', (engine) => {
   test('a manifest is applied, changed, rotated, disabled, enabled and pruned', async () => {
@@ -47,7 +50,7 @@ describe.each(ENGINES)('on %s', (engine) => {
     expect(done.map(({ step }) => step.action)).toEqual(['edit', 'rotate', 'disable']);
     const successor = await keyring.show('one');
     expect(successor).toMatchObject({
-      name: 'one',
+      name: 'ONE', // the letter case of the manifest
       scopes: ['plan:read'],
       description: 'other',
       rateLimit: { limit: 5, windowSeconds: 1 },
@@ -83,6 +86,63 @@ describe.each(ENGINES)('on %s', (engine) => {
     expect((await keyring.auditVerify()).problems).toEqual([]);
   });
 
+  const OTHERS: Record<string, (keyring: Keyring, id: string) => Promise<unknown>> = {
+    labels: (keyring, id) => keyring.edit(id, { labels: { manifest: 'm', team: 'theirs' } }),
+    disables: (keyring, id) => keyring.disable(id),
+    rotates: (keyring, id) => keyring.rotate(id, { overlapMs: HOUR }),
+    adopts: (keyring, id) => keyring.edit(id, { labels: { manifest: 'other' } }),
+  };
+
+  test.each([
+    { step: 'edit', entry: { description: 'new' }, other: 'labels' },
+    { step: 'edit', entry: { description: 'new' }, other: 'adopts' },
+    { step: 'disable', entry: { disabled: true }, other: 'rotates' },
+    { step: 'disable', entry: { disabled: true }, other: 'labels' },
+    { step: 'rotate', entry: { scopes: ['checkin:read'] }, other: 'disables' },
+    { step: 'rotate', entry: { scopes: ['checkin:read'] }, other: 'labels' },
+  ])('$step does nothing to a key that somebody else $other between plan and apply', async ({ step, entry, other }) => {
+    const clock = { now: START };
+    const keyring = await freshKeyring(engine, clock);
+    await applied(keyring, manifestOf([{ name: 'one' }]), clock);
+    const { id } = await keyring.show('one');
+    const plan = await planOf(keyring, manifestOf([{ name: 'one', ...entry }]), clock.now);
+    expect(plan.steps.map(({ action }) => action)).toEqual([step]);
+    await OTHERS[other]?.(await another(keyring, engine, clock), id);
+    const before = await keyring.show(id);
+    const run = {
+      operationId: `meanwhile-${step}-${other}`,
+      overlapMs: HOUR,
+      destinationOf: new People().destinationOf,
+    };
+    await expect(applyPlan(keyring, plan, run)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('changed meanwhile'),
+    });
+    expect(await keyring.show(id)).toEqual(before);
+  });
+
+  test('two manifests that adopt one key at once: one has it, and the other says so', async () => {
+    const clock = { now: START };
+    const keyring = await freshKeyring(engine, clock);
+    await make(keyring, 'shared');
+    const entry = { name: 'shared', scopes: ['checkin:read'] };
+    const plans = await Promise.all(
+      ['a', 'b'].map((name) => planOf(keyring, manifestOf([entry], { name }), clock.now, { adopt: true })),
+    );
+    const outcomes = await Promise.allSettled(
+      plans.map((plan, i) =>
+        applyPlan(keyring, plan, {
+          operationId: `adopt-${i}-run`,
+          overlapMs: 0,
+          destinationOf: new People().destinationOf,
+        }),
+      ),
+    );
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const winner = outcomes.findIndex(({ status }) => status === 'fulfilled');
+    expect((await keyring.show('shared')).labels).toEqual({ manifest: ['a', 'b'][winner] });
+  });
+
   test('a run that was killed with a key string in its hands is finished by the next', async () => {
     const keyring = await freshKeyring(engine);
     const clock = { now: START };
@@ -108,7 +168,15 @@ describe.each(ENGINES)('on %s', (engine) => {
   });
 });
 
-const ENGINE = 'better-sqlite3';
+const ENGINE = DEFAULT_ENGINE;
+
+/** Marks a key as used by another process, in the very moment of the call. */
+function userOf(keyring: Keyring): (id: string) => void {
+  const db = openRaw(keyring.location, ENGINE);
+  onTestFinished(() => void db.close());
+  const key = (id: string) => `(select seq from api_keys where id = '${id}')`;
+  return (id) => db.exec(`update key_usage set last_used_at = ${START.getTime()} where key_seq = ${key(id)}`);
+}
 
 describe('a key string that cannot be handed out', () => {
   test('of a new key: it is disabled, the rest is not begun, and the next run makes it anew', async () => {
@@ -119,7 +187,7 @@ describe('a key string that cannot be handed out', () => {
     const lost = await keyring.show('two');
     expect(error.code).toBe('delivery_failed');
     expect(error.message).toBe(
-      `the key string of "two" could not be delivered (ENOSPC), so it was disabled: ${lost.id}`,
+      `the key string of "two" could not be delivered (ENOSPC), so the key was disabled: ${lost.id}`,
     );
     expect(lost.status).toBe('inactive');
     expect((await keyring.list()).keys).toHaveLength(2);
@@ -141,7 +209,7 @@ describe('a key string that cannot be handed out', () => {
     const other = manifestOf([{ name: 'one', scopes: ['plan:create'] }]);
     clock.now = new Date(START.getTime() + HOUR);
     const error = await refused(applied(keyring, other, clock, new People({ at: 'deliver', after: 0 })));
-    expect(error.message).toContain(`(${old.id}) works until 2026-11-24T11:00:00.000Z`);
+    expect(error.message).toContain(`(${old.id}) works only until 2026-11-24T11:00:00.000Z`);
 
     const people = new People();
     const done = await applied(keyring, other, clock, people);
@@ -155,7 +223,7 @@ describe('a key string that cannot be handed out', () => {
 
   test('where that shows before the key is made, nothing is made', async () => {
     const keyring = await freshKeyring(ENGINE);
-    const failing = new People({ at: 'prepare', after: 0 });
+    const failing = new People({ at: 'probe', after: 0 });
     const error = await refused(applied(keyring, manifestOf([{ name: 'one' }]), { now: START }, failing));
     expect(error.message).toBe('there is no directory');
     expect((await keyring.list()).keys).toEqual([]);
@@ -168,7 +236,7 @@ describe('a key string that cannot be handed out', () => {
       scopes: ['plan:read'],
       labels: { manifest: 'm', [PENDING_LABEL]: 'pending' },
     });
-    await keyring.store.markUsed([{ id: key.id, at: START }]);
+    await markUsed(storeOf(keyring), [{ id: key.id, at: START }]);
     const done = await applied(keyring, manifestOf([{ name: 'one' }]), clock);
     expect(done.map(({ step }) => step.action)).toEqual(['edit']);
     expect(await keyring.show('one')).toMatchObject({ id: key.id, labels: { manifest: 'm' } });
@@ -185,15 +253,9 @@ describe('between plan and step', () => {
     await keyring.disable(one);
     await keyring.disable(two);
     // The first deletion is the moment in which somebody needs the second key.
-    let meanwhile: Promise<unknown> = Promise.resolve();
-    const run = applied(keyring, manifestOf([]), clock, new People(), {
-      prune: true,
-      onDone: () => {
-        meanwhile = keyring.store.markUsed([{ id: two.id, at: START }]);
-      },
-    });
+    const use = userOf(keyring);
+    const run = applied(keyring, manifestOf([]), clock, new People(), { prune: true, onDone: () => use(two.id) });
     const error = await refused(run);
-    await meanwhile;
     expect(error.code).toBe('conflict');
     expect(error.message).toContain(`(${two.id}) was changed or used meanwhile`);
     expect((await keyring.list()).keys.map(({ id }) => id)).toEqual([two.id]);
@@ -205,15 +267,10 @@ describe('between plan and step', () => {
     const labels = { manifest: 'm', [PENDING_LABEL]: 'pending' };
     const { key } = await make(keyring, 'two', { scopes: ['plan:read'], labels });
     await make(keyring, 'one', { labels: { manifest: 'm' } });
-    let meanwhile: Promise<unknown> = Promise.resolve();
+    const use = userOf(keyring);
     const manifest = manifestOf([{ name: 'one', scopes: ['checkin:read'], description: 'edited' }, { name: 'two' }]);
-    const run = applied(keyring, manifest, clock, new People(), {
-      onDone: () => {
-        meanwhile = keyring.store.markUsed([{ id: key.id, at: START }]);
-      },
-    });
-    expect((await refused(run)).message).toContain(`(${key.id}) was changed or used meanwhile`);
-    await meanwhile;
+    const run = applied(keyring, manifest, clock, new People(), { onDone: () => use(key.id) });
+    expect((await refused(run)).message).toContain(`(${key.id}) was changed or used after the plan was made`);
     const done = await applied(keyring, manifest, clock);
     expect(done.map(({ step }) => step.action)).toEqual(['edit']);
     expect((await keyring.show('two')).id).toBe(key.id);
@@ -223,13 +280,16 @@ describe('between plan and step', () => {
     const clock = { now: START };
     const keyring = await freshKeyring(ENGINE, clock);
     const manifest = manifestOf([{ name: 'one' }]);
-    const handout = {
-      prepare: async () => {
-        await make(keyring, 'One', { scopes: ['plan:read'] });
-        return { deliver: async () => {} };
-      },
+    const people = {
+      destinationOf: () => ({
+        probe: async () => {
+          await make(keyring, 'One', { scopes: ['plan:read'] });
+        },
+        deliver() {},
+        abandon() {},
+      }),
     };
-    expect((await refused(applied(keyring, manifest, clock, handout))).code).toBe('name_taken');
-    expect((await refused(planOf(keyring, manifest, clock.now))).message).toContain('and no manifest made it');
+    expect((await refused(applied(keyring, manifest, clock, people))).code).toBe('name_taken');
+    expect((await refused(planOf(keyring, manifest, clock.now))).message).toContain('and no manifest created it');
   });
 });

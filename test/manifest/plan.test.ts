@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { ApiKey } from '../../src/domain/api-key.js';
+import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import type { CatalogueScope } from '../../src/domain/scopes.js';
+import { changesOf } from '../../src/manifest/changes.js';
 import { PENDING_LABEL } from '../../src/manifest/manifest.js';
-import { changesOf, type PlanOptions, planManifest } from '../../src/manifest/plan.js';
+import { type PlanOptions, planManifest } from '../../src/manifest/plan.js';
 import { DAY, manifestOf } from '../support/manifests.js';
 import { refusal } from '../support/refusal.js';
 import { START } from '../support/stores.js';
@@ -21,9 +22,8 @@ const keyOf = (fields: Partial<ApiKey> = {}): ApiKey => ({
   createdAt: START,
   updatedAt: START,
   lastUsedAt: null,
+  ...FIELD_DEFAULTS,
   labels: OURS,
-  rotatedFrom: null,
-  rotatedTo: null,
   ...fields,
 });
 
@@ -33,39 +33,49 @@ const entry = (scope: string, retired = false): CatalogueScope => {
 };
 const CATALOGUE = [entry('plan:read'), entry('plan:create'), entry('plan:old', true)];
 
-function plan(keys: readonly object[], present: readonly ApiKey[], options: Partial<PlanOptions> = {}, more = {}) {
-  return planManifest(manifestOf(keys, more), { keys: present, catalogue: CATALOGUE }, { now: START, ...options });
+function plan(keys: readonly object[], current: readonly ApiKey[], options: Partial<PlanOptions> = {}, more = {}) {
+  return planManifest(manifestOf(keys, more), { keys: current, catalogue: CATALOGUE }, { now: START, ...options });
 }
 
 const steps = (...args: Parameters<typeof plan>) => plan(...args).steps.map(({ action }) => action);
 
 describe('what cannot be is refused, all at once', () => {
   test.each<[string, object, Partial<ApiKey>, string]>([
-    ['a key that nobody owns', {}, { labels: {} }, 'a key named "one" exists (7k2m9xw4q8rs), and no manifest made it'],
+    [
+      'a key that nobody owns',
+      {},
+      { labels: {} },
+      'a key named "one" exists (7k2m9xw4q8rs), and no manifest created it',
+    ],
     [
       'a key of another manifest',
       {},
       { labels: { manifest: 'x' } },
       'key "one" (7k2m9xw4q8rs) belongs to manifest "x"',
     ],
-    ['another mode', { mode: 'live' }, {}, 'key "one" (7k2m9xw4q8rs) is a test key, and the mode never changes'],
+    [
+      'another mode',
+      { mode: 'live' },
+      {},
+      'key "one" (7k2m9xw4q8rs) is a test key, and the mode of a key cannot be changed',
+    ],
     [
       'other scopes of an inactive key',
       { scopes: ['plan:create'] },
       { status: 'inactive' },
-      'is inactive and has another scopes',
+      'is inactive, and its scopes can only change by rotation',
     ],
     [
       'other scopes of a key to be disabled',
       { scopes: ['plan:create'], disabled: true },
       {},
-      'is to be disabled and has another scopes',
+      'is to be disabled, and its scopes can only change by rotation',
     ],
     [
       'another expiry, rotated by hand',
       { expiresAt: '2027-01-01' },
       { rotatedTo: 'abcd' },
-      'was rotated already, to abcd',
+      'was already rotated, to abcd',
     ],
   ])('%s is a conflict', (_, wanted, present, message) => {
     const error = refusal(() => plan([{ name: 'one', ...wanted }], [keyOf(present)]));
@@ -81,9 +91,14 @@ describe('what cannot be is refused, all at once', () => {
       {},
       'scope "plan:raed" is not in the catalogue, did you mean plan:read?',
     ],
-    ['a retired scope', { scopes: ['plan:old'] }, {}, 'scope "plan:old" is retired; no new key can take it'],
-    ['a retired scope of the catalogue', {}, { scopes: ['plan:old'] }, 'scope "plan:old" is retired for good'],
-    ['an expiry that has passed', { expiresAt: '2026-01-01' }, {}, '2026-01-01T00:00:00.000Z has passed'],
+    ['a retired scope', { scopes: ['plan:old'] }, {}, 'scope "plan:old" is retired, so no new key can have it'],
+    [
+      'a retired scope of the catalogue',
+      {},
+      { scopes: ['plan:old'] },
+      'scope "plan:old" is retired, and cannot be added again',
+    ],
+    ['an expiry that is in the past', { expiresAt: '2026-01-01' }, {}, '2026-01-01T00:00:00.000Z is in the past'],
   ])('%s is usage', (_, wanted, more, message) => {
     const error = refusal(() => plan([{ name: 'one', ...wanted }], [], {}, more));
     expect(error.code).toBe('usage');
@@ -111,6 +126,27 @@ describe('what cannot be is refused, all at once', () => {
   });
 });
 
+test('--adopt-from moves keys from the manifest that it names, and from no other', () => {
+  const theirs = keyOf({ labels: { manifest: 'x', team: 'a' } });
+  const moved = plan([{ name: 'one' }], [theirs], { adoptFrom: 'x' });
+  expect(moved.steps).toMatchObject([{ action: 'edit', adopts: true, patch: { labels: { team: 'a', ...OURS } } }]);
+  for (const owner of ['y', undefined]) {
+    const other = keyOf({ labels: owner === undefined ? {} : { manifest: owner } });
+    expect(refusal(() => plan([{ name: 'one' }], [other], { adoptFrom: 'x' })).code).toBe('conflict');
+  }
+  expect(refusal(() => plan([{ name: 'one' }], [theirs], { adopt: true })).message).toContain('--adopt-from x');
+  expect(plan([], [theirs], { adoptFrom: 'x', prune: true }).steps).toEqual([]);
+});
+
+test('the note of an expired key leads to no error', () => {
+  const past = new Date(START.getTime() - DAY);
+  const entry = { name: 'one', expiresAt: past.toISOString() };
+  const expired = plan([entry], [keyOf({ expiresAt: past })]);
+  expect(expired).toMatchObject({ steps: [], notes: [expect.stringContaining('write a later expiresAt')] });
+  const rotatedByHand = plan([entry], [keyOf({ expiresAt: new Date(START.getTime() + DAY) })]);
+  expect(rotatedByHand).toMatchObject({ steps: [], notes: [expect.stringContaining('write a later expiresAt')] });
+});
+
 describe('what the manifest does not say stays', () => {
   test('in every field', () => {
     const key = keyOf({
@@ -122,7 +158,7 @@ describe('what the manifest does not say stays', () => {
     });
     const { steps: none, notes } = plan([{ name: 'one' }], [key]);
     expect(none).toEqual([]);
-    expect(notes).toEqual(['"one" (7k2m9xw4q8rs) is inactive and stays so; disabled: false would enable it']);
+    expect(notes).toEqual(['"one" (7k2m9xw4q8rs) is inactive and stays inactive; disabled: false would enable it']);
   });
 
   test('null and {} say something: a description and labels are taken away', () => {
@@ -138,7 +174,7 @@ describe('what the manifest does not say stays', () => {
   test('a key that has expired is said to have, and not made anew', () => {
     const { steps: none, notes } = plan([{ name: 'one', expires: '1d' }], [keyOf({ expiresAt: START })]);
     expect(none).toEqual([]);
-    expect(notes.join()).toContain('unlockos-keys rotate 7k2m9xw4q8rs renews it');
+    expect(notes.join()).toContain('to renew it, run unlockos-keys rotate 7k2m9xw4q8rs');
   });
 
   test('a retired scope that a key already holds is no matter', () => {
@@ -149,7 +185,7 @@ describe('what the manifest does not say stays', () => {
 describe('expiry', () => {
   test('a duration is from now, of a new key only', () => {
     expect(plan([{ name: 'one', expires: '2d' }], []).steps).toMatchObject([
-      { action: 'create', wanted: { expiresAt: new Date(START.getTime() + 2 * DAY) } },
+      { action: 'create', desired: { expiresAt: new Date(START.getTime() + 2 * DAY) } },
     ]);
     expect(steps([{ name: 'one', expires: '2d' }], [keyOf()])).toEqual([]);
   });
@@ -166,9 +202,9 @@ describe('expiry', () => {
 
   test('defaults are for new keys of which the manifest says nothing', () => {
     const defaults = { expiresAt: new Date('2028-01-01'), rateLimit: { limit: 9, windowSeconds: 1 } };
-    expect(plan([{ name: 'one' }], [], { defaults }).steps).toMatchObject([{ wanted: defaults }]);
+    expect(plan([{ name: 'one' }], [], { defaults }).steps).toMatchObject([{ desired: defaults }]);
     expect(plan([{ name: 'one', expires: 'never', rateLimit: '600/m' }], [], { defaults }).steps).toMatchObject([
-      { wanted: { expiresAt: null, rateLimit: { limit: 600 } } },
+      { desired: { expiresAt: null, rateLimit: { limit: 600 } } },
     ]);
     expect(steps([{ name: 'one' }], [keyOf()], { defaults })).toEqual([]);
   });
@@ -183,7 +219,7 @@ describe('a key whose key string was never handed out', () => {
       {
         action: 'replace',
         key,
-        wanted: expect.objectContaining({ mode: 'test', description: 'kept', labels: { ...OURS, team: 'x' } }),
+        desired: expect.objectContaining({ mode: 'test', description: 'kept', labels: { ...OURS, team: 'x' } }),
       },
     ]);
   });
@@ -192,11 +228,11 @@ describe('a key whose key string was never handed out', () => {
     expect(steps([{ name: 'one', disabled: true }], [keyOf({ labels: pending })])).toEqual(['replace', 'disable']);
   });
 
-  test('does not hand its end down when that has passed', () => {
+  test('does not hand its end down when that is in the past', () => {
     const at = new Date(START.getTime() + DAY);
     const wanted = (expiresAt: Date) => plan([{ name: 'one' }], [keyOf({ labels: pending, expiresAt })]).steps[0];
-    expect(wanted(at)).toMatchObject({ wanted: { expiresAt: at } });
-    expect(wanted(START)).toMatchObject({ wanted: { expiresAt: null } });
+    expect(wanted(at)).toMatchObject({ desired: { expiresAt: at } });
+    expect(wanted(START)).toMatchObject({ desired: { expiresAt: null } });
   });
 });
 

@@ -3,11 +3,11 @@ import { parseManifest } from '../../src/manifest/parse.js';
 import { manifestDocument } from '../../src/manifest/write.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { applied, DAY, planOf } from '../support/manifests.js';
-import { START } from '../support/stores.js';
+import { DEFAULT_ENGINE, START } from '../support/stores.js';
 
 test('the manifest of keys that are there changes nothing but whose they are', async () => {
   const clock = { now: START };
-  const keyring = await freshKeyring('better-sqlite3', clock);
+  const keyring = await freshKeyring(DEFAULT_ENGINE, clock);
   await make(keyring, 'plain');
   await make(keyring, 'Zoë "1"', {
     mode: 'live',

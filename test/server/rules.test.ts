@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseRules, scopesFor } from '../../src/server/rules.js';
-import { loggedPath, readTarget } from '../../src/server/target.js';
+import { loggedPath, readTarget, type Target } from '../../src/server/target.js';
 import { refusal } from '../support/refusal.js';
 
 const rules = parseRules(
@@ -19,6 +19,17 @@ const rules = parseRules(
 function needed(method: string, uri: string) {
   const target = readTarget(method, uri);
   return target === null ? 'ambiguous' : scopesFor(rules, target);
+}
+
+/** Every path of so many segments of `a`, `b` and `c`, with a slash at the end and without. */
+function pathsOf(length: number): string[] {
+  const shorter = length === 1 ? [''] : pathsOf(length - 1).filter((each) => !each.endsWith('/'));
+  return shorter.flatMap((each) =>
+    ['a', 'b', 'c'].flatMap((last) => {
+      const path = each === '' ? last : `${each}/${last}`;
+      return [path, `${path}/`];
+    }),
+  );
 }
 
 describe('rules', () => {
@@ -52,13 +63,66 @@ describe('rules', () => {
     const text =
       '- { path: /a/b, scopes: [] }\n- { path: /a/**, scopes: [plan:read] }\n- { path: /**, scopes: [plan:update] }';
     const list = parseRules(text, 'f');
-    const of = (uri: string) => scopesFor(list, readTarget('GET', uri) ?? { method: '', segments: [] });
+    const of = (uri: string) => scopesFor(list, readTarget('GET', uri) ?? { method: '', segments: [], written: [] });
     expect([of('/a/b'), of('/a/c'), of('/'), of('/x/y')]).toEqual([
       [],
       ['plan:read'],
       ['plan:update'],
       ['plan:update'],
     ]);
+  });
+
+  test.each([
+    ['/admin/users', ['plan:update']],
+    ['/ADMIN/users', ['plan:update']],
+    ['/Admin', ['plan:update']],
+    ['/%61dmin/users', ['plan:update']],
+    ['/admin.json/users', ['plan:update']],
+    ['/admin.', ['plan:update']],
+    ['/administrator', []],
+    ['/report', ['plan:read']],
+    ['/report/', ['plan:read']],
+    ['/REPORT', ['plan:read']],
+    ['/report.json', ['plan:read']],
+    ['/report.json.bak', ['plan:read']],
+    ['/%72eport/', ['plan:read']],
+    ['/reports', []],
+    ['/re.port', []],
+    ['/page', ['checkin:read']],
+    ['/page/', ['checkin:read']],
+    ['/list/', ['plan:read', 'checkin:read']],
+    ['/list', ['plan:read', 'checkin:read']],
+    ['/page.html', ['checkin:read']],
+    ['/caf%C3%A9', ['facility:read']],
+    ['/CAF%C3%89', ['facility:read']],
+    ['/x+y', ['plan:read', 'checkin:read']],
+    ['/x%20y', ['plan:read', 'checkin:read']],
+  ])('before a catch-all, %s needs %j, whichever way the server behind reads it', (uri, scopes) => {
+    const list = parseRules(
+      `
+- { path: /admin/**, scopes: [plan:update] }
+- { path: /report, scopes: [plan:read] }
+- { path: /page.html/, scopes: [checkin:read] }
+- { path: /list/, scopes: [plan:read] }
+- { path: /list, scopes: [checkin:read] }
+- { path: /café, scopes: [facility:read] }
+- { path: /x y, scopes: [plan:read] }
+- { path: /x+y, scopes: [checkin:read] }
+- { path: /**, scopes: [] }`,
+      'f',
+    );
+    expect(scopesFor(list, readTarget('GET', uri) as Target)).toEqual(scopes);
+  });
+
+  test.each([
+    '/PLANS',
+    '/plans/',
+    '/plans.json',
+    '/%70lans',
+    '/plan%73',
+  ])('without a catch-all, %s is refused: no rule is about it in every reading', (uri) => {
+    const list = parseRules('- { path: /plans, scopes: [] }', 'f');
+    expect(scopesFor(list, readTarget('GET', uri) as Target)).toBeNull();
   });
 
   test('JSON is read as well', () => {
@@ -82,6 +146,19 @@ describe('a path that two readers could take for two is refused', () => {
     '/check-ins%5c1',
     '/check-ins;x=1',
     '/check-ins/%00',
+    '/check-ins/%0a',
+    '/check-ins/%1F',
+    '/check-ins/%7f',
+    '/check-ins/%c2%85',
+    '/check-ins%3bx',
+    '/check-ins%3Fx',
+    '/check-ins%23x',
+    '/check-ins%20/1',
+    '/%20check-ins',
+    '/check-ins%C2%A0',
+    '/check-ins/...',
+    '/check-ins%EF%BC%8F1',
+    '/%E2%80%A5/check-ins',
     '/check-ins/%252e%252e',
     '/check-ins/%',
     '/check-ins/%zz',
@@ -115,7 +192,7 @@ describe('a path that two readers could take for two is refused', () => {
         expect(target.segments).toEqual(pathname.slice(1).split('/').map(decodeURIComponent));
         expect(target.segments.some((each) => /[/\\]/.test(each) || each === '..' || each === '.')).toBe(false);
       }),
-      { numRuns: 5000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -130,29 +207,33 @@ describe('a path that two readers could take for two is refused', () => {
   });
 });
 
-describe('rules that are none are refused, with their place', () => {
+describe('a file that is not valid is refused, with the place of each problem', () => {
   test.each([
-    ['', /rules are a list/],
-    ['path: /x', /1:1: rules are a list/],
-    ['- x', /1:3: a rule is a mapping/],
-    ['- { path: /x }', /1:3: the rule has no scopes/],
-    ['- { scopes: [] }', /no path/],
-    ['- { path: /x, scopes: [], allow: true }', /1:27: a rule has no property .*allow/],
-    ['- path: /x\n  scopes: plan:read', /2:11: scopes is not a list/],
+    ['', /1:1: the file is not a list/],
+    ['path: /x', /1:1: the file is not a list/],
+    ['- x', /1:3: rule 1 is not a mapping/],
+    ['- { path: /x }', /1:3: rule 1 has no scopes/],
+    ['- { scopes: [] }', /1:3: rule 1 has no path/],
+    ['- { path: /x, scopes: [], allow: true }', /1:27: rule 1 has no property .*allow/],
+    ['- path: /x\n  scopes: plan:read', /2:11: scopes of rule 1 is not a list/],
     ['- { path: /x, scopes: [plan] }', /1:24: /],
     ['- { path: /x, scopes: ["*"] }', /1:24: /],
-    ['- { path: /x, scopes: [1] }', /1:24: scopes holds what is not a text/],
-    ['- { path: x, scopes: [] }', /begins with/],
+    ['- { path: /x, scopes: [1] }', /1:24: a scope of rule 1 is not a string/],
+    ['- { path: x, scopes: [] }', /1:11: path of rule 1: "x" does not begin with/],
     ['- { path: /x/**/y, scopes: [] }', /a \* beside/],
     ['- { path: /x*, scopes: [] }', /a \* beside/],
     ['- { path: /x//y, scopes: [] }', /empty segment/],
     ['- { path: /x/../y, scopes: [] }', /dot segment/],
     ['- { path: "/x?y", scopes: [] }', /one of/],
     ['- { path: /%41, scopes: [] }', /one of/],
-    ['- { methods: GET, path: /x, scopes: [] }', /methods is not a list/],
+    ['- { path: /x/..., scopes: [] }', /dot segment/],
+    ['- { path: "/x /y", scopes: [] }', /read in different ways/],
+    ['- { path: "/x\\u0007", scopes: [] }', /read in different ways/],
+    ['- { path: /a／b, scopes: [] }', /read in different ways/],
+    ['- { methods: GET, path: /x, scopes: [] }', /methods of rule 1 is not a list/],
     ['- { methods: [get], path: /x, scopes: [] }', /not a method/],
-    ['- { methods: [], path: /x, scopes: [] }', /methods is empty/],
-    ['- { path: /x, path: /y, scopes: [] }', /unique/],
+    ['- { methods: [], path: /x, scopes: [] }', /methods of rule 1 is empty/],
+    ['- { path: /x, path: /y, scopes: [] }', /1:15: "path" is here twice/],
     ['- { path: /x, scopes: [', /1:/],
     ['- &a { path: /x, scopes: [], <<: *b }', /f:1/],
   ])('%j', (text, message) => {
@@ -162,10 +243,105 @@ describe('rules that are none are refused, with their place', () => {
     });
   });
 
+  test.each([
+    ['/**', '/admin/**'],
+    ['/*', '/admin'],
+    ['/a/*/c', '/a/b/c'],
+    ['/a/**', '/a'],
+    ['/a/**', '/a/'],
+    ['/a/**', '/a/*/c/**'],
+    ['/a/*/**', '/a/b'],
+    ['/a', '/a'],
+    ['/*/b', '/*/b'],
+  ])('a rule for %s makes one for %s useless', (first, second) => {
+    const text = `- { path: ${first}, scopes: [] }\n- { path: /other, scopes: [] }\n- { path: ${second}, scopes: [plan:read] }`;
+    const [line] = refusal(() => parseRules(text, 'f'))
+      .message.split('\n')
+      .slice(-1);
+    expect(line).toMatch(/^f:3:3: rule 3 can never decide: rule 1 comes first .*; put it before rule 1, or remove it$/);
+  });
+
+  test.each([
+    ['/admin/**', '/**'],
+    ['/*', '/'],
+    ['/*', '/a/'],
+    ['/*', '/a/b'],
+    ['/a/*/**', '/a/**'],
+    ['/a', '/a/'],
+    ['/a', '/A'],
+    ['/a/*/c', '/a/b/*'],
+    ['/a/b', '/a/*'],
+    ['/a', '/a/**'],
+  ])('a rule for %s leaves something to one for %s', (first, second) => {
+    expect(parseRules(`- { path: ${first}, scopes: [] }\n- { path: ${second}, scopes: [] }`, 'f')).toHaveLength(2);
+  });
+
+  test.each([
+    [['null', '[POST]'], 1],
+    [['[GET]', '[HEAD]'], 1],
+    [['[GET, POST]', '[POST]'], 1],
+    [['[GET]', '[POST]', '[HEAD, POST]'], 1],
+    [['[POST]', '[GET]'], null],
+    [['[HEAD]', '[GET]'], null],
+    [['[GET]', '[POST]', '[POST, PUT]'], null],
+    [['[GET]', 'null'], null],
+  ])('by methods: %j', (methods, by) => {
+    const text = methods
+      .map((each) => `- { ${each === 'null' ? '' : `methods: ${each}, `}path: /a, scopes: [] }`)
+      .join('\n');
+    const read = () => parseRules(text, 'f');
+    if (by === null) expect(read()).toHaveLength(methods.length);
+    else expect(refusal(read).message).toMatch(new RegExp(`rule ${methods.length} can never decide: rule ${by} `));
+  });
+
+  test('whether a rule can decide is found for any rules as it is by trying all paths', () => {
+    const segment = fc.constantFrom('a', 'b', '*');
+    const path = fc
+      .tuple(fc.array(segment, { maxLength: 3 }), fc.constantFrom('', '/', '/**'))
+      .map(([segments, end]) => `/${segments.join('/')}${end}`.replace('//', '/'));
+    const seen = { useless: 0, useful: 0 };
+    const paths = [''].concat(...[1, 2, 3, 4].map((length) => pathsOf(length)));
+    fc.assert(
+      fc.property(fc.array(path, { minLength: 2, maxLength: 4 }), (list) => {
+        const one = (each: string) => parseRules(`- { path: "${each}", scopes: [] }`, 'f');
+        const decides = (each: string, uri: string) => scopesFor(one(each), readTarget('GET', uri) as Target) !== null;
+        const last = list.at(-1) as string;
+        const useless = !paths.some(
+          (uri) => decides(last, `/${uri}`) && !list.slice(0, -1).some((each) => decides(each, `/${uri}`)),
+        );
+        const text = list.map((each) => `- { path: "${each}", scopes: [] }`).join('\n');
+        let said = false;
+        try {
+          parseRules(text, 'f');
+        } catch (error) {
+          said = (error as Error).message.includes(`rule ${list.length} can never decide`);
+        }
+        seen[useless ? 'useless' : 'useful'] += 1;
+        if (said) expect(useless, text).toBe(true);
+        if (useless && list.length === 2) expect(said, text).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+    expect(Math.min(seen.useless, seen.useful)).toBeGreaterThan(20);
+  });
+
+  test('all problems at once', () => {
+    const text = '- x\n- { path: 1, methods: [get, 2] }\n- { path: /a, scopes: [a, b:c], metods: [GET] }';
+    expect(refusal(() => parseRules(text, 'f')).message.split('\n')).toEqual([
+      expect.stringMatching(/^f:1:3: rule 1 is not a mapping; /),
+      expect.stringMatching(/^f:2:3: rule 2 has no scopes; /),
+      expect.stringMatching(/^f:2:11: path of rule 2 is not a string; /),
+      expect.stringMatching(/^f:2:24: a method of rule 2: "get" is not a method; /),
+      expect.stringMatching(/^f:2:29: a method of rule 2 is not a string; /),
+      expect.stringMatching(/^f:3:24: a scope of rule 3: "a" is not a scope; /),
+      expect.stringMatching(/^f:3:33: rule 3 has no property "metods", did you mean methods\?; /),
+    ]);
+  });
+
   test('and so are brackets that would exhaust the stack', () => {
     expect(refusal(() => parseRules(`- ${'['.repeat(100_000)}`, 'f'))).toMatchObject({
       code: 'usage',
-      message: expect.stringMatching(/nested deeper/),
+      message: expect.stringMatching(/nested too deeply/),
     });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import type { AuditEvent } from '../../src/domain/key-store.js';
-import { change, ENGINES, freshStore, newKey, rawDatabase, START } from '../support/stores.js';
+import { change, ENGINES, freshLocation, freshStore, markUsed, newKey, rawDatabase, START } from '../support/stores.js';
 
 const LATER = new Date('2026-11-24T10:00:00.000Z');
 const taken = expect.objectContaining({ code: 'name_taken' });
@@ -10,7 +11,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     events.map(({ action, keyId, before, after, reason }) => ({ action, keyId, before, after, reason }));
 
   test('a new store begins with its own birth, the catalogue, and no key', async () => {
-    const store = await freshStore(engine);
+    const store = await freshStore(engine, await freshLocation(engine));
     expect(store.created).toBe(true);
     expect((await store.catalogue()).map(({ scope }) => scope)).toEqual([
       'checkin:read',
@@ -37,14 +38,12 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     const [{ key: made } = {}] = await store.create([row], change());
     const { hash, guard, ...fields } = row;
     expect(made).toEqual({
+      ...FIELD_DEFAULTS,
       ...fields,
       status: 'active',
       createdAt: START,
       updatedAt: START,
       lastUsedAt: null,
-      labels: {},
-      rotatedFrom: null,
-      rotatedTo: null,
     });
     expect(await store.credential(row.id)).toEqual({ key: made, hash, guard, scheme: 'bcrypt', outdated: false });
     expect((await store.list({ now: START })).keys).toEqual([made]);
@@ -124,7 +123,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
       action: 'key.delete',
       keyName: 'a',
       before: { name: 'a', status: 'active' },
-      after: null,
+      after: { keptUntil: expect.any(String) },
     });
     for (const gone of [
       () => store.delete(key?.id ?? '', change()),
@@ -133,6 +132,21 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     ]) {
       await expect(gone()).rejects.toMatchObject({ code: 'not_found' });
     }
+  });
+
+  test('a key is deleted only while it is as it was seen', async () => {
+    const store = await freshStore(engine);
+    const row = newKey('a');
+    const [made] = await store.create([row], change());
+    const seen = made?.key;
+    if (!seen) throw new Error('nothing was made');
+    await markUsed(store, [{ id: row.id, at: new Date(START.getTime() + 5) }]);
+    await expect(store.delete(row.id, change(), seen)).rejects.toMatchObject({ code: 'conflict' });
+    const [used] = await store.candidates({ id: row.id, limit: 1 });
+    await store.setStatus(row.id, 'inactive', change());
+    await expect(store.delete(row.id, change(), used)).rejects.toMatchObject({ code: 'conflict' });
+    const [now] = await store.candidates({ id: row.id, limit: 1 });
+    expect((await store.delete(row.id, change(), now)).id).toBe(row.id);
   });
 
   test('the catalogue grows and retires, each once', async () => {

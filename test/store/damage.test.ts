@@ -13,10 +13,10 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.js';
 import {
-  BINDINGS,
   change,
   freshStore,
   keyringOver,
+  LOCAL_ENGINES,
   newKey,
   options,
   rawDatabase,
@@ -25,7 +25,7 @@ import {
   scratch,
 } from '../support/stores.js';
 
-describe.each(BINDINGS)('damage, copies and the check, on %s', (binding) => {
+describe.each(LOCAL_ENGINES)('damage, copies and the check, on %s', (binding) => {
   const open = (file: string, more: Parameters<typeof options>[1] = {}) => openStore(file, options(binding, more));
 
   async function damaged(spoil: (file: string) => void): Promise<string> {
@@ -47,7 +47,7 @@ describe.each(BINDINGS)('damage, copies and the check, on %s', (binding) => {
   test('a damaged header is named so', async () => {
     await expect(open(await damaged((file) => overwrite(file, 0, 'no database now')))).rejects.toMatchObject({
       code: 'store_corrupt',
-      hint: expect.stringContaining('store backup'),
+      hint: expect.stringContaining('store restore FILE'),
     });
   });
 
@@ -74,7 +74,7 @@ describe.each(BINDINGS)('damage, copies and the check, on %s', (binding) => {
     expect(statSync(copy).mode & 0o777).toBe(0o600);
     await expect(store.backup(copy)).rejects.toMatchObject({ code: 'conflict' });
     await expect(store.backup('/nonexistent/copy.db')).rejects.toMatchObject({ code: 'usage' });
-    for (const other of BINDINGS) {
+    for (const other of LOCAL_ENGINES) {
       const opened = await openStore(copy, options(other, { create: false }));
       expect((await keyringOver(opened).verify(keyString)).verdict).toBe('valid');
       expect((await keyringOver(opened).auditVerify()).sound).toBe(true);
@@ -116,6 +116,10 @@ describe.each(BINDINGS)('damage, copies and the check, on %s', (binding) => {
       'integrity',
       'references',
       'triggers',
+      'tables',
+      'last-used times',
+      'keys',
+      'use of keys',
     ]);
     chmodSync(store.location, 0o640);
     expect((await store.check()).find(({ check }) => check === 'file mode')).toMatchObject({ status: 'warning' });

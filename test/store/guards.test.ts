@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { sharedBy } from '../support/lifetime.js';
 import {
   change,
   ENGINES,
@@ -26,6 +27,8 @@ const event = (seq: string, op = 'x') => `(${seq}, '${op}', '{}', '${'0'.repeat(
 const ID = 'zzzzzzzzzzzz';
 
 describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
+  const untouched = sharedBy(() => twoKeys(engine));
+
   test.each([
     ['another id', `update api_keys set id = '${ID}' where name = 'a'`],
     ['another mode', "update api_keys set mode = 'live'"],
@@ -54,6 +57,35 @@ describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
     ['no scope', `insert into api_keys ${COLUMNS} values ${row('7', ID, 'c', '[]')}`],
     ['an unknown status', "update api_keys set status = 'Active '"],
     ['a rate limit of nothing', 'update api_keys set rate_limit = 0'],
+    ['half a request', 'update api_keys set rate_limit = 0.5'],
+    ['a limit in words', "update api_keys set rate_limit = 'many'"],
+    ['a limit beyond 2^53', 'update api_keys set rate_limit = 9007199254740993'],
+    ['half a second', 'update api_keys set rate_window_seconds = 1.5'],
+    ['a name that is a blob', "update api_keys set name = x'00' where name = 'a'"],
+    ['no name', "update api_keys set name = '' where name = 'a'"],
+    ['a description that is a blob', "update api_keys set description = x'00'"],
+    ['an expiry in words', "update api_keys set expires_at = 'never'"],
+    ['an expiry that no Date holds', 'update api_keys set expires_at = 8640000000000001'],
+    ['an infinite expiry', 'update api_keys set expires_at = 9e999'],
+    ['a change at no time', "update api_keys set updated_at = ''"],
+    ['a hash that is a blob', "update api_keys set hash = x'00'"],
+    ['labels that are a list', "update api_keys set labels = '[]'"],
+    ['a label that is a number', `update api_keys set labels = '{"a":1}'`],
+    ['labels that are not JSON', "update api_keys set labels = 'x'"],
+    ['a successor that is not an id', "update api_keys set rotated_to = 'next'"],
+    ['a use in words', "update key_usage set last_used_at = 'now'"],
+    ['a use that no Date holds', 'update key_usage set last_used_at = 9000000000000000'],
+    ['a hash scheme that nothing reads', "insert into store_settings values ('hash', 'hmac-sha256')"],
+    [
+      'a row with half a request',
+      `insert into api_keys ${COLUMNS} values ${row('9', ID, 'x').replace("'active', 1,", "'active', 0.5,")}`,
+    ],
+    ['a row with a scope that is a number', `insert into api_keys ${COLUMNS} values ${row('9', ID, 'x', '[7]')}`],
+    ['a row with an id of another form', `insert into api_keys ${COLUMNS} values ${row('9', 'ILOU', 'x')}`],
+    [
+      'a row of the year 300000',
+      `insert into api_keys ${COLUMNS} values ${row('9', ID, 'x').replace("1, 1, 'h'", "9e15, 1, 'h'")}`,
+    ],
     ['a renamed scope', "update scopes set scope = 'plan:all' where scope = 'plan:read'"],
     ['a replaced scope', "replace into scopes values (4, 'plan:all', 'plan', 'Plan', 'all', 0)"],
     ['a deleted scope', "delete from scopes where scope = 'plan:read'"],
@@ -77,7 +109,7 @@ describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
     ['a row without a number', `insert into audit_events ${AUDIT} values ${event('null')}`],
     ['a row that follows nothing', `insert into audit_events ${AUDIT} values ${event('4')}`],
   ])('%s', async (_, attack) => {
-    const { db } = await twoKeys(engine);
+    const { db } = untouched();
     const before = await snapshot(db);
     await expect(db.exec(attack)).rejects.toThrow(/unlk:[a-z-]+|CHECK constraint failed/);
     expect(await snapshot(db)).toEqual(before);
@@ -87,8 +119,8 @@ describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
     const { store, db } = await twoKeys(engine);
     const { seq, hash } = await store.auditHead();
     const [op = []] = await db.rows('select op from audit_events where seq = 2');
-    const append = `insert into audit_events ${AUDIT} values (?, ?, '{}', ?, ?)`;
-    await expect(db.rows(append, seq + 1, op[0], hash, 'f'.repeat(64))).rejects.toThrow('unlk:op-taken');
+    const append = `insert into audit_events ${AUDIT} values (?, ?, json_object('op', ?), ?, ?)`;
+    await expect(db.rows(append, seq + 1, op[0], op[0], hash, 'f'.repeat(64))).rejects.toThrow('unlk:op-taken');
   });
 
   test('the id of a deleted key is never used again', async () => {

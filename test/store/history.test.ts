@@ -54,7 +54,7 @@ describe.each(ENGINES)('random histories, on %s', (engine) => {
         expect(stored.sort()).toEqual(expected.sort());
         expect((await keyringOver(store).auditVerify()).problems).toEqual([]);
       }),
-      { numRuns: 30, seed: 20261123 },
+      { numRuns: 15, seed: 20261123 },
     );
   });
 });

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
@@ -7,12 +6,13 @@ import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { readMigrations, SCHEMA_VERSION } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
 import {
-  BINDINGS,
   change,
   ENGINES,
   freshLocation,
   freshStore,
   keyringOver,
+  LOCAL_ENGINES,
+  markUsed,
   newKey,
   openDatabase,
   options,
@@ -23,13 +23,19 @@ import {
   snapshot,
 } from '../support/stores.js';
 
+/** The migrations of the next version. */
+const next = () => [
+  ...readMigrations(),
+  { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements: ['create table later (x)'] },
+];
+
 test('the schema version is the number of shipped migrations', () => {
   expect(readMigrations().map(({ version }) => version)).toEqual(
     Array.from({ length: SCHEMA_VERSION }, (_, i) => i + 1),
   );
 });
 
-describe.each(BINDINGS)('opening a file, on %s', (binding) => {
+describe.each(LOCAL_ENGINES)('opening a file, on %s', (binding) => {
   const open = (file: string, more: Parameters<typeof options>[1] = {}) => openStore(file, options(binding, more));
 
   test('every connection has its settings, whatever the binding was compiled with', async () => {
@@ -70,11 +76,12 @@ describe.each(BINDINGS)('opening a file, on %s', (binding) => {
     await expect(store.create([newKey('b')], change())).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 
-  test('a deleted hash is not left in the file', async () => {
+  test('the hash of a key that was deleted for good is not left in the file', async () => {
     const store = await freshStore(binding);
     const { row } = await realKey('a');
     await store.create([row], change());
     await store.delete(row.id, change());
+    await store.purge(row.id, change());
     await store.close();
     expect(readFileSync(store.location).includes(row.hash)).toBe(false);
     const log = `${store.location}-wal`;
@@ -93,25 +100,24 @@ describe.each(BINDINGS)('opening a file, on %s', (binding) => {
     await impatient.close();
   });
 
-  test('an older store is copied (0600) before it is brought up to date', async () => {
+  test('an older store is copied (0600) before a change brings it up to date', async () => {
     const store = await freshStore(binding);
     await store.create([newKey('kept')], change());
     await store.close();
-    const next = [
-      ...readMigrations(),
-      { version: SCHEMA_VERSION + 1, tag: 'next', checksum: 'x', statements: ['create table later (x)'] },
-    ];
-    const upgraded = await open(store.location, { migrations: next });
-    expect((await upgraded.list({ now: START })).keys.map(({ name }) => name)).toEqual(['kept']);
-    await upgraded.close();
-    const [copy, ...others] = execFileSync('ls', [path.dirname(store.location)], { encoding: 'utf8' })
-      .split('\n')
-      .filter((name) => name.includes('before-v'));
+    const said: unknown[] = [];
+    const upgrading = await open(store.location, { migrations: next(), onUpgrade: (upgrade) => said.push(upgrade) });
+    expect((await upgrading.list({ now: START })).keys.map(({ name }) => name)).toEqual(['kept']);
+    expect([await upgrading.schema(), said]).toEqual([{ version: SCHEMA_VERSION, latest: SCHEMA_VERSION + 1 }, []]);
+    await upgrading.create([newKey('more')], change());
+    await upgrading.close();
+    const [copy, ...others] = readdirSync(path.dirname(store.location)).filter((name) => name.includes('before-v'));
     expect(others).toEqual([]);
     const copied = path.join(path.dirname(store.location), copy ?? '');
+    expect(said).toEqual([{ from: SCHEMA_VERSION, to: SCHEMA_VERSION + 1, copy: copied }]);
     expect(statSync(copied).mode & 0o777).toBe(0o600);
-    await (await open(copied)).close(); // still the older schema
-    await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
+    const before = await open(copied);
+    expect(await before.schema()).toEqual({ version: SCHEMA_VERSION, latest: SCHEMA_VERSION });
+    await before.close();
   });
 });
 
@@ -144,15 +150,47 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
     return store;
   }
 
-  test('a newer store is opened for looking only', async () => {
+  test('a newer store that asks for newer readers is opened for looking only', async () => {
     const store = await freshStore(engine);
     await (await rawDatabase(store.location, engine)).exec(
       "insert into schema_migrations values (99, 'future', 'x', 0)",
+      "update store_settings set value = '99' where name = 'min_reader'",
     );
     await expect(open(store.location)).rejects.toMatchObject({ code: 'store_newer' });
     const looking = await open(store.location, { inspect: true, create: false });
     expect((await looking.check()).find(({ check }) => check === 'schema')).toMatchObject({ status: 'failed' });
     await looking.close();
+  });
+
+  test('a store that a newer version upgraded is read by this one, marks included, and changed by none but that', async () => {
+    const store = await freshStore(engine);
+    const row = newKey('a');
+    await store.create([row], change());
+    const newer = await open(store.location, { migrations: next() });
+    expect(await newer.upgrade()).toMatchObject({ from: SCHEMA_VERSION, to: SCHEMA_VERSION + 1 });
+    expect(await newer.upgrade()).toBeNull();
+    expect((await newer.auditEvents({})).at(-1)).toMatchObject({
+      action: 'store.upgrade',
+      before: { schema: SCHEMA_VERSION },
+      after: { schema: SCHEMA_VERSION + 1 },
+    });
+    expect((await keyringOver(newer).auditVerify()).problems).toEqual([]);
+    const older = await open(store.location, { create: false });
+    expect((await older.list({ now: START })).keys.map(({ name }) => name)).toEqual(['a']);
+    await markUsed(older, [{ id: row.id, at: START }]);
+    expect((await older.credential(row.id))?.key.lastUsedAt).toEqual(START);
+    await expect(older.setStatus(row.id, 'inactive', change())).rejects.toMatchObject({ code: 'store_newer' });
+    await expect(older.upgrade()).rejects.toMatchObject({ code: 'store_newer' });
+    expect((await store.credential(row.id))?.key.status).toBe('active');
+  });
+
+  test('of many that upgrade at once, one does it', async () => {
+    const store = await freshStore(engine);
+    const many = await Promise.all(Array.from({ length: 5 }, () => open(store.location, { migrations: next() })));
+    await Promise.all(many.map((each, i) => each.create([newKey(`k${i}`)], change())));
+    const actions = (await store.auditEvents({})).map(({ action }) => action);
+    expect(actions.filter((action) => action === 'store.upgrade')).toHaveLength(1);
+    expect(actions).toHaveLength(7);
   });
 
   test('a migration that fails in its middle leaves nothing, and the next attempt completes', async () => {
@@ -192,9 +230,11 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
     const schema = () => db.rows('select type, name, sql from sqlite_master order by name');
     const [held, before] = [await snapshot(db), await schema()];
     const broken = step(['create table later (x)', "delete from key_scopes where 'half done'", 'create nonsense']);
-    await expect(open(store.location, { migrations: broken })).rejects.toThrow();
+    const breaking = await open(store.location, { migrations: broken });
+    await expect(breaking.upgrade()).rejects.toThrow();
     expect([await snapshot(db), await schema()]).toEqual([held, before]);
     const upgraded = await open(store.location, { migrations: step(['create table later (x)']) });
+    await upgraded.upgrade();
     expect((await upgraded.check()).find(({ check }) => check === 'schema')).toMatchObject({
       status: 'ok',
       detail: `version ${SCHEMA_VERSION + 1}`,

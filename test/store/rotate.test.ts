@@ -112,7 +112,7 @@ describe.each(ENGINES)('rotation in the store, on %s', (engine) => {
     const old = await oneKey(store, { expiresAt: at(2) });
     await expect(store.rotate(old.id, newKey('ci'), retiring(old, 3), change())).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('fixed at creation'),
+      message: expect.stringContaining('fixed when a key is created'),
     });
     await store.rotate(old.id, newKey('ci'), retiring(old, 1), change());
     const db = await rawDatabase(store.location, engine);

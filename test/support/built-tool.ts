@@ -13,10 +13,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { runHere } from './built-main.js';
 import { Screen } from './screen.js';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const ENTRY = path.join(ROOT, 'bin/unlockos-keys.js');
+/** The tool as installed, and the same with cheap hashes, which is what {@link Place} runs. */
+export const BIN = path.join(ROOT, 'bin/unlockos-keys.js');
+export const TOOL = path.join(ROOT, 'test/support/tool.cjs');
 export const KEY_STRING = /unlk_(?:live|test)_[0-9a-z]{12}_[0-9A-Za-z]{38}/;
 
 /** All key strings in a text. */
@@ -32,9 +35,9 @@ export interface Result {
 }
 
 interface RunOptions {
-  /** Added to the clean environment; undefined takes a variable out of it. */
+  /** Added to the clean environment; undefined removes a variable. */
   readonly env?: Record<string, string | undefined>;
-  /** What stands on stdin; without it stdin is empty. */
+  /** The text on stdin. Default: empty. */
   readonly input?: string;
   readonly cwd?: string;
   /** Options for Node itself, such as a preload. */
@@ -44,19 +47,19 @@ interface RunOptions {
   readonly uid?: number;
 }
 
-/** One person on one machine: a home, an empty data directory, an environment without CI, SSH or a desktop, and the built tool. */
+/** A machine with one user: a home, an empty data directory, an environment without CI, SSH or a desktop, and the built tool. */
 export class Place {
   readonly dir = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'unlk-e2e-')));
   readonly home = path.join(this.dir, 'home');
   readonly data = path.join(this.dir, 'data');
   /** First on PATH. */
   readonly bin = path.join(this.dir, 'bin');
-  /** Where every run looks for its keys, unless it takes UNLOCKOS_KEYS_STORE away. */
+  /** The store of every run that does not remove UNLOCKOS_KEYS_STORE. */
   readonly store = path.join(this.dir, 'keys.db');
   readonly #env: Record<string, string>;
 
   constructor(env: Record<string, string> = {}) {
-    chmodSync(this.dir, 0o755); // other users may look on, where a test runs as one
+    chmodSync(this.dir, 0o755); // some tests run the tool as another user
     for (const directory of [this.home, this.bin, this.file('tmp')]) mkdirSync(directory);
     this.#env = {
       PATH: `${this.bin}:${process.env.PATH ?? '/usr/bin:/bin'}`,
@@ -74,7 +77,7 @@ export class Place {
     return path.join(this.dir, ...names);
   }
 
-  /** A file that the test wrote; executable scripts included. */
+  /** Writes a file, or an executable script, and returns its path. */
   write(name: string, text: string, mode = 0o644): string {
     const file = this.file(name);
     writeFileSync(file, text);
@@ -87,15 +90,15 @@ export class Place {
     return Object.fromEntries(Object.entries(all).filter((each): each is [string, string] => each[1] !== undefined));
   }
 
-  /** Runs the tool off a terminal, to its end. */
+  /** Runs the tool without a terminal, and waits until it ends. */
   tool(args: readonly string[], options: RunOptions = {}): Promise<Result> {
-    const { node = [], entry = ENTRY } = options;
+    const { node = [], entry = TOOL } = options;
     return this.run(process.execPath, [...node, entry, ...args], options);
   }
 
   /** Runs a bash script in which `tool` is the tool. */
   bash(script: string, options: RunOptions = {}): Promise<Result> {
-    const { node = [], entry = ENTRY } = options;
+    const { node = [], entry = TOOL } = options;
     const words = [process.execPath, ...node, entry].map((word) => `'${word}'`).join(' ');
     return this.run('bash', ['-c', `tool() { ${words} "$@"; }\n${script}`], options);
   }
@@ -125,7 +128,7 @@ export class Place {
     options: { cols?: number; rows?: number; env?: Record<string, string | undefined> } = {},
   ): Screen {
     const { cols = 100, rows = 50, env } = options;
-    const screen = new Screen(process.execPath, [ENTRY, ...args], {
+    const screen = new Screen(process.execPath, [TOOL, ...args], {
       cols,
       rows,
       cwd: this.dir,
@@ -135,18 +138,34 @@ export class Place {
     return screen;
   }
 
-  /** Makes a key and hands back its key string. */
+  /** A shell with job control in a real terminal, in which `tool` is the tool. */
+  shell(options: { cols?: number; rows?: number } = {}): Screen {
+    const { cols = 80, rows = 24 } = options;
+    this.write('bin/tool', `#!/bin/sh\nexec '${process.execPath}' '${TOOL}' "$@"\n`, 0o755);
+    const env = this.env({ TERM: 'xterm-256color', PS1: 'ready> ', HISTFILE: undefined });
+    const screen = new Screen('bash', ['--norc', '--noprofile', '-i'], { cols, rows, cwd: this.dir, env });
+    onTestFinished(() => screen.kill());
+    return screen;
+  }
+
+  /** What the built tool does in this process: {@link runHere}. */
+  async look(args: readonly string[], options: Pick<RunOptions, 'env' | 'input'> = {}): Promise<Result> {
+    const { env, input = '' } = options;
+    return { signal: null, ...(await runHere(args, { env: this.env(env), cwd: this.dir, input })) };
+  }
+
+  /** Creates a key and returns its key string. */
   async key(name: string, ...flags: string[]): Promise<string> {
     const mode = flags.includes('--live') ? [] : ['--test-mode'];
     const args = ['create', name, ...mode, '--scope', 'checkin:read', '-o', 'value', ...flags];
-    const { exitCode, stdout, stderr } = await this.tool(args);
+    const { exitCode, stdout, stderr } = await this.look(args);
     if (exitCode !== 0) throw new Error(`create ${name} ended with ${exitCode}: ${stderr}`);
     return stdout.trimEnd();
   }
 
   /** The keys as `list --json` shows them. */
   async keys(): Promise<{ id: string; name: string; status: string; mode: string; scopes: string[] }[]> {
-    const { exitCode, stdout, stderr } = await this.tool(['list', '--json']);
+    const { exitCode, stdout, stderr } = await this.look(['list', '--json']);
     if (exitCode !== 0) throw new Error(`list ended with ${exitCode}: ${stderr}`);
     return JSON.parse(stdout);
   }
@@ -156,17 +175,17 @@ export class Place {
   }
 
   async verdict(keyString: string): Promise<string> {
-    return (await this.tool(['verify', '--stdin', '-o', 'value'], { input: keyString })).stdout.trimEnd();
+    return (await this.look(['verify', '--stdin', '-o', 'value'], { input: keyString })).stdout.trimEnd();
   }
 
-  /** What `doctor` and `audit verify` end with: 0 and 0 for a sound store. */
+  /** The exit codes of `doctor` and `audit verify`: 0 and 0 for a sound store. */
   async health(): Promise<{ doctor: number | null; audit: number | null }> {
-    const doctor = await this.tool(['doctor', '--json']);
-    const audit = await this.tool(['audit', 'verify', '--json']);
+    const doctor = await this.look(['doctor', '--json']);
+    const audit = await this.look(['audit', 'verify', '--json']);
     return { doctor: doctor.exitCode, audit: audit.exitCode };
   }
 
-  /** A desktop whose clipboard is a file: clipboardy takes `wl-copy` and `wl-paste` where WAYLAND_DISPLAY is set. */
+  /** A desktop whose clipboard is a file: clipboardy uses `wl-copy` and `wl-paste` if WAYLAND_DISPLAY is set. */
   clipboard(): Clipboard {
     return new Clipboard(this);
   }
@@ -188,7 +207,7 @@ export class Clipboard {
     onTestFinished(() => this.#endHelpers());
   }
 
-  /** Null: nothing was ever put there. */
+  /** The text in the clipboard; null if nothing was ever copied. */
   get content(): string | null {
     return existsSync(this.#file) ? readFileSync(this.#file, 'utf8') : null;
   }
@@ -197,7 +216,7 @@ export class Clipboard {
     writeFileSync(this.#file, text);
   }
 
-  /** They would stay for 45 seconds, to clear the clipboard. */
+  /** Otherwise they would run for 45 seconds, until they clear the clipboard. */
   #endHelpers(): void {
     if (!existsSync(this.#pids)) return;
     for (const pid of readFileSync(this.#pids, 'utf8').split('\n').filter(Boolean)) {

@@ -10,29 +10,31 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { onTestFinished } from 'vitest';
+import { atEnd } from './lifetime.js';
 
-/** What becomes of one request that would otherwise be carried out and answered. */
+/** What happens to one request instead of a normal response. */
 export type Fault =
-  /** The connection is cut; the server hears nothing. */
+  /** The connection is cut, and the server gets nothing. */
   | 'drop'
-  /** The server carries it out; the connection is cut before a byte of the reply. */
+  /** The server executes it; the connection is cut before the first byte of the response. */
   | 'cut-before-reply'
-  /** Likewise, in the middle of the reply. */
+  /** The same, in the middle of the response. */
   | 'cut-reply'
-  /** The server hears nothing, and the client neither. */
+  /** Neither the server nor the client gets anything. */
   | 'swallow'
-  /** The server carries it out; the client never hears of it. */
+  /** The server executes it; the client never gets a response. */
   | 'swallow-reply'
-  /** As a load balancer answers whose server does not: nothing was carried out. */
+  /** The response of a load balancer whose server is down: nothing was executed. */
   | 'unavailable'
-  /** As a load balancer answers that lost patience: it was carried out. */
+  /** The response of a load balancer that timed out: the request was executed. */
   | 'gateway-timeout'
-  /** The server hears of it only then. */
+  /** A normal response, and from then on connections are refused. */
+  | 'last-answer'
+  /** The server gets it after a delay. */
   | { readonly holdUntil: Promise<unknown> }
-  /** The server carries it out at once, and the client hears of it only then. */
+  /** The server executes it at once; the client gets the response after a delay. */
   | { readonly replyAfter: Promise<unknown> }
-  /** The server carries it out, and the client is told something else. */
+  /** The server executes it; the client gets a changed response. */
   | { readonly spoil: (reply: string) => string };
 
 interface Reply {
@@ -41,17 +43,17 @@ interface Reply {
   readonly body: Buffer;
 }
 
-/** Headers that belong to one of the two connections, not to the message. */
+/** Hop-by-hop headers. */
 const OF_ONE_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length']);
 
 /**
- * A proxy before a real server, made by {@link faultyProxy}: it hands everything on, and fails where it is told to. Requests are
- * counted from 1 as they arrive, faults are told by that count.
+ * A proxy in front of a real server, made by {@link faultyProxy}: it forwards everything, and fails where a test tells it to. Faults are set by
+ * the number of a request; the first is 1.
  */
 export class FaultyProxy {
   /** The bodies of all requests so far, faulty ones included. */
   readonly bodies: string[] = [];
-  /** Connections that clients made. */
+  /** The number of connections that clients opened. */
   connections = 0;
   readonly #target: URL;
   readonly #server: Server;
@@ -79,41 +81,41 @@ export class FaultyProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** How many requests came. */
+  /** The number of requests received. */
   get requests(): number {
     return this.bodies.length;
   }
 
-  /** The `nth` request to come from now on fails like this: 1 is the next one. */
+  /** Makes the `nth` request from now on fail like this; 1 is the next one. */
   at(nth: number, fault: Fault): this {
     this.#faults.set(this.requests + nth, fault);
     return this;
   }
 
-  /** Every request that has no fault of its own fails like this, until told otherwise; null: none does. */
+  /** Makes every request without its own fault fail like this, until this is called again; null: none fails. */
   always(fault: Fault | null): this {
     this.#always = fault;
     return this;
   }
 
-  /** Settled when so many requests have come altogether. */
+  /** Resolves when this many requests have arrived in all. */
   arrived(count: number): Promise<void> {
     if (this.requests >= count) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ count, resolve }));
   }
 
-  /** Cuts the connections that stand, as a server does that was restarted: the client hears of it at its next request. */
+  /** Cuts the open connections, as a restarted server does: the client notices at its next request. */
   cutConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** New connections are reset as soon as they stand, those that stand are cut. */
+  /** Cuts the open connections, and resets each new one as soon as it opens. */
   reset(on = true): void {
     this.#resetting = on;
     this.cutConnections();
   }
 
-  /** Nobody listens any more, until {@link listen}: connections are refused. */
+  /** Stops listening until {@link listen}: connections are refused. */
   async refuse(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
@@ -121,7 +123,7 @@ export class FaultyProxy {
     await closed;
   }
 
-  /** Listens, again at the same port. */
+  /** Listens again, on the same port. */
   async listen(): Promise<void> {
     this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
@@ -147,6 +149,10 @@ export class FaultyProxy {
     if (fault === 'cut-before-reply') return void cut();
     if (fault === 'swallow-reply') return;
     if (fault === 'gateway-timeout') return answer(reply, plain(504, 'upstream request timeout'));
+    if (fault === 'last-answer') {
+      this.#server.close();
+      reply.setHeader('connection', 'close');
+    }
     if (fault === 'cut-reply') {
       reply.writeHead(given.status, { ...given.headers, 'content-length': given.body.length });
       reply.write(given.body.subarray(0, given.body.length >> 1), cut);
@@ -177,10 +183,10 @@ function answer(reply: ServerResponse, { status, headers, body }: Reply): void {
   reply.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
 }
 
-/** A proxy before the server at `target`, which ends with the test. */
+/** A proxy in front of the server at `target`; it ends with the test, or with the block that shares it. */
 export async function faultyProxy(target: string): Promise<FaultyProxy> {
   const proxy = new FaultyProxy(target);
   await proxy.listen();
-  onTestFinished(() => proxy.end());
+  atEnd(() => proxy.end());
   return proxy;
 }

@@ -5,12 +5,12 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
-/** What a wrong answer may be made of. */
+/** What a wrong response can contain. */
 interface Call {
   readonly authorization: string;
-  /** Where a redirect leads to. */
+  /** The target of a redirect. */
   readonly elsewhere: string;
-  /** As many steps as the batch has that was sent. */
+  /** As many steps as the request's batch has. */
   readonly steps: number;
 }
 
@@ -26,7 +26,7 @@ function redirect(status: number): Answer {
   return (reply, { elsewhere }) => void reply.writeHead(status, { location: `${elsewhere}/v2/pipeline` }).end();
 }
 
-/** Bytes in the place of an HTTP answer. */
+/** Raw bytes instead of an HTTP response. */
 function bytes(what: string): Answer {
   return ({ socket }) => socket?.end(what);
 }
@@ -37,7 +37,7 @@ const MEGABYTE = Buffer.alloc(1 << 20, ' ');
 
 const failed = (message: string, code = 'SQLITE_ERROR') => ({ type: 'error', error: { message, code } });
 
-/** All of a batch's steps with the same end. */
+/** A batch whose steps all end in the same way. */
 function steps(result: unknown, error: unknown): Answer {
   return (reply, call) => {
     const all = (value: unknown) => Array.from({ length: call.steps }, () => value);
@@ -130,9 +130,9 @@ export const HOSTILE = Object.keys(ANSWERS) as Hostile[];
 
 export interface HostileServer {
   readonly url: string;
-  /** How many requests came. */
+  /** The number of requests received. */
   readonly requests: number;
-  /** The Authorization headers that came to the address which a redirect names. */
+  /** The Authorization headers that the target of a redirect received. */
   readonly strayed: readonly string[];
 }
 

@@ -21,7 +21,7 @@ export async function freshKeyring(
   return keyringOver(await freshStore(engine), clock, peppers);
 }
 
-/** A new key that must come out well. */
+/** Creates a key; fails the test if that fails. */
 export async function make(
   keyring: Keyring,
   name: string,
@@ -34,12 +34,12 @@ export async function make(
 
 /** The same store through another connection, as another process would have it. */
 export async function another(keyring: Keyring, engine: EngineName, clock?: Clock): Promise<Keyring> {
-  const store = await openStore(keyring.store.location, options(engine, { create: false }));
+  const store = await openStore(keyring.location, options(engine, { create: false }));
   onTestFinished(() => store.close().catch(() => {}));
   return keyringOver(store, clock);
 }
 
-/** A store to copy into, in a place of its own or at `location`; with `receive` false, the same place as any other tool opens it. */
+/** A store to copy into, new or at `location`; with `receive` false it is opened as any other command opens it. */
 export async function receiver(engine: EngineName, location?: string, receive = true): Promise<Keyring> {
   const store = await openStore(
     location ?? (await freshLocation(engine)),

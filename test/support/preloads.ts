@@ -14,7 +14,7 @@ export function atPoint(place: Place, point: KillPoint | 'any', nth: number, cod
   return ['-r', file];
 }
 
-/** What `kill -9` from outside does, at a place of our choice. */
+/** The same effect as `kill -9`, at a chosen point. */
 export function killAt(place: Place, point: KillPoint | 'any', nth = 1): readonly string[] {
   return atPoint(place, point, nth, "process.kill(process.pid, 'SIGKILL');");
 }

@@ -1,33 +1,72 @@
-import { onTestFinished } from 'vitest';
-import { type BindingName, loadBinding } from '../../src/store/local/binding.js';
+import { createRequire } from 'node:module';
+import type Sqlite from 'better-sqlite3';
+import type { EngineName } from '../../src/store/local/engines/engine.js';
+import { atEnd } from './lifetime.js';
 import { TOKENS } from './sqld.js';
 
 export type Row = Record<string, unknown>;
 
-/** A connection that knows none of our rules, for attacks and for looking; the same for a file and for a server. */
+/** A connection without any of the tool's rules, for attacks and inspection; the same for a file and a server. */
 export interface RawDatabase {
-  /** The rows by column name; none for a statement that only writes. */
+  /** The rows as objects; empty for a statement that only writes. */
   all(sql: string, ...params: readonly unknown[]): Promise<Row[]>;
   /** The rows as lists. */
   rows(sql: string, ...params: readonly unknown[]): Promise<unknown[][]>;
-  /** Runs statements without parameters, one argument each, up to the first that is refused; it throws what the engine said. */
+  /** Runs statements without parameters, one per argument, and throws the engine's error at the first that fails. */
   exec(...statements: readonly string[]): Promise<void>;
 }
 
-export async function localDatabase(file: string, binding: BindingName): Promise<RawDatabase> {
-  const db = (await loadBinding(binding)).open(file);
-  onTestFinished(() => {
-    db.close();
-  });
-  const run = (sql: string, params: readonly unknown[], raw: boolean): unknown[] => {
-    const prepared = db.prepare(sql);
-    if (prepared.reader) return prepared.raw(raw).all(...params);
-    prepared.run(...params);
-    return [];
-  };
+/** The library under an engine, as it is, so that a mistake in the tool's adapter does not hide itself. */
+export function openRaw(file: string, engine: EngineName): RawConnection {
+  if (engine === 'node:sqlite') {
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite') as unknown as NodeSqlite;
+    const db = new DatabaseSync(file);
+    return {
+      exec: (sql) => db.exec(sql),
+      close: () => db.close(),
+      run(sql, params, asLists) {
+        const statement = db.prepare(sql);
+        statement.setReturnArrays(asLists);
+        return statement.all(...params).map((row) => (asLists ? row : { ...(row as Row) }));
+      },
+    };
+  }
+  const Database = createRequire(import.meta.url)(engine) as typeof Sqlite;
+  const db = new Database(file);
   return {
-    all: async (sql, ...params) => run(sql, params, false) as Row[],
-    rows: async (sql, ...params) => run(sql, params, true) as unknown[][],
+    exec: (sql) => db.exec(sql),
+    close: () => db.close(),
+    run(sql, params, asLists) {
+      const prepared = db.prepare(sql);
+      if (prepared.reader) return prepared.raw(asLists).all(...params);
+      prepared.run(...params);
+      return [];
+    },
+  };
+}
+
+interface RawConnection {
+  exec(sql: string): unknown;
+  close(): unknown;
+  run(sql: string, params: readonly unknown[], asLists: boolean): unknown[];
+}
+
+interface NodeSqlite {
+  readonly DatabaseSync: new (
+    file: string,
+  ) => {
+    exec(sql: string): void;
+    close(): void;
+    prepare(sql: string): { setReturnArrays(on: boolean): void; all(...params: readonly unknown[]): unknown[] };
+  };
+}
+
+export async function localDatabase(file: string, engine: EngineName): Promise<RawDatabase> {
+  const db = openRaw(file, engine);
+  atEnd(() => void db.close());
+  return {
+    all: async (sql, ...params) => db.run(sql, params, false) as Row[],
+    rows: async (sql, ...params) => db.run(sql, params, true) as unknown[][],
     exec: async (...statements) => {
       for (const sql of statements) db.exec(sql);
     },
@@ -70,7 +109,7 @@ function decode(value: Value): unknown {
   }
 }
 
-/** A client of its own, so that a mistake in the tool's client does not hide itself. Each statement is a request of its own. */
+/** A separate client, so that a mistake in the tool's client does not hide itself. Each statement is one request. */
 export function remoteDatabase(url: string, token: string = TOKENS.full): RawDatabase {
   const execute = async (sql: string, params: readonly unknown[]): Promise<Result> => {
     const stmt = { sql, args: params.map(encode) };

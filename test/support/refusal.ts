@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 
-/** The error that `read` throws; none, or one that nobody foresaw, is a failure of the test. */
+/** The KeysError that `read` throws; anything else fails the test. */
 export function refusal(read: () => unknown): KeysError {
   try {
     read();

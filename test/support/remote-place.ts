@@ -1,7 +1,7 @@
 import { Place } from './built-tool.js';
 import { type Sqld, type SqldOptions, startSqld } from './sqld.js';
 
-/** One person on one machine, whose store is a server's; the token stands in the environment. */
+/** A machine with one user, whose store is on a server; the token is in the environment. */
 export class RemotePlace extends Place {
   readonly server: Sqld;
 

@@ -1,7 +1,7 @@
 import { type IPty, spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 
-/** How long a text may take to appear before the test fails; nothing ever waits that long when all is well. */
+/** Time allowed for a text to appear; a passing test never waits this long. */
 const LIMIT_MS = 30_000;
 
 const KEYS = {
@@ -12,14 +12,15 @@ const KEYS = {
   backspace: '\u007f',
   escape: '\u001b',
   'ctrl-c': '\u0003',
+  'ctrl-z': '\u001a',
   'ctrl-u': '\u0015',
 } as const;
 
-/** A program in a real pseudo-terminal, and what a person would see there: a terminal emulator interprets what it writes. */
+/** A program in a real pseudo-terminal. A terminal emulator interprets its output, so that tests see what a user would see. */
 export class Screen {
-  /** Settled when the program has ended and all that it wrote is on the screen. */
+  /** Resolves when the program has ended and all of its output is on the screen. */
   readonly exit: Promise<{ exitCode: number; signal: number }>;
-  /** Every byte that was written, escape sequences included. */
+  /** The raw output, with escape sequences. */
   raw = '';
   readonly #pty: IPty;
   readonly #terminal: InstanceType<typeof headless.Terminal>;
@@ -58,7 +59,7 @@ export class Screen {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** The rows as they stand, those that were scrolled away included; trailing blanks are cut. */
+  /** All rows, with those that scrolled away, without trailing blanks. */
   get rows(): string[] {
     const { active } = this.#terminal.buffer;
     return Array.from({ length: active.length }, (_, y) => active.getLine(y)?.translateToString(true) ?? '');
@@ -70,7 +71,7 @@ export class Screen {
     return this.rows.some((_, y) => active.getLine(y)?.isWrapped);
   }
 
-  /** The same as one text, with rows joined again that the terminal broke because they were too long. */
+  /** All rows as one text; rows that the terminal wrapped are joined. */
   get text(): string {
     const { active } = this.#terminal.buffer;
     return this.rows
@@ -79,7 +80,7 @@ export class Screen {
       .trimEnd();
   }
 
-  /** Waits until the screen shows it; fails when the program ends without, or when it takes too long. */
+  /** Waits until the screen shows `text`; fails if the program ends first, or after a time limit. */
   shows(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void) => {
@@ -99,6 +100,26 @@ export class Screen {
     });
   }
 
+  /** The rows in sight, without trailing blanks. */
+  get visible(): string[] {
+    const { active } = this.#terminal.buffer;
+    return Array.from(
+      { length: this.#terminal.rows },
+      (_, y) => active.getLine(active.viewportY + y)?.translateToString(true) ?? '',
+    );
+  }
+
+  /** Whether the program left the terminal as a shell expects it: the normal screen, and the cursor in sight. */
+  get isAsItWas(): boolean {
+    const hidden = this.raw.lastIndexOf('\u001b[?25l') > this.raw.lastIndexOf('\u001b[?25h');
+    return this.#terminal.buffer.active.type === 'normal' && !hidden;
+  }
+
+  resize(cols: number, rows: number): void {
+    this.#terminal.resize(cols, rows);
+    this.#pty.resize(cols, rows);
+  }
+
   type(text: string): this {
     this.#pty.write(text);
     return this;
@@ -108,7 +129,7 @@ export class Screen {
     return this.type(keys.map((key) => KEYS[key]).join(''));
   }
 
-  /** For the end of a test that left it running. */
+  /** Kills the program if it is still running. */
   kill(): void {
     if (!this.#ended) this.#pty.kill('SIGKILL');
   }

@@ -1,9 +1,9 @@
-import type { Choice, Prompts } from '../../src/cli/prompts.js';
+import type { Choice, KeyAction, Prompts } from '../../src/cli/context.js';
 import { KeysError } from '../../src/domain/errors.js';
 
-/** As an answer: the person presses Ctrl-C at this question. */
+/** An answer: the user presses Ctrl-C at this question. */
 export const CTRL_C = Symbol('Ctrl-C');
-/** Text, yes or no, the beginning of a choice's name, or the scopes to pick. */
+/** Text, yes or no, the beginning of a choice's name, the scopes to pick; in a table an action with names (`['disable', 'ci']`), or `quit`. */
 export type Answer = string | boolean | readonly string[] | typeof CTRL_C;
 
 export interface Question {
@@ -14,15 +14,15 @@ export interface Question {
 }
 
 export interface Script {
-  /** Takes the answer to a question; undefined when there is none left. */
+  /** Returns the answer to a question; undefined if no answer is left. */
   answer(question: Question): Answer | undefined;
-  /** A prompt's own check refused an answer, with these words. */
+  /** The prompt's validation rejected an answer with this message. */
   refused(why: string): void;
-  /** The script does not fit the questions: the test has failed. */
+  /** The script does not match the questions: the test fails. */
   problem(what: string): void;
 }
 
-/** Prompts that a script answers; each question is still put through the check that it came with. */
+/** Prompts that a script answers. The validation of each prompt still runs. */
 export function scriptedPrompts(script: Script): Prompts {
   const ask = (
     kind: Question['kind'],
@@ -62,5 +62,15 @@ export function scriptedPrompts(script: Script): Prompts {
       for (const name of answer) if (!names.includes(name)) script.problem(`${name} is not offered`);
       return choices.filter(({ name }) => answer.includes(name)).map(({ value }) => value);
     },
+    manage: async ({ keys, message, place }) => {
+      const names = keys.map(({ name }) => name);
+      const answer = ask('manage', message.join('\n'), undefined, names);
+      if (!Array.isArray(answer)) return null;
+      const [action, ...wanted] = answer as readonly string[];
+      for (const name of wanted) if (!names.includes(name)) script.problem(`${name} is not in the table`);
+      return { action: action as KeyAction, keys: keys.filter(({ name }) => wanted.includes(name)), place };
+    },
+    wait: (work) => work,
+    pause: async () => {},
   };
 }

@@ -6,7 +6,7 @@ import { type Place, ROOT } from './built-tool.js';
 
 type Line = Record<string, unknown>;
 
-/** `serve` as a process of its own; its log is read as it comes. */
+/** `serve`, or another command that listens, as a separate process; its log is read as it is written. */
 export class Served {
   readonly child: ChildProcess;
   readonly lines: Line[] = [];
@@ -15,8 +15,14 @@ export class Served {
   #wake: () => void = () => {};
   #ended = false;
 
-  constructor(place: Place, args: readonly string[], env: Record<string, string | undefined> = {}) {
-    this.child = spawn(process.execPath, [path.join(ROOT, 'bin/unlockos-keys.js'), 'serve', ...args], {
+  constructor(
+    place: Place,
+    args: readonly string[],
+    env: Record<string, string | undefined> = {},
+    node = process.execPath,
+    command = 'serve',
+  ) {
+    this.child = spawn(node, [path.join(ROOT, 'bin/unlockos-keys.js'), command, ...args], {
       cwd: place.dir,
       env: place.env(env),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,19 +43,19 @@ export class Served {
     this.#wake();
   }
 
-  /** The next line, or one that came before, that says this. */
+  /** The first line of the log, past or future, with this message. */
   async said(message: string): Promise<Line> {
     for (;;) {
       const found = this.lines.find((line) => line.message === message);
       if (found) return found;
-      if (this.#ended) throw new Error(`serve ended without saying "${message}": ${this.text}`);
+      if (this.#ended) throw new Error(`the server ended without saying "${message}": ${this.text}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
   }
 
-  /** Its address, once it listens. */
+  /** Its URL, as soon as it listens. */
   async url(): Promise<string> {
     return `http://${(await this.said('listening')).address}`;
   }

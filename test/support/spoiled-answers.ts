@@ -1,4 +1,4 @@
-// Answers of a real server with something wrong in them: sound around it, so that they get as deep as they can.
+// Responses of a real server with one mistake each: the rest is valid, so that they get as far into the client as possible.
 
 type Value = Record<string, unknown>;
 interface StepResult {
@@ -70,14 +70,14 @@ const SPOILS = {
 
 export type Spoiled = keyof typeof SPOILS;
 
-/** Every way in which {@link spoiled} can change an answer. */
+/** Every way in which {@link spoiled} can change a response. */
 export const SPOILED = Object.keys(SPOILS) as Spoiled[];
 
-/** Changes the answer of a real server, when it is one to a batch; for `spoil` of a faulty proxy. */
+/** Changes a real server's response to a batch; for `spoil` of a faulty proxy. */
 export function spoiled(kind: Spoiled): (reply: string) => string {
   const spoil: (batch: Batch) => object = SPOILS[kind];
   return (reply) => {
-    if (!reply.startsWith('{')) return reply; // a refusal, in words
+    if (!reply.startsWith('{')) return reply; // an error message in plain text
     const { results, ...others } = JSON.parse(reply) as { results: { type: string; response?: { result?: Batch } }[] };
     const spoilt = results.map((each) => {
       const batch = each.response?.result;

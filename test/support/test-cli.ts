@@ -1,44 +1,60 @@
 import { EventEmitter } from 'node:events';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import type { Context, Output } from '../../src/cli/context.js';
 import { main } from '../../src/cli/main.js';
 import { KeysError } from '../../src/domain/errors.js';
-import { loadBinding } from '../../src/store/local/binding.js';
 import { openStore } from '../../src/store/open.js';
+import { atEnd } from './lifetime.js';
+import { openRaw } from './raw-database.js';
 import { type Answer, type Question, scriptedPrompts } from './scripted-prompts.js';
+import { DEFAULT_ENGINE, emptyStore, START } from './stores.js';
 
 export { type Answer, CTRL_C } from './scripted-prompts.js';
 
-/** The command line in this process, on a real store in a directory of its own; every part of its world may be set between runs. */
+const BY = { actor: null, osUser: 'tester', host: 'testhost', tool: '9.8.7' };
+
+/** The command line in this process, on a real store in a temporary directory. Every part of its context can be set between runs. */
 export class TestCli {
   readonly dir = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'unlk-cli-')));
   readonly store = path.join(this.dir, 'keys.db');
   readonly home = path.join(this.dir, 'home');
-  now = new Date('2026-11-23T10:00:00.000Z');
+  now = START;
   env: Record<string, string | undefined> = { UNLOCKOS_KEYS_STORE: this.store };
   ci: Context['ci'] = null;
   random: Context['random'];
   tty = { stdin: false, stdout: false, stderr: false };
   columns: number | undefined;
-  stdin = '';
-  /** Error codes that writing to a stream ends in. */
+  stdin: string | Uint8Array = '';
+  /** Error codes with which writing to a stream fails. */
   broken: { stdout?: string; stderr?: string } = {};
-  clipboard = { route: 'local' as 'local' | 'terminal', works: true, copied: [] as string[] };
-  /** Answers to come, one a question; a question without an answer fails the test, and so does an answer without a question. */
+  clipboard: { route: 'local' | 'terminal'; works: boolean; copied: string[]; problem?: string } = {
+    route: 'local',
+    works: true,
+    copied: [],
+  };
+  /** The next answers, one per question. A question without an answer fails the test, and so does an answer without a question. */
   answers: Answer[] = [];
   asked: Question[] = [];
-  /** Signals, by their names, to a command that runs on; and from it `log`, with each piece of text that it logs. */
+  /** Sends signals by name to a running command, and emits `log` with each text that the command logs. */
   readonly signals = new EventEmitter();
-  /** What a prompt's own check said to an answer that it refused; the next answer is then taken. */
+  /** The messages with which a prompt's validation rejected answers; after each, the next answer is used. */
   refusals: string[] = [];
-  /** Everything that went to both streams, in order. */
+  /** Called with each text that is written to stderr. */
+  onStderr: (text: string) => unknown = () => {};
+  /** Called with each text that is written to stdout. */
+  onStdout: (text: string) => unknown = () => {};
+  after: Context['after'];
+  /** Instead of `now`, which stands still. */
+  clock: (() => Date) | undefined;
+  /** The output to both streams, in order. */
   screen = '';
 
-  /** A person at a terminal, with these answers. */
+  /** A user at a terminal without colours, with these answers. */
   atTerminal(...answers: Answer[]): this {
+    this.env.NO_COLOR = '1';
     this.tty = { stdin: true, stdout: true, stderr: true };
     this.answers = answers;
     return this;
@@ -53,12 +69,13 @@ export class TestCli {
     const output = (stream: 'stdout' | 'stderr'): Output => ({
       isTTY: this.tty[stream],
       isNull: false,
-      columns: () => (this.tty[stream] ? (this.columns ?? 80) : undefined),
+      columns: () => (this.tty[stream] ? (this.columns ?? (stream === 'stdout' ? 80 : undefined)) : undefined),
       write: (text) => {
         const code = this.broken[stream];
         if (code !== undefined) throw Object.assign(new Error(`${code}: write`), { code });
         said[stream] += text;
         this.screen += text;
+        this[stream === 'stderr' ? 'onStderr' : 'onStdout'](text);
       },
     });
     const prompts = scriptedPrompts({
@@ -70,10 +87,18 @@ export class TestCli {
       refused: (why) => this.refusals.push(why),
       problem: (what) => problems.push(what),
     });
+    const env = { ...this.env };
     const context: Context = {
-      env: this.env,
+      env,
       authToken: this.env.UNLOCKOS_KEYS_AUTH_TOKEN || undefined,
       peppers: this.env.UNLOCKOS_KEYS_PEPPERS || undefined,
+      redisPassword: this.env.UNLOCKOS_KEYS_REDIS_PASSWORD || undefined,
+      idToken: this.env.UNLOCKOS_KEYS_ID_TOKEN || undefined,
+      take: (name) => {
+        const value = env[name] || undefined;
+        delete env[name];
+        return value;
+      },
       cwd: this.dir,
       platform: 'linux',
       stdin: {
@@ -83,14 +108,15 @@ export class TestCli {
       },
       stdout: output('stdout'),
       stderr: output('stderr'),
-      now: () => this.now,
+      now: () => this.clock?.() ?? this.now,
+      after: this.after,
       random: this.random,
       hashCost: 4,
       ci: this.ci,
-      osUser: 'tester',
-      host: 'testhost',
+      osUser: BY.osUser,
+      host: BY.host,
       home: this.home,
-      version: '9.8.7',
+      version: BY.tool,
       nodeVersion: 'v20.0.0',
       onSignals: (signals, heard) => {
         for (const signal of signals) this.signals.on(signal, heard);
@@ -104,7 +130,11 @@ export class TestCli {
       },
       openStore,
       prompts: async () => prompts,
-      clipboard: { route: this.clipboard.route, copy: async (text) => this.#copy(text) },
+      clipboard: {
+        route: this.clipboard.route,
+        problem: async () => this.clipboard.problem ?? null,
+        copy: async (text) => this.#copy(text),
+      },
     };
     const exitCode = await main(argv, context);
     expect(problems).toEqual([]);
@@ -112,15 +142,17 @@ export class TestCli {
     return { exitCode, ...said };
   }
 
-  /** Makes a key that must come out well; its key string and id. */
+  /** Creates a key (live, unless a flag says otherwise) and returns its key string and id; fails the test if that fails. */
   async create(name: string, ...flags: string[]): Promise<{ keyString: string; id: string }> {
+    await this.#prepare(flags);
     const scope = flags.includes('-s') || flags.includes('--like') ? [] : ['-s', 'checkin:read'];
-    const { exitCode, stdout, stderr } = await this.run('create', name, ...scope, ...flags, '-o', 'value');
+    const mode = flags.some((flag) => ['--live', '--test', '--test-mode', '--like'].includes(flag)) ? [] : ['--live'];
+    const { exitCode, stdout, stderr } = await this.run('create', name, ...mode, ...scope, ...flags, '-o', 'value');
     expect(exitCode, stderr).toBe(0);
     return { keyString: stdout.trim(), id: stdout.slice(10, 22) };
   }
 
-  /** The answer of a command that must come out well, parsed. */
+  /** The parsed JSON output of a command; fails the test if the command fails. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into documents of every shape
   async json(...argv: string[]): Promise<any> {
     const { exitCode, stdout, stderr } = await this.run(...argv, '--json');
@@ -128,27 +160,33 @@ export class TestCli {
     return JSON.parse(stdout);
   }
 
-  /** Names of the keys that are there, oldest first. */
+  /** The names of all keys, oldest first. */
   async names(): Promise<string[]> {
     return (await this.json('list', '--sort', 'created')).map((key: { name: string }) => key.name);
   }
 
-  /** Writes to the store behind the tool's back, or reads from it. */
+  /** Runs a statement in the store without the tool. */
   async sql(statement: string, ...values: unknown[]): Promise<unknown[]> {
-    const db = (await loadBinding()).open(this.store);
+    const db = openRaw(this.store, DEFAULT_ENGINE);
     try {
-      const prepared = db.prepare(statement);
-      if (prepared.reader) return prepared.all(...values);
-      prepared.run(...values);
-      return [];
+      return db.run(statement, values, false);
     } finally {
       db.close();
     }
   }
 
-  #readAll(limit: number): string {
+  /** Puts an empty store where the tool would create the same one, which takes longer. */
+  async #prepare(flags: readonly string[]): Promise<void> {
+    const { UNLOCKOS_KEYS_STORE: store, ...rest } = this.env;
+    const elsewhere = flags.some((flag) => ['--store', '-p', '--profile', '--actor'].includes(flag));
+    if (elsewhere || store !== this.store || existsSync(store) || this.now !== START || this.clock) return;
+    if (rest.UNLOCKOS_KEYS_ACTOR !== undefined || rest.UNLOCKOS_KEYS_PROFILE !== undefined) return;
+    writeFileSync(store, await emptyStore(DEFAULT_ENGINE, BY), { mode: 0o600 });
+  }
+
+  #readAll(limit: number): Buffer {
     if (Buffer.byteLength(this.stdin) > limit) throw new RangeError('too much');
-    return this.stdin;
+    return Buffer.from(this.stdin);
   }
 
   #copy(text: string): void {
@@ -157,13 +195,13 @@ export class TestCli {
   }
 }
 
-/** A {@link TestCli} that is cleaned up when the test ends. */
+/** A {@link TestCli} that is cleaned up when the test ends, or what is made by `sharedBy`. */
 export function testCli(
   options: Partial<Pick<TestCli, 'now' | 'ci' | 'tty' | 'columns' | 'stdin' | 'clipboard' | 'env'>> = {},
 ): TestCli {
   const cli = Object.assign(new TestCli(), options, { env: {} });
   cli.env = { UNLOCKOS_KEYS_STORE: cli.store, ...options.env };
   mkdirSync(cli.home, { mode: 0o700 });
-  onTestFinished(() => rmSync(cli.dir, { recursive: true, force: true }));
+  atEnd(() => rmSync(cli.dir, { recursive: true, force: true }));
   return cli;
 }

@@ -1,7 +1,9 @@
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Place, SOUND } from '../support/built-tool.js';
+import { openRaw } from '../support/raw-database.js';
+import { DEFAULT_ENGINE } from '../support/stores.js';
 
 /** A file system of its own, of `kilobytes`, with a store on it. Needs root; where mounting is refused the test fails, and says so. */
 async function smallDisk(
@@ -88,7 +90,7 @@ test('a key file on a full disk: the key is disabled, the file is gone, and the 
   const flags = ['--test-mode', '-s', 'plan:read', '--key-file', path.join(disk, 'first.key')];
   const { exitCode, stdout, stderr } = await place.tool(['create', 'first', ...flags], { env: elsewhere });
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-  expect(stderr).toContain('the key string could not be delivered (ENOSPC), so it was disabled');
+  expect(stderr).toContain('the key string of "first" could not be delivered (ENOSPC), so the key was disabled');
   const list = await place.tool(['list', '-o', 'value', '--fields', 'name,status'], { env: elsewhere });
   expect(list.stdout).toBe('first\tinactive\n');
   expect((await place.run('ls', [disk])).stdout).toBe('ballast\n');
@@ -106,8 +108,56 @@ test('on a read-only file system a change ends with 8 and says what is wrong; no
     expect({ args, exitCode, stdout }).toEqual({ args, exitCode: 8, stdout: '' });
     expect(stderr).toMatch(/error: the store .*(read-only|cannot be (written|used))/);
   }
+  expect(await place.names()).toEqual(['first']);
+  expect(await place.verdict(keyString)).toBe('valid');
+  expect(await place.health()).toEqual(SOUND);
+  const backup = place.file('backup.db');
+  expect(await place.tool(['store', 'backup', backup])).toMatchObject({ exitCode: 0 });
+  expect(await place.tool(['show', 'first', '--store', backup])).toMatchObject({ exitCode: 0 });
   await remount('rw');
   expect(await place.names()).toEqual(['first']);
   expect(await place.verdict(keyString)).toBe('valid');
   expect(await place.health()).toEqual(SOUND);
+});
+
+test('on a read-only mount of a directory in use, what was changed is seen; a log that cannot be read is named', async () => {
+  const { place, disk } = await smallDisk(4096);
+  await place.key('first');
+  const mounted = place.file('mounted');
+  mkdirSync(mounted);
+  expect((await place.run('mount', ['--bind', disk, mounted])).exitCode).toBe(0);
+  onTestFinished(async () => void (await place.run('umount', ['-l', mounted])));
+  expect((await place.run('mount', ['-o', 'remount,bind,ro', mounted])).exitCode).toBe(0);
+  const there = ['--store', path.join(mounted, 'keys.db')];
+  const writer = openRaw(path.join(disk, 'keys.db'), DEFAULT_ENGINE);
+  writer.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; UPDATE api_keys SET description = 'changed'");
+  expect((await place.tool(['list', '-o', 'value', '--fields', 'description', ...there])).stdout).toBe('changed\n');
+  rmSync(path.join(disk, 'keys.db-shm'));
+  for (const args of [['list'], ['doctor']]) {
+    const { stdout, stderr } = await place.tool([...args, ...there]);
+    expect(stdout + stderr).toContain('has changes in its write-ahead log');
+    expect(stdout + stderr).not.toContain('doctor says more');
+  }
+  writer.close();
+});
+
+test('a home directory that cannot be written to is said to be, and another place works', async () => {
+  const { place, disk, remount } = await smallDisk(4096);
+  mkdirSync(path.join(disk, 'home'), { mode: 0o700 });
+  await remount('ro');
+  const env = { HOME: path.join(disk, 'home'), XDG_DATA_HOME: undefined, UNLOCKOS_KEYS_STORE: undefined };
+  const made = ['create', 'a', '--test-mode', '-s', 'plan:read', '-o', 'value'];
+  expect(await place.tool(['list'], { env })).toMatchObject({ exitCode: 0 });
+  expect(await place.tool(made, { env })).toMatchObject({
+    exitCode: 8,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /is on a read-only file system\nhint: name a place that you can write to: --store FILE/,
+    ),
+  });
+  expect(await place.tool(['profile', 'add', 'x', '--store', '/x.db'], { env })).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('the file system is read-only'),
+  });
+  expect(await place.tool([...made, '--store', place.file('elsewhere.db')], { env })).toMatchObject({ exitCode: 0 });
 });

@@ -10,7 +10,7 @@ test('man shows the page without a warning', async () => {
   expect({ exitCode: checked.exitCode, stderr: checked.stderr }).toEqual({ exitCode: 0, stderr: '' });
   const { stdout } = await place.run('man', ['-E', 'UTF-8', '-P', 'cat', '-l', page], { env });
   const text = stdout.replace(/.\u0008/g, '');
-  expect(text).toMatch(/^NAME\n +unlockos-keys - Make and govern the API keys/m);
+  expect(text).toMatch(/^NAME\n +unlockos-keys - Create and manage the API keys/m);
   expect(text).toMatch(/^ +-s, --scope <scope>$/m);
   expect(text).toContain('$ unlockos-keys disable --stdin --reason "found in a public repository" < found.txt');
 });

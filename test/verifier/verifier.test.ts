@@ -1,50 +1,15 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { describe, expect, test } from 'vitest';
+import { mintKeyString } from '../../src/domain/key-string.js';
 import { Keyring } from '../../src/keyring/keyring.js';
-import { openStore } from '../../src/store/open.js';
-import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';
-import { type FaultyProxy, faultyProxy } from '../support/faulty-proxy.js';
-import { freshKeyring, input, make } from '../support/keyrings.js';
+import type { VerifierOptions } from '../../src/verifier/verifier.js';
+import { runExample } from '../support/examples.js';
+import { input, make } from '../support/keyrings.js';
 import { TOKENS } from '../support/sqld.js';
-import { BINDINGS, BY, ENGINES, type EngineName, options, rawDatabase, START } from '../support/stores.js';
-
-interface Scene {
-  readonly keyring: Keyring;
-  readonly verifier: Verifier;
-  readonly clock: { now: number };
-}
-
-/** A keyring, and a verifier with a connection of its own, as another process has it. */
-async function scene(engine: EngineName, more: Partial<VerifierOptions> & { token?: string } = {}): Promise<Scene> {
-  const keyring = await freshKeyring(engine);
-  const clock = { now: START.getTime() };
-  return { keyring, clock, verifier: await verifierAt(keyring, engine, clock, more) };
-}
-
-async function verifierAt(
-  keyring: Keyring,
-  engine: EngineName,
-  clock: { now: number },
-  { token, ...more }: Partial<VerifierOptions> & { token?: string } = {},
-): Promise<Verifier> {
-  const access = token === undefined ? {} : { token };
-  const store = await openStore(keyring.store.location, options(engine, { create: false, ...access }));
-  const verifier = new Verifier(store, { environment: 'test', now: () => clock.now, ...more });
-  onTestFinished(() => verifier.close().catch(() => {}));
-  return verifier;
-}
-
-/** The same key with another secret and a right checksum: what somebody sends who knows its id. */
-function forged(keyString: string | null): string {
-  const body = `${(keyString ?? '').slice(0, 23)}${mintKeyString('test').secret}`;
-  return body + checksum(body);
-}
-
-const verdictOf = async (verifier: Verifier, keyString: unknown, scopes?: string[]) =>
-  (await verifier.verify(keyString, { scopes })).verdict;
+import { BY, DEFAULT_ENGINE, ENGINES, LOCAL_ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
+import { behindProxy, forged, scene, verdictOf, verifierAt } from '../support/verifiers.js';
 
 describe.each(ENGINES)('the verifier, on %s', (engine) => {
-  test('gives every verdict, in its order, the key only after the proof', async () => {
+  test('gives every verdict, in order, and the key only after the proof', async () => {
     const { keyring, verifier, clock } = await scene(engine, { rateLimit: 'off' });
     const { key, keyString } = await make(keyring, 'a', { expiresAt: new Date(START.getTime() + 1000) });
     const live = await make(keyring, 'b', { mode: 'live' });
@@ -63,7 +28,7 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect(await verdictOf(verifier, keyString)).toBe('inactive');
   });
 
-  test('sees what another process did by its next call: disabled, enabled, renamed, deleted, made', async () => {
+  test('sees a change by another process on the next call: disabled, enabled, renamed, deleted, created', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
     expect(await verdictOf(verifier, keyString)).toBe('valid');
@@ -81,7 +46,7 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect(await verdictOf(verifier, other.keyString)).toBe('valid');
   });
 
-  test('runs bcrypt once for a key, however often and by however many at once it is asked, and never for a wrong secret', async () => {
+  test('runs bcrypt once per key, also for concurrent calls, and never for a wrong secret', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
     const wrong = Array.from({ length: 200 }, () => verdictOf(verifier, forged(keyString)));
@@ -93,9 +58,9 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect(verifier.counters.bcrypt).toBe(1);
   });
 
-  test('a key that was disabled while its secret was being proven is refused', async () => {
+  test('refuses a key that is disabled while bcrypt runs', async () => {
     const { keyring, clock } = await scene(engine);
-    const slow = await make(new Keyring(keyring.store, { by: () => BY, now: () => START, hashCost: 12 }), 'slow');
+    const slow = await make(new Keyring(storeOf(keyring), { by: () => BY, now: () => START, hashCost: 12 }), 'slow');
     const { keyString } = await make(keyring, 'a');
     for (;;) {
       const verifier = await verifierAt(keyring, engine, clock);
@@ -110,7 +75,7 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     }
   });
 
-  test('counts once for each request that proved its secret, and for no other', async () => {
+  test('counts a request against the limit once, and only if its secret is right', async () => {
     const { keyring, verifier, clock } = await scene(engine);
     const { keyString } = await make(keyring, 'a', { rateLimit: { limit: 10, windowSeconds: 60 } });
     for (let i = 0; i < 30; i++) await verifier.verify(forged(keyString));
@@ -126,7 +91,7 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect(await verdictOf(verifier, keyString)).toBe('valid');
   });
 
-  test('writes marks on closing, forward only, and changes nothing else by it', async () => {
+  test('close() writes when keys were last used, only forward, and changes nothing else', async () => {
     const { keyring, clock } = await scene(engine);
     const { key, keyString } = await make(keyring, 'a');
     await make(keyring, 'unused');
@@ -147,10 +112,10 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect((await keyring.auditVerify()).problems).toEqual([]);
   });
 
-  test('a hash that asks for too much, or that nobody knows, is refused at once, and bcrypt never runs', async () => {
+  test('refuses a hash of a very high cost or an unknown form without running bcrypt', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
-    const db = await rawDatabase(keyring.store.location, engine);
+    const db = await rawDatabase(keyring.location, engine);
     for (const stored of [
       `$2b$31$${'a'.repeat(53)}`,
       `$2y$99$${'a'.repeat(53)}`,
@@ -164,16 +129,16 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     expect(verifier.counters.bcrypt).toBe(0);
   });
 
-  test('a proof holds for the hash that it was made against only', async () => {
+  test('a proof is valid only for the hash that it was made with', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
     expect(await verdictOf(verifier, keyString)).toBe('valid');
-    const db = await rawDatabase(keyring.store.location, engine);
+    const db = await rawDatabase(keyring.location, engine);
     await db.exec(`update api_keys set hash = '$2b$04$${'a'.repeat(53)}'`);
     expect(await verdictOf(verifier, keyString)).toBe('invalid');
   });
 
-  test('too many keys to prove at once are busy, not valid and not invalid; afterwards all verify', async () => {
+  test('rejects with store_busy when too many keys wait for bcrypt; all of them verify later', async () => {
     const { keyring, verifier } = await scene(engine);
     const made = await keyring.create(Array.from({ length: 80 }, (_, i) => input(`key ${i}`)));
     const first = await Promise.allSettled(made.map(({ keyString }) => verifier.verify(keyString)));
@@ -185,7 +150,7 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     for (const { keyString } of made) expect(await verdictOf(verifier, keyString)).toBe('valid');
   });
 
-  test('a store that was closed is neither valid nor invalid', async () => {
+  test('rejects after the store was closed', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
     await verifier.verify(keyString);
@@ -198,16 +163,16 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     { maxStaleMs: -1 },
     { maxStaleMs: 60_001 },
     { maxStaleMs: Number.NaN },
-  ])('options that are none are refused: %j', async (wrong) => {
+  ])('refuses invalid options: %j', async (wrong) => {
     await expect(scene(engine, wrong as Partial<VerifierOptions>)).rejects.toMatchObject({ code: 'usage' });
   });
 });
 
-describe.each(BINDINGS)('a verifier on a local store, on %s', (engine) => {
-  test('a store that cannot be written verifies on, without marks', async () => {
+describe.each(LOCAL_ENGINES)('a verifier on a local store, on %s', (engine) => {
+  test('verifies also when the store cannot be written', async () => {
     const { keyring, verifier } = await scene(engine);
     const { keyString } = await make(keyring, 'a');
-    const db = await rawDatabase(keyring.store.location, engine);
+    const db = await rawDatabase(keyring.location, engine);
     await db.exec("create trigger no_marks before update on key_usage begin select raise(abort, 'no'); end");
     expect(await verdictOf(verifier, keyString)).toBe('valid');
     await verifier.close();
@@ -216,7 +181,7 @@ describe.each(BINDINGS)('a verifier on a local store, on %s', (engine) => {
 });
 
 describe('a verifier on a remote store', () => {
-  test('with a token that may only read verifies, and gives up on marks', async () => {
+  test('verifies with a read-only token, without last-used times', async () => {
     const { keyring, clock } = await scene('sqld');
     const { keyString } = await make(keyring, 'a');
     const verifier = await verifierAt(keyring, 'sqld', clock, { token: TOKENS.readOnly });
@@ -225,43 +190,7 @@ describe('a verifier on a remote store', () => {
     expect((await keyring.show('a')).lastUsedAt).toBeNull();
   });
 
-  test('may use what it was told for so long as it was allowed to, and no longer', async () => {
-    const { keyring, clock } = await scene('sqld');
-    const { keyString } = await make(keyring, 'a');
-    const verifier = await verifierAt(keyring, 'sqld', clock, { maxStaleMs: 1000 });
-    expect(await verdictOf(verifier, keyString)).toBe('valid');
-    await keyring.disable('a');
-    clock.now += 1000;
-    expect(await verdictOf(verifier, keyString)).toBe('valid');
-    clock.now += 1;
-    expect(await verdictOf(verifier, keyString)).toBe('inactive');
-  });
-
-  async function behindProxy(): Promise<Scene & { proxy: FaultyProxy }> {
-    const { keyring, clock } = await scene('sqld');
-    const proxy = await faultyProxy(keyring.store.location);
-    const store = await openStore(proxy.url, options('sqld', { create: false }));
-    const verifier = new Verifier(store, { environment: 'test', now: () => clock.now, markUsed: false });
-    onTestFinished(() => verifier.close());
-    return { keyring, clock, proxy, verifier };
-  }
-
-  test('asks one question a call, and none at all for an id that was unknown a second ago', async () => {
-    const { keyring, clock, proxy, verifier } = await behindProxy();
-    const { keyString } = await make(keyring, 'a');
-    const unknown = mintKeyString('test').keyString;
-    await verifier.verify(keyString); // proves the secret, and asks again
-    const before = proxy.requests;
-    await verifier.verify(keyString);
-    expect(proxy.requests).toBe(before + 1);
-    for (let i = 0; i < 5; i++) expect(await verdictOf(verifier, unknown)).toBe('invalid');
-    expect(proxy.requests).toBe(before + 2);
-    clock.now += 1000;
-    expect(await verdictOf(verifier, unknown)).toBe('invalid');
-    expect(proxy.requests).toBe(before + 3);
-  });
-
-  test('what is no key string never gets to the store', async () => {
+  test('sends no query for a malformed key string', async () => {
     const { keyring, proxy, verifier } = await behindProxy();
     const { keyString } = await make(keyring, 'a');
     const before = proxy.requests;
@@ -279,24 +208,7 @@ describe('a verifier on a remote store', () => {
     expect(verifier.counters.bcrypt).toBe(1);
   });
 
-  test('a flood of made-up ids is held to a few questions at a time, and a known key passes meanwhile', async () => {
-    const { keyring, proxy, verifier } = await behindProxy();
-    const { keyString } = await make(keyring, 'a');
-    await verifier.verify(keyString);
-    const before = proxy.requests;
-    const flood = Promise.allSettled(
-      Array.from({ length: 2000 }, () => verifier.verify(mintKeyString('test').keyString)),
-    );
-    expect(await verdictOf(verifier, keyString)).toBe('valid');
-    const ends = await flood;
-    for (const end of ends)
-      expect(end).toMatchObject(
-        end.status === 'fulfilled' ? { value: { verdict: 'invalid' } } : { reason: { code: 'store_busy' } },
-      );
-    expect(proxy.requests - before).toBeLessThanOrEqual(257);
-  });
-
-  test('a server that is gone is an error, not a verdict; when it is back, keys verify', async () => {
+  test('rejects while the server is down, and verifies when it is up again', async () => {
     const { keyring, proxy, verifier } = await behindProxy();
     const { keyString } = await make(keyring, 'a');
     await verifier.verify(keyString);
@@ -305,4 +217,13 @@ describe('a verifier on a remote store', () => {
     await proxy.listen();
     expect(await verdictOf(verifier, keyString)).toBe('valid');
   });
+});
+
+test('the example in the docstring of verify runs', async () => {
+  const { keyring, verifier } = await scene(DEFAULT_ENGINE);
+  const { key, keyString } = await make(keyring, 'a', { scopes: ['plan:read'] });
+  const printed: unknown[] = [];
+  const console = { log: (text: unknown) => printed.push(text) };
+  await runExample('verifier/verifier.ts', { verifier, keyString, console });
+  expect(printed).toEqual([key.id]);
 });

@@ -8,9 +8,9 @@ import type { Session } from '../session.js';
 export const registerCompletion: Register = (program, run) => {
   program
     .command('completion')
-    .summary('a script that completes command lines in your shell')
+    .summary('print a completion script for your shell')
     .description(
-      `Print the script for a shell: ${SHELLS.join(', ')}. Its first lines say how to install it. It completes commands, flags and their values, and asks the store for key names and scopes.`,
+      `Print the completion script for a shell: ${SHELLS.join(', ')}. Its first lines say how to install it. It completes commands, flags, values, and the key names and scopes of the store.`,
     )
     .addArgument(program.createArgument('<shell>', SHELLS.join(', ')))
     .addHelpText(
@@ -31,7 +31,7 @@ async function completion(session: Session, name: string): Promise<void> {
     throw new KeysError(
       'usage',
       `no completion for ${quoted(name)}${guess ? `, did you mean ${guess}?` : ''}`,
-      `there is one for: ${SHELLS.join(', ')}`,
+      `available: ${SHELLS.join(', ')}`,
     );
   }
   const { SCRIPTS } = await import('../completion/scripts.js');

@@ -1,296 +1,222 @@
-import { type ApiKey, mixedScripts, readName } from '../../domain/api-key.js';
+import { type ApiKey, isUndelivered } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
-import { parseExpiry } from '../../domain/expiry.js';
-import { IF_EXISTS, type IfExists } from '../../domain/key-store.js';
-import type { Mode } from '../../domain/key-string.js';
-import { type Labels, parseLabels, withoutOwnLabels } from '../../domain/labels.js';
-import { DEFAULT_RATE_LIMIT, describeRateLimit, parseRateLimit, type RateLimit } from '../../domain/rate-limit.js';
-import { type CatalogueScope, splitList } from '../../domain/scopes.js';
+import { lastExpiry } from '../../domain/policy.js';
 import { quoted } from '../../domain/text.js';
-import type { CreateInput, CreatePlan } from '../../keyring/creation.js';
-import type { CreatedKey, Keyring } from '../../keyring/keyring.js';
-import {
-  collect,
-  examples,
-  nonEmptyLines,
-  operationOption,
-  type Register,
-  readStdin,
-  sinkOptions,
-} from '../command.js';
-import { offerCopy } from '../copy-offer.js';
-import { Delivery, type DeliveryFlags } from '../delivery.js';
+import type { CreatedKey, CreateInput, CreatePlan } from '../../keyring/creation.js';
+import type { Keyring } from '../../keyring/keyring.js';
+import type { LikeInput } from '../../keyring/like.js';
+import { warnOfLookalikes, warnOfNewNames } from '../asking/lookalikes.js';
+import { refuseMissing } from '../asking/missing.js';
+import { askForNewKey, confirmNewKeys } from '../asking/new-key.js';
+import { confirmScopes } from '../asking/scopes.js';
+import { collect, examples, operationOption, type Register } from '../command.js';
+import { offerCopy } from '../delivery/copy.js';
+import { Delivery } from '../delivery/delivery.js';
+import { Interruption } from '../delivery/interruption.js';
+import { carryOutRotation, readOverlap } from '../delivery/rotation.js';
+import { SINKS, sinkOptions } from '../delivery/sinks.js';
 import type { ExitCode } from '../exit-code.js';
-import { progressOf } from '../progress.js';
+import { comesFromServer, fromOptions } from '../issued/from-flags.js';
+import { createdLines, planLines, scopeChangeLines } from '../output/new-key-lines.js';
+import { progressOf } from '../output/progress.js';
 import type { Session } from '../session.js';
+import { scopeOptions } from '../targets/scope-flags.js';
+import { nonEmptyLines, readStdin } from '../targets/stdin.js';
+import { type CreateFlags, inputsFrom, missingFrom, readDraft, readIfExists } from './create-draft.js';
 
-interface CreateFlags extends DeliveryFlags {
-  readonly description?: string;
-  readonly testMode?: boolean;
-  readonly test?: boolean;
-  readonly live?: boolean;
-  readonly scope?: string[];
-  readonly scopes?: string[];
-  readonly rateLimit?: string;
-  readonly expires?: string;
-  readonly like?: string;
-  readonly ifExists?: string;
-  readonly confirm?: string[];
-  readonly label?: string[];
-}
-
-/** What is settled so far; the rest is asked, or named as missing. */
-interface Draft {
-  names: string[];
-  description: string | undefined;
-  mode: Mode | undefined;
-  scopes: readonly string[];
-  readonly rateLimit: RateLimit;
-  readonly expiresAt: Date | null;
-  readonly labels: Labels;
-}
+const EXAMPLE = 'unlockos-keys create ci --test-mode --scope checkin:read -o value';
 
 export const registerCreate: Register = (program, run) => {
+  const command = operationOption(program.command('create'))
+    .summary('create a key; its key string is shown once')
+    .description('Create a key. Its key string is shown once. Scopes and mode never change.')
+    .argument('[name...]', 'its name; several: one key each; - reads from stdin')
+    .option('-d, --description <text>', 'what the key is for')
+    .option('--test-mode', 'a test key (also --test): for test environments only')
+    .addOption(program.createOption('--test').hideHelp())
+    .option('--live', 'a live key; one of the two is needed in CI and pipes');
+  const help = 'a scope or a category (checkin:*); repeat, or commas';
+  scopeOptions(command, help, 'with --like: the scopes of that key');
   sinkOptions(
-    operationOption(program.command('create'))
-      .summary('make a key; its key string is shown once')
-      .description('Make a key. Its key string is shown once and cannot be shown again; scopes and mode never change.')
-      .argument('[name...]', 'name of the key; several names make several keys alike, - reads names from stdin')
-      .option('-d, --description <text>', 'what the key is for')
-      .option('--test-mode', 'a test key (also --test): works in test environments only')
-      .addOption(program.createOption('--test').hideHelp())
-      .option('--live', 'a live key (the default; under CI one of the two must be given)')
-      .option(
-        '-s, --scope <scope>',
-        'what the key may do (also --scopes); repeat or separate by commas; checkin:* takes the category',
-        collect,
-      )
-      .addOption(program.createOption('--scopes <scope>').argParser(collect).hideHelp())
+    command
       .option('--rate-limit <n/unit>', 'requests per s, m, h or d (default: 600/m)')
-      .option('--expires <when>', '90d, a date, an instant, or never (default: never)')
-      .option('-l, --label <name=value>', 'a label to find it by, e.g. team=checkout; repeat for more', collect)
-      .option('--like <key>', 'take scopes, mode, description, rate limit and labels from another key; flags override')
-      .option('--if-exists <what>', 'when the name exists: fail (the default), skip it, or rotate (replace that key)')
-      .option('--confirm <name>', 'in a protected profile: the name of the key that rotate replaces', collect),
-    'create NAME',
-  )
+      .option('--expires <when>', "90d, a date, a time or never (default: the store's)")
+      .option('--allow-from <networks>', 'addresses it works from, 10.0.0.0/8,… (default: any)')
+      .option('-l, --label <name=value>', 'a label, e.g. team=checkout; repeat for more', collect)
+      .option('--like <key>', 'copy all but the name of this key; flags override it')
+      .option('--if-exists <what>', 'fail (the default), skip, rotate, replace (delete)')
+      .option('--overlap <time>', 'how long a rotated key keeps working (default: 24h)')
+      .option('--confirm <name>', 'in a protected profile: the key rotated or replaced', collect),
+  );
+  fromOptions(command)
     .addHelpText(
       'after',
       examples(
-        'create                                    # asks for everything',
-        'create ci --test-mode --scope checkin:read,plan:read',
-        'create partner --live -s "checkin:*" --rate-limit 100/m --expires 90d --key-file partner.key',
-        'create ci --test -s plan:read -o value   # the key string alone: KEY=$(…)',
-        'create partner-2 --like partner -s plan:read',
-        'create ci --test -s plan:read --if-exists rotate -o value',
+        'create  # asks for everything',
+        'create partner --live -s "checkin:*" --key-file p.key',
+        'create ci --test -s plan:read -o value  # the key string alone',
+        'create partner-2 --like partner --add-scope plan:read',
       ),
     )
     .action(run((session, flags: CreateFlags, names: string[]) => create(session, flags, names)));
 };
 
-async function create(session: Session, flags: CreateFlags, words: string[]): Promise<ExitCode | undefined> {
-  const [args, command] = flags.pipe ? [words.slice(0, 1), words.slice(1)] : [words, []];
-  const testMode = flags.testMode || flags.test;
-  if (testMode && flags.live)
-    throw new KeysError('usage', '--test-mode and --live contradict each other', 'pass one of them');
-  const ifExists = readIfExists(flags.ifExists);
-  const { profile, rateLimit, expires } = session.settings;
-  const names = args.includes('-')
-    ? args.flatMap((name) => (name === '-' ? nonEmptyLines(readStdin(session, 'names')) : [name]))
-    : args;
+/** The flags of `create` that go with `--from`. */
+const WITH_FROM = ['testMode', 'test', 'expires', 'envFile', ...Object.keys(SINKS)];
+
+/** Asks for whatever the flags leave out. */
+export async function create(session: Session, flags: CreateFlags, words: string[]): Promise<ExitCode | undefined> {
+  if (comesFromServer(flags, WITH_FROM)) {
+    const { createFrom } = await import('../issued/create-from.js');
+    return createFrom(session, flags, words);
+  }
+  const { args, program: command } = session.splitAtDashes(words, flags.pipe === true);
+  const ifExists = readIfExists(flags);
+  const names = args.flatMap((name) => (name === '-' ? nonEmptyLines(readStdin(session, 'names')) : [name]));
   const delivery = new Delivery(session, { ...flags, command }, { asList: args.includes('-') || names.length > 1 });
-  const draft: Draft = {
-    names: names.map(readName),
-    description: flags.description,
-    mode: testMode || (profile?.value.testOnly && !flags.live) ? 'test' : flags.live ? 'live' : undefined,
-    scopes: splitList([...(flags.scope ?? []), ...(flags.scopes ?? [])]),
-    rateLimit: readRateLimit(flags.rateLimit ?? rateLimit?.value),
-    expiresAt: readExpiry(flags.expires ?? expires?.value, session.now),
-    labels: parseLabels(flags.label ?? []),
-  };
-  if (!session.interactive) refuseMissing(session, flags, draft, delivery);
+  const draft = readDraft(session, flags, names);
+  if (!session.interactive) refuseMissing(session, missingFrom(flags, draft, delivery), EXAMPLE);
   if (!session.dryRun) delivery.refuseNullDevice();
   const keyring = await session.keyring({ create: flags.like === undefined && !session.dryRun });
-  const settled = flags.like === undefined ? draft : likeTemplate(draft, flags, await keyring.show(flags.like));
-  const asked = session.interactive && (await askMissing(session, keyring, settled, ifExists));
-  const plan = await keyring.plan(toInputs(settled), { ifExists, operationId: session.givenOperationId });
-  const { inputs } = plan;
-  warnOfLookalikes(session, inputs);
-  if (asked || session.dryRun) summarise(session, plan);
+  const like = flags.like === undefined ? null : await keyring.show(flags.like);
+  const asked = session.interactive && (await askForNewKey(session, keyring, draft, { ifExists, like }));
+  const inputs = inputsFrom(draft, flags, like);
+  if (ifExists === 'rotate') {
+    const rotation = await rotationInto(session, keyring, { inputs, like });
+    if (rotation) return rotateInto(session, keyring, { ...rotation, flags, delivery });
+  }
+  const plan = await keyring.plan(inputs, {
+    ifExists: ifExists === 'rotate' ? 'fail' : ifExists,
+    operationId: session.operation.given,
+  });
+  await warnOfNewNames(session, keyring, plan);
+  if (asked || session.dryRun) session.out.remark(planLines(plan, session.store.value));
   if (session.dryRun) {
-    session.remark('Dry run: nothing was made.');
+    session.out.remark('Dry run: no key was created.');
     return undefined;
   }
-  if (asked && !(await (await session.prompts()).yesNo('Create this key?', true)))
-    throw new KeysError('confirmation_required', 'not confirmed; nothing was made');
-  await session.confirmProtected(plan.replaced, 'delete', flags.confirm);
-  session.target();
-  delivery.probe();
-  const progress = progressOf(session, 20);
-  let created: CreatedKey[];
-  try {
-    created = await keyring.make(plan, {
-      operationId: session.operationId,
-      progress: (done) => progress(done, inputs.length),
+  await confirmNewKeys(session, plan, { asked, confirmed: flags.confirm });
+  session.noteStore();
+  return handOut(session, delivery, await make(session, keyring, { plan, delivery }));
+}
+
+interface Making {
+  readonly plan: CreatePlan;
+  readonly delivery: Delivery;
+}
+
+function make(session: Session, keyring: Keyring, { plan, delivery }: Making): Promise<CreatedKey[]> {
+  const all = plan.inputs.length;
+  const progress = progressOf(session, { worthwhile: 20, what: 'keys prepared' });
+  const create = (signal: AbortSignal) =>
+    keyring.make(plan, {
+      operationId: session.operation.id,
+      toDeliver: true,
+      progress: (done) => {
+        if (signal.aborted) throw nothingCreated(session, signal.reason, `${done} of ${all}`);
+        progress(done, all);
+      },
     });
-  } catch (error) {
-    delivery.abandon();
-    throw error;
-  }
-  announce(session, created);
-  await delivery.deliver(created, keyring);
-  if (created.some(({ keyString }) => keyString !== null))
-    session.note(['', 'Keep it safe: it cannot be shown again. If it is lost, make a new key and delete this one.']);
-  const [only] = created;
-  if (created.length !== 1 || !only?.keyString) return undefined;
-  return offerCopy(session, delivery, { id: only.key.id, keyString: only.keyString });
+  return delivery.make(keyring, create, (created) => session.out.note(createdLines(created)));
 }
 
-function readIfExists(text: string | undefined): IfExists {
-  const found = IF_EXISTS.find((each) => each === (text ?? 'fail'));
-  if (!found)
-    throw new KeysError('usage', `--if-exists ${quoted(text ?? '')} is unknown`, `one of: ${IF_EXISTS.join(', ')}`);
-  return found;
-}
-
-function readRateLimit(text: string | undefined): RateLimit {
-  return text === undefined ? DEFAULT_RATE_LIMIT : parseRateLimit(text);
-}
-
-function readExpiry(text: string | undefined, now: Date): Date | null {
-  return text === undefined ? null : parseExpiry(text, now);
-}
-
-function toInputs(draft: Draft): CreateInput[] {
-  const { description, mode = 'live', scopes, rateLimit, expiresAt, labels } = draft;
-  return draft.names.map((name) => ({ name, description, mode, scopes, rateLimit, expiresAt, labels }));
-}
-
-/** Names everything that is missing at once, with the flags that would have given it. */
-function refuseMissing(session: Session, flags: CreateFlags, draft: Draft, delivery: Delivery): void {
-  const missing: string[] = [];
-  if (draft.names.length === 0) missing.push('a name           unlockos-keys create NAME');
-  if (draft.mode === undefined && session.ctx.ci && flags.like === undefined)
-    missing.push('the mode         --test-mode or --live');
-  if (draft.scopes.length === 0 && flags.like === undefined)
-    missing.push('scopes           --scope checkin:read (unlockos-keys scopes list)');
-  if (delivery.missing) missing.push(delivery.missing);
-  if (missing.length === 0) return;
-  const why = session.ctx.ci
-    ? `this is a ${session.ctx.ci.name} run`
-    : session.format === 'table'
-      ? 'no terminal, or --no-input'
-      : `-o ${session.format} never asks`;
-  throw new KeysError(
-    'missing_input',
-    `${missing.length === 1 ? 'one thing is' : `${missing.length} things are`} missing, and I cannot ask here (${why})\n${missing.map((line) => `  ${line}`).join('\n')}`,
-    'for example: unlockos-keys create ci --test-mode --scope checkin:read -o value',
+/** Several keys are stored together once all are prepared, so an interruption before that leaves none. */
+function nothingCreated(session: Session, reason: unknown, prepared: string): unknown {
+  if (!(reason instanceof Interruption)) return reason;
+  return new KeysError(
+    'cancelled',
+    `interrupted by ${reason.signal} when ${prepared} keys were prepared: none was created, and none handed out`,
+    `to begin again: ${session.commandWith()}`,
+    { cause: reason },
   );
 }
 
-/** What was not said on the command line comes from the other key. */
-function likeTemplate(draft: Draft, flags: CreateFlags, template: ApiKey): Draft {
-  return {
-    ...draft,
-    description: draft.description ?? template.description ?? '',
-    mode: draft.mode ?? template.mode,
-    scopes: draft.scopes.length > 0 ? draft.scopes : template.scopes,
-    rateLimit: flags.rateLimit === undefined ? template.rateLimit : draft.rateLimit,
-    labels: { ...withoutOwnLabels(template.labels), ...draft.labels },
-  };
-}
-
-/** Asks for what is missing; true when it asked anything. A description is asked for only along with something else. */
-async function askMissing(session: Session, keyring: Keyring, draft: Draft, ifExists: IfExists): Promise<boolean> {
-  if (draft.names.length > 0 && draft.mode !== undefined && draft.scopes.length > 0) return false;
-  const prompts = await session.prompts();
-  if (draft.names.length === 0) {
-    draft.names.push(readName(await prompts.text('Name', { check: (text) => checkName(keyring, text) })));
-  } else if (ifExists === 'fail') {
-    for (const name of draft.names) await keyring.assertNameFree(name);
-  }
-  draft.description ??= await prompts.text('Description (optional)');
-  draft.mode ??= await prompts.choose<Mode>('Mode', [
-    { name: 'Test', value: 'test', description: 'works in test environments only, never touches production data' },
-    { name: 'Live', value: 'live', description: 'works in production' },
+/** What is said once the keys exist and their key strings were delivered. */
+async function handOut(
+  session: Session,
+  delivery: Delivery,
+  created: readonly CreatedKey[],
+): Promise<ExitCode | undefined> {
+  if (created.some(({ keyString }) => keyString !== null))
+    session.out.note([
+      '',
+      'Keep it safe: it cannot be shown again. If it is lost, create a new key and delete this one.',
+    ]);
+  const [only] = created;
+  if (delivery.feedsProgram && only && created.every(({ keyString }) => keyString === null))
+    throw new KeysError(
+      'conflict',
+      'nothing was created, so there is no key string to print: every key exists already',
+      'pass --if-exists rotate for a new key string, or -o json, where keyString is null',
+    );
+  if (created.length !== 1 || !only?.keyString || !delivery.offersCopy) return undefined;
+  session.out.note([
+    'To use it:   curl -H "Authorization: Bearer $KEY" …',
+    `To check it: ${session.followUp('verify', '--stdin')}`,
+    '',
   ]);
-  if (draft.scopes.length === 0)
-    draft.scopes = await prompts.pick('Scopes (they never change)', groupsOf(await keyring.scopes()));
-  return true;
+  return offerCopy(session, { key: only.key, keyString: only.keyString });
 }
 
-async function checkName(keyring: Keyring, text: string): Promise<string | true> {
-  try {
-    await keyring.assertNameFree(readName(text));
-    return true;
-  } catch (error) {
-    if (error instanceof KeysError) return error.message;
-    throw error;
+interface RotationInto {
+  readonly old: ApiKey;
+  readonly wanted: CreateInput;
+}
+
+/** The key that `--if-exists rotate` rotates, and what into; null where a new key can take the name as it is. */
+async function rotationInto(
+  session: Session,
+  keyring: Keyring,
+  { inputs, like }: { inputs: readonly (CreateInput | LikeInput)[]; like: ApiKey | null },
+): Promise<RotationInto | null> {
+  const [first, another] = inputs;
+  if (another) throw new KeysError('usage', '--if-exists rotate takes one name', 'run it once for each name');
+  if (!first) return null;
+  const { inputLike } = await import('../../keyring/like.js');
+  const wanted =
+    'like' in first && like
+      ? inputLike(like, first, { catalogue: await keyring.scopes(), policy: await keyring.storePolicy() }, session.now)
+      : (first as CreateInput);
+  const old = await keyToRotate(session, keyring, wanted);
+  return old && { old, wanted };
+}
+
+/** The key of this name that is rotated; null where a new key can take the name as it is. */
+async function keyToRotate(session: Session, keyring: Keyring, wanted: CreateInput): Promise<ApiKey | null> {
+  const [existing] = await keyring.named([wanted.name]);
+  if (!existing || (isUndelivered(existing) && existing.rotatedFrom === null)) return null;
+  const done = session.operation.given === undefined ? [] : await keyring.operation(session.operation.given);
+  if (done.length > 0 && !done.some(({ action }) => action === 'key.rotate')) return null;
+  if (existing.mode === wanted.mode) return existing;
+  throw new KeysError(
+    'name_taken',
+    `a key named ${quoted(existing.name)} exists (${existing.id}) and differs: its mode is ${existing.mode}`,
+    'choose another name, or delete that key for the new one: --if-exists replace',
+  );
+}
+
+/** Rotates a key into one as `create` was asked for. */
+async function rotateInto(
+  session: Session,
+  keyring: Keyring,
+  into: RotationInto & { readonly flags: CreateFlags; readonly delivery: Delivery },
+): Promise<ExitCode | undefined> {
+  const { old, wanted, flags, delivery } = into;
+  const { description, scopes, rateLimit, labels, allowFrom } = wanted;
+  const longest = async () => lastExpiry(await keyring.storePolicy(), old.mode, session.now);
+  const expiresAt = wanted.expiresAt === undefined ? await longest() : wanted.expiresAt;
+  const overlapMs = readOverlap(flags.overlap);
+  const input = { description, scopes, rateLimit, expiresAt, labels, allowFrom, overlapMs };
+  const { now: started } = session;
+  const plan = await keyring.planRotation(old, input, { operationId: session.operation.given });
+  const end = plan.retired.expiresAt?.toISOString();
+  if (session.interactive || session.dryRun)
+    session.out.remark(`  Rotates     ${quoted(old.name)} (${old.id}), which works until ${end}`);
+  if (session.dryRun) {
+    session.out.remark([...scopeChangeLines(plan.successor.scopeChange), 'Dry run: no key was created or changed.']);
+    return undefined;
   }
-}
-
-function groupsOf(catalogue: readonly CatalogueScope[]) {
-  const open = catalogue.filter((entry) => !entry.retired);
-  return [...new Set(open.map((entry) => entry.category))].map((category) => {
-    const members = open.filter((entry) => entry.category === category);
-    return {
-      label: members[0]?.categoryLabel ?? category,
-      choices: members.map(({ scope }) => ({ name: scope, value: scope })),
-    };
-  });
-}
-
-function warnOfLookalikes(session: Session, inputs: readonly CreateInput[]): void {
-  for (const { name } of inputs) {
-    const scripts = mixedScripts(name);
-    if (scripts.length > 0)
-      session.remark(
-        `warning: the name ${quoted(name)} mixes ${scripts.join(' and ')} letters, some of which look alike`,
-      );
-  }
-}
-
-function details(input: Pick<CreateInput, 'scopes' | 'rateLimit' | 'expiresAt'>): string[] {
-  return [
-    `  Scopes      ${input.scopes.join(', ')}`,
-    `  Rate limit  ${describeRateLimit(input.rateLimit ?? DEFAULT_RATE_LIMIT)}`,
-    `  Expires     ${input.expiresAt?.toISOString() ?? 'never'}`,
-  ];
-}
-
-function listed(names: readonly string[]): string {
-  return names.length <= 5
-    ? names.map(quoted).join(', ')
-    : `${names.slice(0, 4).map(quoted).join(', ')} and ${names.length - 4} more`;
-}
-
-function summarise(session: Session, { inputs, replaced, unfinished, kept }: CreatePlan): void {
-  const [first] = inputs;
-  if (!first) return;
-  const { value } = session.store;
-  session.remark([
-    `  Name        ${listed(inputs.map(({ name }) => name))}`,
-    `  Description ${first.description ?? '—'}`,
-    `  Mode        ${first.mode === 'live' ? 'LIVE' : 'TEST'}`,
-    ...details(first),
-    `  Store       ${value}`,
-    ...[...replaced, ...unfinished].map(({ name, id }) => `  Replaces    ${quoted(name)} (${id})`),
-    ...kept.map(({ name, id }) => `  Exists      ${quoted(name)} (${id}), which is kept`),
-  ]);
-}
-
-function announce(session: Session, all: readonly CreatedKey[]): void {
-  for (const { key, keyString } of all)
-    if (keyString === null) session.note(`Kept key ${quoted(key.name)} (${key.id}), which exists: nothing was made`);
-  for (const { replaced } of all)
-    if (replaced) session.note(`Deleted key ${quoted(replaced.name)} (${replaced.id}), which this one replaces`);
-  const created = all.filter(({ keyString }) => keyString !== null);
-  const [first] = created;
-  if (!first) return;
-  const mode = first.key.mode === 'live' ? 'LIVE' : 'TEST';
-  const what =
-    created.length === 1
-      ? `${mode} key ${quoted(first.key.name)} (${first.key.id})`
-      : `${created.length} ${mode} keys: ${listed(created.map(({ key }) => key.name))}`;
-  session.note([`Created ${what}`, ...details(first.key), '']);
+  await warnOfLookalikes(session, keyring, [wanted.name], old.id);
+  await confirmScopes(session, plan.successor, 'Rotate this key?');
+  return carryOutRotation(session, keyring, { plan, delivery, started, confirmed: flags.confirm });
 }

@@ -1,71 +1,145 @@
-import type { ApiKey } from '../../domain/api-key.js';
+import { type ApiKey, nameKey, readDescription } from '../../domain/api-key.js';
+import { isKeysError, KeysError } from '../../domain/errors.js';
+import type { Deletion } from '../../domain/key-store.js';
 import { maskKey } from '../../domain/key-string.js';
+import { relativeTime } from '../../domain/relative-time.js';
 import { quoted } from '../../domain/text.js';
-import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../batch.js';
+import { isNeverUsed, NOTHING_RECORDED, type Recording } from '../../domain/use.js';
+import type { Keyring } from '../../keyring/keyring.js';
+import { confirm, confirmProtected } from '../asking/confirm.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
-import { relativeTime } from '../output/time.js';
+import type { ExitCode } from '../exit-code.js';
 import type { Session } from '../session.js';
+import {
+  forEachTarget,
+  readTargets,
+  resolveAll,
+  type Target,
+  type TargetFlags,
+  targetOptions,
+} from '../targets/targets.js';
 
-/** More live keys than these are confirmed by their number, not each by its name. */
+/** More live keys than this are confirmed by their number, not one by one by name. */
 const MANY = 5;
 
-/** A live key used this lately is probably still in somebody's program. */
+/** A live key that was used this recently is probably still in use. */
 const LATELY_MS = 7 * 86_400_000;
+
+interface DeleteFlags extends TargetFlags {
+  readonly purge?: boolean;
+  readonly reason?: string;
+  readonly confirm?: string[];
+}
 
 export const registerDelete: Register = (program, run) => {
   targetOptions(operationOption(program.command('delete')))
     .alias('rm')
-    .summary('remove keys for good; asks first')
+    .summary('delete keys; asks first; restore undoes it for 7 days')
     .description(
-      'Remove keys for good; the audit log keeps what they were. Asks first: a live key wants its name typed, scripts pass --yes.',
+      'Delete keys: they stop working at once, and their names are free. Until the time of store policy --keep-deleted (7 days) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes.',
     )
-    .argument('[key...]', 'key id, exact name, or the beginning of the id; - reads them from stdin')
-    .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead; repeat for several', collect)
+    .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
+    .option('--purge', 'remove them for good: nobody can restore them')
+    .option('--reason <text>', 'why, for the audit log')
+    .option(
+      '--confirm <name>',
+      'in a protected profile: the name of the key, as confirmation; repeat for more',
+      collect,
+    )
     .addHelpText(
       'after',
-      examples('delete old-importer', 'delete 7k2m 9xw4 --yes', 'delete --stdin --yes < leaked.txt'),
+      examples('delete old-importer', 'delete 7k2m 9xw4 --yes', 'delete --stdin --yes --purge < leaked.txt'),
     )
-    .action(
-      run(async (session, flags: TargetFlags & { confirm?: string[] }, refs: string[]) => {
-        const targets = await readTargets(session, refs, flags);
-        session.target();
-        const keys = targets.flatMap(({ key }) => (key ? [key] : []));
-        if (!session.dryRun) await confirmDeletion(session, keys, flags.confirm);
-        return forEachTarget(session, targets, async (key, operationId) => {
-          if (session.dryRun) return { key, changed: false, said: `Dry run: would delete ${key.name} (${key.id})` };
-          await (await session.keyring()).delete(key, { operationId });
-          return { key, changed: true, said: `Deleted ${key.name} (${key.id})` };
-        });
-      }),
-    );
+    .action(run((session, flags: DeleteFlags, refs: string[]) => deleteKeys(session, flags, refs)));
 };
+
+async function deleteKeys(session: Session, flags: DeleteFlags, refs: string[]): Promise<ExitCode> {
+  const { purge = false, stdin } = flags;
+  const reason = readDescription(flags.reason ?? '');
+  const byName = purge && refs.length > 0 && !refs.includes('-') && !stdin && !flags.label;
+  const targets: PurgeTarget[] = byName ? await purgeTargets(session, refs) : await readTargets(session, refs, flags);
+  session.noteStore();
+  const keys = targets.flatMap(({ key }) => (key ? [key] : []));
+  if (!session.dryRun) await confirmDeletion(session, keys, flags.confirm, purge);
+  const keyring = await session.keyring();
+  const act = async (key: ApiKey, operationId: string) => {
+    if (session.dryRun) return { key, changed: false, said: `Dry run: would delete ${key.name} (${key.id})` };
+    const record = `its record: ${session.followUp('audit', 'list', '--key', key.id)}`;
+    if (targets.some((target) => target.key === key && target.isDeleted)) {
+      await keyring.purge(key.id, { operationId });
+      return { key, changed: true, isFinal: true, said: `Removed ${key.name} (${key.id}) for good; ${record}` };
+    }
+    const { keptUntil } = await keyring.delete(key, { operationId, reason, purge, leaked: stdin === true });
+    const until = keptUntil === null ? ' for good' : '';
+    const said = `Deleted ${key.name} (${key.id})${until}; ${record}`;
+    return { key, changed: true, isFinal: keptUntil === null, said };
+  };
+  return forEachTarget(session, targets, act, 'restore');
+}
+
+interface PurgeTarget extends Target {
+  /** The key was deleted before. */
+  readonly isDeleted?: boolean;
+}
+
+/** Keys that exist or were deleted before. A name that an existing and a deleted key share is refused: the wrong one could be removed. */
+async function purgeTargets(session: Session, refs: readonly string[]): Promise<PurgeTarget[]> {
+  const keyring = await session.keyring();
+  const targets: PurgeTarget[] = [];
+  for (const [index, target] of (await resolveAll(keyring, refs)).entries()) {
+    const ref = target.key ? target.ref : (refs[index] ?? target.ref);
+    const deletion = await keyring.deletion(ref).catch((error: unknown) => {
+      if (!isKeysError(error, 'conflict', 'not_found')) throw error;
+      return null;
+    });
+    const deleted = deletion ?? (target.key && (await namesake(keyring, target.key)));
+    if (!deleted) targets.push(target);
+    else if (!target.key) targets.push({ ref, key: deleted.key, error: null, isDeleted: true });
+    else if (target.key.id === ref.toLowerCase()) targets.push(target);
+    else
+      targets.push({
+        ref,
+        key: null,
+        error: new KeysError(
+          'ambiguous',
+          `${quoted(ref)} could be key ${target.key.id}, which exists, or key ${deleted.key.id}, which was deleted`,
+          'use the whole key id',
+        ),
+      });
+  }
+  return targets;
+}
+
+async function namesake(keyring: Keyring, key: ApiKey): Promise<Deletion | undefined> {
+  return (await keyring.deletions()).find((each) => nameKey(each.key.name) === nameKey(key.name));
+}
 
 /**
  * Asks once for all test keys, and for each live key by its name; in a protected profile for every key by its name. Throws
- * `confirmation_required` unless all is confirmed.
+ * `confirmation_required` unless everything is confirmed.
  */
 export async function confirmDeletion(
   session: Session,
   keys: readonly ApiKey[],
   confirmed?: readonly string[],
-  command = `unlockos-keys delete ${keys.map((key) => key.id).join(' ')} --yes`,
+  purge = false,
 ): Promise<void> {
-  if (keys.length === 0) return;
-  if (session.settings.profile?.value.protected) return session.confirmProtected(keys, 'delete', confirmed);
+  const verb = purge ? 'permanently delete' : 'delete';
+  if (session.settings.profile?.value.protected) return confirmProtected(session, keys, verb, confirmed);
   const live = keys.filter(({ mode }) => mode === 'live');
   if (live.length > MANY)
-    await session.confirm(
-      `This deletes ${live.length} LIVE keys for good: ${live.map(({ name }) => quoted(name)).join(', ')}`,
-      {
-        name: String(live.length),
-        command,
-      },
-    );
+    await confirm(session, {
+      action: `${verb} ${live.length} LIVE keys: ${live.map(({ name }) => quoted(name)).join(', ')}`,
+      typed: String(live.length),
+    });
+  const unused = live.length <= MANY && live.some(({ lastUsedAt }) => lastUsedAt === null);
+  const recording = unused ? await (await session.keyring()).recording() : NOTHING_RECORDED;
   for (const key of live.length > MANY ? [] : live) {
-    await session.confirm(
-      `This deletes LIVE key ${quoted(key.name)} (${maskKey(key.mode, key.id)}) for good${usage(key, session.now)}`,
-      { name: key.name, command },
-    );
+    await confirm(session, {
+      action: `${verb} LIVE key ${quoted(key.name)} (${maskKey(key.mode, key.id)})${usage(key, recording, session.now)}`,
+      advice: wasUsedLately(key, session.now) ? `To pause it instead: unlockos-keys disable ${key.id}` : undefined,
+      typed: key.name,
+    });
   }
   const tests = keys.filter(({ mode }) => mode === 'test');
   const [first] = tests;
@@ -74,12 +148,15 @@ export async function confirmDeletion(
     tests.length === 1
       ? `TEST key ${quoted(first.name)} (${maskKey(first.mode, first.id)})`
       : `${tests.length} TEST keys: ${tests.map(({ name }) => quoted(name)).join(', ')}`;
-  await session.confirm(`This deletes ${what} for good`, { command });
+  await confirm(session, { action: `${verb} ${what}` });
 }
 
-function usage(key: ApiKey, now: Date): string {
-  if (key.lastUsedAt === null) return '; it was never used';
-  const lately = key.status === 'active' && now.getTime() - key.lastUsedAt.getTime() < LATELY_MS;
-  const used = `; it was last used ${relativeTime(key.lastUsedAt, now)}`;
-  return lately ? `${used}\nDisabling it can be undone: unlockos-keys disable ${key.id}` : used;
+function usage(key: ApiKey, recording: Recording, now: Date): string {
+  if (key.lastUsedAt === null)
+    return isNeverUsed(key, recording, now) ? '; it was never used' : '; whether it is used is not known';
+  return `; it was last used ${relativeTime(key.lastUsedAt, now)}`;
+}
+
+function wasUsedLately({ status, lastUsedAt }: ApiKey, now: Date): boolean {
+  return status === 'active' && lastUsedAt !== null && now.getTime() - lastUsedAt.getTime() < LATELY_MS;
 }

@@ -1,6 +1,6 @@
+import { type ManifestFlags, planFor, readManifest } from '../apply/manifest-file.js';
 import { examples, type Register } from '../command.js';
-import { type ManifestFlags, planFor, readManifest } from '../manifest-file.js';
-import { answer } from '../session.js';
+import { answerCode } from '../exit-code.js';
 
 interface DiffFlags extends ManifestFlags {
   readonly exitCode?: boolean;
@@ -9,29 +9,40 @@ interface DiffFlags extends ManifestFlags {
 export const registerDiff: Register = (program, run) => {
   program
     .command('diff')
-    .summary('what apply would change; changes nothing')
+    .summary('show what apply would change')
     .description('Compare the store with a manifest and show what apply would do. Nothing is changed.')
     .option('-f, --file <file>', 'the manifest, YAML or JSON; - reads stdin')
-    .option('--adopt', 'as apply --adopt would')
-    .option('--prune', 'as apply --prune would')
-    .option('--exit-code', 'exit 7 when there is something to change')
+    .option('--adopt', 'include what apply --adopt would do')
+    .option('--adopt-from <manifest>', 'include what apply --adopt-from would do')
+    .option('--prune', 'include what apply --prune would do')
+    .option('--exit-code', 'exit with 7 when there is something to change')
     .addHelpText(
       'after',
-      examples('diff -f keys.yaml', 'diff -f keys.yaml --prune --exit-code', 'diff -f keys.yaml --json'),
+      examples(
+        'diff -f keys.yaml',
+        'diff -f keys.yaml --prune --exit-code',
+        'diff -f keys.yaml --json',
+        'diff -f keys.yaml -o markdown > plan.md   # for the comment on a pull request',
+      ),
     )
     .action(
       run(async (session, flags: DiffFlags) => {
         const manifest = await readManifest(session, flags);
         const plan = await planFor(session, await session.keyring(), manifest, flags);
         const { planView, summary } = await import('../output/plan-view.js');
-        await session.print(
+        if (session.report === 'markdown') {
+          const { planMarkdown } = await import('../output/plan-markdown.js');
+          session.ctx.stdout.write(planMarkdown(plan.steps, manifest.source, plan.notes));
+          return flags.exitCode ? answerCode(plan.steps.length === 0) : 0;
+        }
+        await session.out.print(
           plan.steps.map((step) => ({ step, key: null })),
           planView,
-          { empty: `Nothing to change: the store is as ${manifest.source} says` },
+          { empty: `Nothing to change: the store matches ${manifest.source}` },
         );
-        session.note(plan.notes);
-        if (plan.steps.length > 0) session.note(`apply would ${summary(plan.steps)}`);
-        return flags.exitCode ? answer(plan.steps.length === 0) : 0;
+        session.out.note(plan.notes);
+        if (plan.steps.length > 0) session.out.note(`apply would ${summary(plan.steps)}`);
+        return flags.exitCode ? answerCode(plan.steps.length === 0) : 0;
       }),
     );
 };

@@ -1,6 +1,7 @@
 import { readDescription } from '../../domain/api-key.js';
-import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../batch.js';
+import { confirmProtected } from '../asking/confirm.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
+import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../targets/targets.js';
 
 interface DisableFlags extends TargetFlags {
   readonly reason?: string;
@@ -9,11 +10,15 @@ interface DisableFlags extends TargetFlags {
 
 export const registerDisable: Register = (program, run) => {
   targetOptions(operationOption(program.command('disable')))
-    .summary('stop keys from verifying, at once; can be undone')
-    .description('Stop keys from verifying, from the next call on. The record stays, and enable undoes it.')
-    .argument('[key...]', 'key id, exact name, or the beginning of the id; - reads them from stdin')
+    .summary('disable keys at once; can be undone')
+    .description('Disable keys: servers refuse them from the next request on. To undo it, enable them.')
+    .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
     .option('--reason <text>', 'why, for the audit log')
-    .option('--confirm <name>', 'in a protected profile: the name of the key, typed ahead; repeat for several', collect)
+    .option(
+      '--confirm <name>',
+      'in a protected profile: the name of the key, as confirmation; repeat for more',
+      collect,
+    )
     .addHelpText(
       'after',
       examples(
@@ -28,14 +33,19 @@ export const registerDisable: Register = (program, run) => {
       run(async (session, flags: DisableFlags, refs: string[]) => {
         const reason = readDescription(flags.reason ?? '');
         const targets = await readTargets(session, refs, flags);
-        session.target();
+        session.noteStore();
         const keys = targets.flatMap(({ key }) => (key?.status === 'active' ? [key] : []));
-        if (!session.dryRun) await session.confirmProtected(keys, 'disable', flags.confirm);
-        return forEachTarget(session, targets, async (key, operationId) => {
-          if (session.dryRun) return { key, changed: false, said: `Dry run: would disable ${key.name} (${key.id})` };
-          const result = await (await session.keyring()).disable(key, { operationId, reason });
-          return { ...result, said: `${result.changed ? 'Disabled' : 'Already inactive:'} ${key.name} (${key.id})` };
-        });
+        if (!session.dryRun) await confirmProtected(session, keys, 'disable', flags.confirm);
+        return forEachTarget(
+          session,
+          targets,
+          async (key, operationId) => {
+            if (session.dryRun) return { key, changed: false, said: `Dry run: would disable ${key.name} (${key.id})` };
+            const result = await (await session.keyring()).disable(key, { operationId, reason });
+            return { ...result, said: `${result.changed ? 'Disabled' : 'Already disabled:'} ${key.name} (${key.id})` };
+          },
+          'enable',
+        );
       }),
     );
 };

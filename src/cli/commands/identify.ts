@@ -1,19 +1,20 @@
 import { isKeysError } from '../../domain/errors.js';
 import { maskKey } from '../../domain/key-string.js';
 import { quoted } from '../../domain/text.js';
-import type { Identity } from '../../keyring/keyring.js';
+import type { Identity } from '../../keyring/identity.js';
 import { examples, type Register } from '../command.js';
-import { type KeyInputFlags, readKeyString } from '../key-input.js';
-import type { View } from '../output/formats.js';
-import { keyJson } from '../output/views.js';
-import { answer, type Session } from '../session.js';
+import { answerCode } from '../exit-code.js';
+import { keyJson } from '../output/key-view.js';
+import { type View, view } from '../output/view.js';
+import type { Session } from '../session.js';
+import { type KeyInputFlags, readKeyString } from '../targets/key-input.js';
 
 export const registerIdentify: Register = (program, run) => {
   program
     .command('identify')
-    .summary('what a found key string is: mode, id, checksum, whose')
+    .summary('show which key a key string belongs to')
     .description(
-      'Read a key string that was found somewhere: its mode and id, whether its checksum is right, and, where the store is at hand, whose key it is. Works offline, and proves nothing: verify does.',
+      'Read a key string: its mode, its key id, whether its checksum is right and, if the store is reachable, which key it belongs to. Works offline. It does not prove that the secret is right: use verify for that.',
     )
     .option('--stdin', 'read the key string from stdin')
     .option('--key-file <file>', 'read the key string from a file')
@@ -21,37 +22,38 @@ export const registerIdentify: Register = (program, run) => {
     .action(
       run(async (session, flags: KeyInputFlags) => {
         const identity = await identify(session, await readKeyString(session, flags));
-        const view: View<Identity> = {
-          fields: ['recognised', 'mode', 'id', 'checksum', 'key'],
-          valueField: 'id',
-          json: (each) =>
-            each.recognised
-              ? {
-                  recognised: true,
-                  mode: each.mode,
-                  id: each.id,
-                  checksum: each.checksum,
-                  key: each.key && keyJson(each.key, session.now),
-                }
-              : { recognised: false, mode: null, id: null, checksum: null, key: null },
-          columns: [],
-        };
-        await session.print([identity], view, { single: true, table: async () => `${describe(identity)}\n` });
-        return answer(identity.recognised && identity.checksum === 'good');
+        await session.out.print([identity], identityView(session.now), {
+          single: true,
+          table: async () => `${describe(identity)}\n`,
+        });
+        return answerCode(identity.recognised && identity.checksum === 'good');
       }),
     );
 };
 
-/** The store is a help, not a need: one that is missing or busy leaves the offline answer. */
+function identityView(now: Date): View<Identity> {
+  const known = <T>(value: (identity: Identity & { recognised: true }) => T) => ({
+    json: (identity: Identity) => (identity.recognised ? value(identity) : null),
+  });
+  return view('id', {
+    recognised: {},
+    mode: known(({ mode }) => mode),
+    id: known(({ id }) => id),
+    checksum: known(({ checksum }) => checksum),
+    key: known(({ key }) => key && keyJson(key, now)),
+  });
+}
+
+/** Looks the key up in the store where that is possible; a store that is missing or busy leaves the offline answer. */
 async function identify(session: Session, text: string): Promise<Identity> {
-  const { identifyOffline } = await import('../../keyring/keyring.js');
+  const { identifyOffline } = await import('../../keyring/identity.js');
   const offline = identifyOffline(text);
   if (!offline.recognised || session.storeIsUnborn()) return offline;
   try {
     return await (await session.keyring()).identify(text);
   } catch (error) {
     if (!isKeysError(error)) throw error;
-    session.note(`Not looked up: ${error.message}`);
+    session.out.note(`Not looked up: ${error.message}`);
     return offline;
   }
 }

@@ -1,74 +1,55 @@
 import type { Register } from '../command.js';
-import { registerApply } from './apply.js';
-import { registerAudit } from './audit.js';
-import { registerCompletion } from './completion.js';
-import { registerCreate } from './create.js';
-import { registerDelete } from './delete.js';
-import { registerDiff } from './diff.js';
-import { registerDisable } from './disable.js';
-import { registerDoctor } from './doctor.js';
-import { registerEdit } from './edit.js';
-import { registerEnable } from './enable.js';
-import { registerExport } from './export.js';
-import { registerIdentify } from './identify.js';
-import { registerList } from './list.js';
-import { registerProfile } from './profile.js';
-import { registerPrune } from './prune.js';
-import { registerRotate } from './rotate.js';
-import { registerRun } from './run.js';
-import { registerScan } from './scan.js';
-import { registerScopes } from './scopes.js';
-import { registerServe } from './serve.js';
-import { registerShow } from './show.js';
-import { registerStore } from './store.js';
-import { registerVerify } from './verify.js';
 
-/** Every command by the words that call it, under the heading and in the order of the help page. */
+/** Every command by the words that call it, under the heading and in the order of the help page. A run loads only the one that it calls. */
 export const COMMANDS: readonly (readonly [
   heading: string,
-  commands: readonly (readonly [words: readonly string[], register: Register])[],
+  commands: readonly (readonly [words: readonly string[], load: () => Promise<Register>])[],
 ])[] = [
   [
     'Keys:',
     [
-      [['create'], registerCreate],
-      [['list', 'ls'], registerList],
-      [['show'], registerShow],
-      [['edit'], registerEdit],
-      [['enable'], registerEnable],
-      [['disable'], registerDisable],
-      [['delete', 'rm'], registerDelete],
-      [['prune'], registerPrune],
-      [['run'], registerRun],
-      [['rotate'], registerRotate],
+      [['create'], async () => (await import('./create.js')).registerCreate],
+      [['list', 'ls'], async () => (await import('./list.js')).registerList],
+      [['show'], async () => (await import('./show.js')).registerShow],
+      [['usage'], async () => (await import('./usage.js')).registerUsage],
+      [['edit'], async () => (await import('./edit.js')).registerEdit],
+      [['enable'], async () => (await import('./enable.js')).registerEnable],
+      [['disable'], async () => (await import('./disable.js')).registerDisable],
+      [['delete', 'rm'], async () => (await import('./delete.js')).registerDelete],
+      [['restore'], async () => (await import('./restore.js')).registerRestore],
+      [['prune'], async () => (await import('./prune.js')).registerPrune],
+      [['run'], async () => (await import('./run.js')).registerRun],
+      [['rotate'], async () => (await import('./rotate.js')).registerRotate],
+      [['review'], async () => (await import('./review.js')).registerReview],
     ],
   ],
   [
     'Keys as code:',
     [
-      [['apply'], registerApply],
-      [['diff'], registerDiff],
-      [['export'], registerExport],
+      [['apply'], async () => (await import('./apply.js')).registerApply],
+      [['diff'], async () => (await import('./diff.js')).registerDiff],
+      [['export'], async () => (await import('./export.js')).registerExport],
     ],
   ],
   [
     'Key strings:',
     [
-      [['verify'], registerVerify],
-      [['identify'], registerIdentify],
-      [['scan'], registerScan],
-      [['serve'], registerServe],
+      [['verify'], async () => (await import('./verify.js')).registerVerify],
+      [['identify'], async () => (await import('./identify.js')).registerIdentify],
+      [['scan'], async () => (await import('./scan.js')).registerScan],
+      [['serve'], async () => (await import('./serve.js')).registerServe],
+      [['issue'], async () => (await import('./issue.js')).registerIssue],
     ],
   ],
   [
     'Store:',
     [
-      [['scopes'], registerScopes],
-      [['audit'], registerAudit],
-      [['store'], registerStore],
-      [['profile'], registerProfile],
-      [['doctor'], registerDoctor],
-      [['completion'], registerCompletion],
+      [['scopes'], async () => (await import('./scopes.js')).registerScopes],
+      [['audit'], async () => (await import('./audit.js')).registerAudit],
+      [['store'], async () => (await import('./store.js')).registerStore],
+      [['profile'], async () => (await import('./profile.js')).registerProfile],
+      [['doctor'], async () => (await import('./doctor.js')).registerDoctor],
+      [['completion'], async () => (await import('./completion.js')).registerCompletion],
     ],
   ],
 ];

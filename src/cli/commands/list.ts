@@ -1,4 +1,5 @@
-import type { ApiKey, DisplayStatus } from '../../domain/api-key.js';
+import { type ApiKey, STATUSES } from '../../domain/api-key.js';
+import { counted } from '../../domain/counted.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
 import { type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-store.js';
@@ -6,12 +7,15 @@ import { MODES, type Mode } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
+import { isRecordedFrom, NOTHING_RECORDED, type Recording, recordedSince } from '../../domain/use.js';
+import type { Keyring } from '../../keyring/keyring.js';
+import { warnOfShown } from '../asking/lookalikes.js';
 import { collect, examples, type Register } from '../command.js';
-import type { ExitCode } from '../exit-code.js';
-import { oneOf } from '../flags.js';
-import { keyView } from '../output/views.js';
-import { answer, type Session } from '../session.js';
-import { browse } from './browse.js';
+import { answerCode, type ExitCode } from '../exit-code.js';
+import { keyUseView, knownUse } from '../output/key-use-view.js';
+import type { Creators } from '../output/key-view.js';
+import type { Session } from '../session.js';
+import { limitFlag, oneOf } from '../settings/global-flags.js';
 
 interface ListFlags {
   readonly status?: string;
@@ -22,20 +26,16 @@ interface ListFlags {
   readonly unusedFor?: string;
   readonly expiringWithin?: string;
   readonly rotating?: boolean;
+  readonly deleted?: boolean;
+  readonly neverExpires?: boolean;
+  readonly olderThan?: string;
+  readonly refused?: string;
+  readonly undelivered?: boolean;
   readonly sort?: string;
   readonly limit?: string;
   readonly cursor?: string;
   readonly interactive?: boolean;
   readonly exitCode?: boolean;
-}
-
-const STATUSES: readonly DisplayStatus[] = ['active', 'inactive', 'expired'];
-
-export function readLimit(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (!/^[1-9]\d{0,6}$/.test(value))
-    throw new KeysError('usage', `--limit ${quoted(value)} is not a whole number from 1 to 9999999`);
-  return Number(value);
 }
 
 function readQuery(flags: ListFlags, now: Date): Omit<ListQuery, 'now'> {
@@ -55,9 +55,16 @@ function readQuery(flags: ListFlags, now: Date): Omit<ListQuery, 'now'> {
         ? undefined
         : new Date(now.getTime() + parseDuration(flags.expiringWithin, '--expiring-within')),
     rotating: flags.rotating,
+    neverExpires: flags.neverExpires,
+    createdBefore:
+      flags.olderThan === undefined
+        ? undefined
+        : new Date(now.getTime() - parseDuration(flags.olderThan, '--older-than')),
+    refusedAtLeast: flags.refused === undefined ? undefined : readTimes(flags.refused),
+    undelivered: flags.undelivered,
     sort: oneOf<SortField>('--sort', descending ? flags.sort?.slice(1) : flags.sort, SORT_FIELDS),
     descending,
-    limit: readLimit(flags.limit),
+    limit: limitFlag(flags.limit),
     cursor: flags.cursor,
   };
 }
@@ -66,21 +73,26 @@ export const registerList: Register = (program, run) => {
   program
     .command('list')
     .alias('ls')
-    .summary('keys: name, masked key, mode, scopes, status, last used, expiry')
-    .description('List keys, newest first. The key strings themselves cannot be shown again.')
+    .summary('list keys: mode, scopes, status, last use; -i manages them')
+    .description('List keys, newest first. Key strings cannot be shown again.')
     .option('--status <status>', `only ${STATUSES.join(', ')}`)
     .option('--mode <mode>', 'only live or test keys')
-    .option('-s, --scope <scope>', 'only keys that hold this scope; repeat for several', collect)
-    .option('--search <text>', 'only keys with this in their name, description or id')
-    .option('-l, --label <name=value>', 'only keys with this label; repeat for several', collect)
-    .option('--unused-for <time>', 'only keys not used for so long, e.g. 90d')
-    .option('--expiring-within <time>', 'only active keys that expire within, e.g. 14d')
-    .option('--rotating', 'only keys that were rotated and still work: whether they are in use, and until when')
-    .option('--sort <field>', `${SORT_FIELDS.join(', ')}; with a leading - in reverse`)
+    .option('-s, --scope <scope>', 'only keys with this scope; repeat to require several scopes', collect)
+    .option('--search <text>', 'only keys with this text in name, description or id')
+    .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
+    .option('--unused-for <time>', 'only keys that were not used for this long, e.g. 90d')
+    .option('--expiring-within <time>', 'only active keys that expire in this time: 14d')
+    .option('--rotating', 'only rotated keys that still work: in use? until when?')
+    .option('--never-expires', 'only keys without an expiry')
+    .option('--older-than <time>', 'only keys that were created longer ago, e.g. 365d')
+    .option('--refused <n>', 'only keys refused at least n times in 30 days')
+    .option('--undelivered', 'only keys that were made and never handed out')
+    .option('--deleted', 'deleted keys that restore can bring back, until when')
+    .option('--sort <field>', `${SORT_FIELDS.join(', ')}; a leading - reverses it`)
     .option('--limit <n>', 'at most n keys; the cursor for the rest is printed on stderr')
-    .option('--cursor <cursor>', 'go on where the page before ended')
+    .option('--cursor <cursor>', 'continue where the previous page ended')
     .option('-i, --interactive', 'pick a key and act on it')
-    .option('--exit-code', 'exit with 7 when any key matches (a gate for CI)')
+    .option('--exit-code', 'exit with 7 when any key matches')
     .addHelpText(
       'after',
       examples(
@@ -95,6 +107,7 @@ export const registerList: Register = (program, run) => {
 };
 
 async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
+  if (flags.deleted) return listDeleted(session, flags);
   const query = readQuery(flags, session.now);
   const filtered =
     flags.status ??
@@ -103,33 +116,121 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
     flags.unusedFor ??
     flags.expiringWithin ??
     flags.rotating ??
+    flags.neverExpires ??
+    flags.olderThan ??
+    flags.refused ??
+    flags.undelivered ??
     flags.scope?.[0] ??
     flags.label?.[0];
-  const empty = filtered === undefined ? 'No keys yet. Make one: unlockos-keys create' : 'No key matches.';
   if (flags.interactive && !session.interactive)
     throw new KeysError(
       'usage',
       '--interactive needs a terminal',
-      'without one, use list and then show, disable or delete',
+      'without a terminal, use list, then show, disable or delete',
     );
+  if (flags.interactive && !session.storeIsUnborn()) {
+    const browsed = await (await import('./browse.js')).browse(session, query);
+    if (browsed !== null) return browsed;
+  }
   let page: { keys: readonly ApiKey[]; next: string | null } = { keys: [], next: null };
-  if (!session.storeIsUnborn()) page = await (await session.keyring()).list(query);
-  if (flags.interactive && page.keys.length > 0) return browse(session, query);
+  const isPart = filtered !== undefined || flags.cursor !== undefined || flags.limit !== undefined;
+  let all: number | null = null;
+  if (!session.storeIsUnborn()) {
+    const keyring = await session.keyring();
+    const counted = isPart && session.format === 'table' && !session.out.quiet;
+    [page, all] = await Promise.all([keyring.list(query), counted ? countAll(keyring) : null]); // together: on a remote store each is a round trip
+    if (page.keys.length === 0 && query.scopes && query.scopes.length > 0) {
+      const { assertScopesExist } = await import('../targets/known-scopes.js');
+      await assertScopesExist(keyring, query.scopes);
+    }
+  }
+  all ??= page.keys.length;
+  const empty =
+    all === 0
+      ? `No keys yet in ${session.store.value}. Create one: ${session.followUp('create')}`
+      : `No keys match (0 of ${counted(all, 'key')}).`;
   if (flags.rotating) await printRotations(session, page.keys, empty);
-  else await session.print(page.keys, keyView(session.now), { empty });
-  if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0) session.note(summary(page.keys));
-  if (page.next) session.remark(`More keys follow: repeat with --cursor ${page.next}`);
-  return answer(!(flags.exitCode && page.keys.length > 0));
+  else {
+    const keyring = session.storeIsUnborn() ? null : await session.keyring();
+    const asked = { format: session.format, fields: session.flags.fields };
+    const [known, creators] = await Promise.all([knownUse(keyring, page.keys, asked), creatorsOf(session, page.keys)]); // together: on a remote store each is a round trip
+    await session.out.print(page.keys, keyUseView(session.now, known, creators), {
+      empty,
+      asked: askedFields(flags),
+    });
+    if (keyring) await warnOfShown(session, keyring, page.keys);
+    if (flags.unusedFor !== undefined) remarkUnknown(session, known.recording, query.unusedSince);
+    if (flags.refused !== undefined) await remarkUncounted(session, keyring);
+  }
+  if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0)
+    session.out.note(summary(page.keys, all));
+  if (page.next) session.out.remark(`More keys follow: repeat with --cursor ${page.next}`);
+  return answerCode(!(flags.exitCode && page.keys.length > 0));
+}
+
+/** A key that nobody recorded looks unused. */
+function remarkUnknown(session: Session, recording: Recording, from = session.now): void {
+  if (isRecordedFrom(from, recording, session.now)) return;
+  const since = recordedSince(recording, session.now);
+  const known = since === null ? 'is not recorded now' : `has been recorded since ${since.toISOString()} only`;
+  session.out.note(`Use ${known}: some of these keys may be in use.`);
+}
+
+/** Where nobody counted, no key looks refused. */
+async function remarkUncounted(session: Session, keyring: Keyring | null): Promise<void> {
+  const recording = (await keyring?.recording()) ?? NOTHING_RECORDED;
+  if (recordedSince(recording, session.now) === null)
+    session.out.note('Refusals are not counted now: some of the other keys may be refused, too.');
+}
+
+function readTimes(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new KeysError('usage', `--refused ${quoted(text)} is not a whole number from 1`, 'e.g. --refused 100');
+}
+
+/** The fields whose values decide which keys are shown, and in which order. */
+function askedFields({ expiringWithin, unusedFor, scope, sort = '' }: ListFlags): string[] {
+  return [
+    ...(expiringWithin !== undefined || sort.endsWith('expires') ? ['expiresAt'] : []),
+    ...(unusedFor !== undefined || sort.endsWith('last-used') ? ['lastUsedAt'] : []),
+    ...(scope === undefined ? [] : ['scopes']),
+  ];
 }
 
 async function printRotations(session: Session, keys: readonly ApiKey[], empty: string): Promise<void> {
   const { rotationView } = await import('../output/rotation-view.js');
-  const rotations = [];
-  for (const key of keys) rotations.push(await (await session.keyring()).rotationOf(key));
-  await session.print(rotations, rotationView(session.now), { empty });
+  const rotations = keys.length === 0 ? [] : await (await session.keyring()).rotationsOf(keys);
+  await session.out.print(rotations, rotationView(session.now), { empty });
 }
 
-function summary(keys: readonly ApiKey[]): string[] {
+/** Asks who made the keys only where that is printed. */
+async function creatorsOf(session: Session, keys: readonly ApiKey[]): Promise<Creators> {
+  const fields = session.flags.fields?.split(',').map((field) => field.trim());
+  const isPrinted = fields ? fields.includes('createdBy') : session.format !== 'table' && session.format !== 'value';
+  return isPrinted && keys.length > 0 ? (await session.keyring()).creators(keys.map(({ id }) => id)) : new Map();
+}
+
+async function listDeleted(session: Session, flags: ListFlags): Promise<ExitCode> {
+  const { status, mode, scope, search, label, unusedFor, expiringWithin, rotating } = flags;
+  const { neverExpires, olderThan, refused, undelivered, sort, limit, cursor, interactive } = flags;
+  const filters = [status, mode, scope, search, label, unusedFor, expiringWithin, rotating];
+  const others = [...filters, neverExpires, olderThan, refused, undelivered, sort, limit, cursor, interactive];
+  if (others.some((each) => each !== undefined))
+    throw new KeysError('usage', '--deleted does not go together with filters, --sort and --limit', 'list --deleted');
+  const deletions = session.storeIsUnborn() ? [] : await (await session.keyring()).deletions();
+  const { deletionView } = await import('../output/deletion-view.js');
+  await session.out.print(deletions, deletionView(session.now), { empty: 'No deleted key can be restored.' });
+  return answerCode(!(flags.exitCode && deletions.length > 0));
+}
+
+/** How many keys the store holds. */
+async function countAll(keyring: Keyring): Promise<number> {
+  const { hashes } = await keyring.storeHash();
+  return hashes.reduce((sum, { keys }) => sum + keys, 0);
+}
+
+function summary(keys: readonly ApiKey[], all: number): string[] {
   const live = keys.filter((key) => key.mode === 'live').length;
-  return ['', `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} (${live} live, ${keys.length - live} test)`];
+  const count = keys.length === all ? counted(all, 'key') : `${keys.length} of ${counted(all, 'key')}`;
+  return ['', `${count} (${live} live, ${keys.length - live} test)`];
 }

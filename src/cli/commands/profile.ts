@@ -3,10 +3,11 @@ import { KeysError } from '../../domain/errors.js';
 import { parseExpiry } from '../../domain/expiry.js';
 import { didYouMean } from '../../domain/scopes.js';
 import { quoted, safeText } from '../../domain/text.js';
+import { confirm } from '../asking/confirm.js';
 import { examples, type Register } from '../command.js';
-import type { Config, Profile } from '../config/config-file.js';
-import type { View } from '../output/formats.js';
+import { type View, view } from '../output/view.js';
 import type { Session } from '../session.js';
+import type { Config, Profile } from '../settings/profile.js';
 
 interface AddFlags {
   readonly tokenFile?: string;
@@ -24,49 +25,18 @@ function viewOf({ defaultProfile }: Config): View<Profile> {
   const token = ({ tokenFile, tokenCommand }: Profile) => tokenFile ?? tokenCommand?.join(' ') ?? '';
   const guards = (profile: Profile) =>
     [profile.protected ? 'protected' : '', profile.testOnly ? 'test only' : ''].filter(Boolean).join(', ');
-  return {
-    fields: [
-      'name',
-      'default',
-      'store',
-      'tokenFile',
-      'tokenCommand',
-      'pepperFile',
-      'protected',
-      'testOnly',
-      'allowHttp',
-      'defaults',
-    ],
-    valueField: 'name',
-    json: ({
-      name,
-      store,
-      tokenFile,
-      tokenCommand,
-      pepperFile,
-      protected: guarded,
-      testOnly,
-      allowHttp,
-      defaults,
-    }) => ({
-      name,
-      default: name === defaultProfile,
-      store,
-      tokenFile,
-      tokenCommand,
-      pepperFile,
-      protected: guarded,
-      testOnly,
-      allowHttp,
-      defaults,
-    }),
-    columns: [
-      { header: 'NAME', field: 'name', text: ({ name }) => (name === defaultProfile ? `${name} *` : name) },
-      { header: 'STORE', field: 'store', text: ({ store }) => store },
-      { header: 'TOKEN FROM', field: 'tokenFile', text: token },
-      { header: 'GUARDS', field: 'protected', text: guards },
-    ],
-  };
+  return view('name', {
+    name: { column: { header: 'NAME', text: ({ name }) => (name === defaultProfile ? `${name} *` : name) } },
+    default: { json: ({ name }) => name === defaultProfile },
+    store: { column: { header: 'STORE', text: ({ store }) => store } },
+    tokenFile: { column: { header: 'TOKEN FROM', text: token } },
+    tokenCommand: {},
+    pepperFile: {},
+    protected: { column: { header: 'GUARDS', text: guards } },
+    testOnly: {},
+    allowHttp: {},
+    defaults: {},
+  });
 }
 
 function find({ profiles }: Config, name: string): Profile {
@@ -78,8 +48,8 @@ function find({ profiles }: Config, name: string): Profile {
     'not_found',
     `there is no profile ${quoted(name)}${guess ? `, did you mean ${guess}?` : ''}`,
     names.length === 0
-      ? 'none was made yet: unlockos-keys profile add NAME --store URL'
-      : `there are: ${names.join(', ')}`,
+      ? 'there are no profiles; add one: unlockos-keys profile add NAME --store URL'
+      : `profiles: ${names.join(', ')}`,
   );
 }
 
@@ -88,48 +58,48 @@ export const registerProfile: Register = (program, run) => {
     .command('profile')
     .summary('named stores: list, show, add, use, remove')
     .description(
-      'Named stores, with where their tokens come from, guards and defaults. -p NAME uses one for a command.',
+      'Profiles: named stores, each with the source of its token, guards and defaults. -p NAME uses a profile for one command.',
     );
 
   profile
     .command('list', { isDefault: true })
     .allowExcessArguments()
-    .summary('the profiles; * is the default')
-    .description('List the profiles. The one with * is meant when none is named.')
+    .summary('list the profiles; * marks the default')
+    .description('List the profiles. The one marked * is used when no store is named.')
     .addHelpText('after', examples('profile list', 'profile list --json'))
     .action(
       run(async (session, _flags: object) => {
         const { config } = session.settings;
-        const empty = 'No profiles yet. Make one: unlockos-keys profile add NAME --store URL';
-        await session.print([...config.profiles.values()], viewOf(config), { empty });
+        const empty = 'No profiles yet. Add one: unlockos-keys profile add NAME --store URL';
+        await session.out.print([...config.profiles.values()], viewOf(config), { empty });
       }),
     );
 
   profile
     .command('show')
-    .summary('one profile in full; never a token')
-    .description('Show one profile, by default the default one. A token is never shown: only where it comes from.')
+    .summary('show one profile; never a token')
+    .description('Show a profile (without a name, the default one). A token is never shown, only where it comes from.')
     .argument('[name]', 'a profile')
     .addHelpText('after', examples('profile show prod', 'profile show --json'))
     .action(run((session, _flags: object, name?: string) => show(session, name)));
 
   profile
     .command('add')
-    .summary('name a store')
+    .summary('add a profile')
     .description(
-      'Name a store, with --store. Words after -- are the command that prints its token. The file keeps its comments, and may be edited by hand.',
+      'Add a profile for the store that --store names. The words after -- are a command that prints the token. The configuration file keeps its comments and may be edited by hand.',
     )
     .argument('<name>', 'letters, digits, dot, dash and underscore')
     .argument('[command...]', 'after --: the command that prints the token')
-    .option('--token-file <file>', 'a file with the token, that only you can read')
-    .option('--pepper-file <file>', 'a file with the peppers for its keys: see store hash')
-    .option('--protected', "disabling and deleting want the key's name typed")
-    .option('--test-only', 'refuse to make or change live keys')
-    .option('--default-output <format>', 'the output format where -o does not say')
-    .option('--default-expires <when>', 'the expiry where --expires does not say, e.g. 90d')
-    .option('--default-rate-limit <n/unit>', 'the rate limit where --rate-limit does not say')
-    .option('--use', 'make it the default')
-    .option('--force', 'replace a profile of this name')
+    .option('--token-file <file>', 'a file with the token, readable by its owner only')
+    .option('--pepper-file <file>', 'a file with the peppers of the store: see store hash')
+    .option('--protected', "require the key's name to be typed for disabling and deleting")
+    .option('--test-only', 'refuse to create or change live keys')
+    .option('--default-output <format>', 'the output format without -o')
+    .option('--default-expires <when>', 'the expiry of new keys without --expires, e.g. 90d')
+    .option('--default-rate-limit <n/unit>', 'the rate limit of new keys without --rate-limit')
+    .option('--use', 'make it the default profile')
+    .option('--force', 'replace an existing profile of this name')
     .addHelpText(
       'after',
       examples(
@@ -144,9 +114,7 @@ export const registerProfile: Register = (program, run) => {
   profile
     .command('use')
     .summary('make a profile the default')
-    .description(
-      'Make a profile the default: the one that is meant when neither a flag nor the environment names a store.',
-    )
+    .description('Make a profile the default, which is used when neither a flag nor the environment names a store.')
     .argument('<name>', 'a profile')
     .addHelpText('after', examples('profile use staging', 'profile use prod --dry-run'))
     .action(
@@ -155,35 +123,35 @@ export const registerProfile: Register = (program, run) => {
           find(config, name);
           document.set('default', name);
         };
-        const config = await edit(session, change, `${name} is the default profile now`);
+        const config = await edit(session, change, `${name} is now the default profile`);
         await answer(session, find(config, name), config);
       }),
     );
 
   profile
     .command('remove')
-    .summary('forget a profile; its store stays')
-    .description('Forget a profile. Its store is not touched.')
+    .summary('remove a profile; its store stays')
+    .description('Remove a profile. Its store is not changed.')
     .argument('<name>', 'a profile')
     .addHelpText('after', examples('profile remove old', 'profile remove old --yes'))
     .action(
       run(async (session, _flags: object, name: string) => {
         const profile = find(session.settings.config, name);
         if (!session.dryRun)
-          await session.confirm(`This forgets profile ${quoted(name)} (${profile.store}); the store stays`, {
-            command: `unlockos-keys profile remove ${name} --yes`,
+          await confirm(session, {
+            action: `remove profile ${quoted(name)} (${profile.store}); the store itself stays`,
           });
         const change = (document: Editable, config: Config) => {
           find(config, name);
           document.deleteIn(['profiles', name]);
           if (config.defaultProfile === name) document.delete('default');
         };
-        await answer(session, profile, await edit(session, change, `Forgot profile ${name}`));
+        await answer(session, profile, await edit(session, change, `Removed profile ${name}`));
       }),
     );
 };
 
-/** What a change needs of the document of the YAML package. */
+/** The part of a YAML document that a change uses. */
 interface Editable {
   set(key: string, value: unknown): void;
   setIn(path: string[], value: unknown): void;
@@ -192,26 +160,26 @@ interface Editable {
   createNode(value: unknown, options?: { flow: boolean }): unknown;
 }
 
-/** What the file says after the change; in a dry run, what it would say. */
+/** The configuration after the change; in a dry run, as it would be. */
 async function edit(
   session: Session,
   change: (document: Editable, config: Config) => void,
   said: string,
 ): Promise<Config> {
-  const { editConfig } = await import('../config/edit.js');
+  const { editConfig } = await import('../settings/config-edit.js');
   const config = await editConfig(session.ctx, change, { dryRun: session.dryRun });
-  if (session.dryRun) session.remark(`Dry run: would change ${config.file}`);
-  else session.note(`${said} (${config.file})`);
+  if (session.dryRun) session.out.remark(`Dry run: would change ${config.file}`);
+  else session.out.note(`${said} (${config.file})`);
   return config;
 }
 
 async function answer(session: Session, profile: Profile, config: Config): Promise<void> {
-  if (session.format !== 'table') await session.print([profile], viewOf(config), { single: true });
+  if (session.format !== 'table') await session.out.print([profile], viewOf(config), { single: true });
 }
 
 /**
- * A word too many must not become a command that is run later, or a token that was passed by mistake be written down: the words of the
- * command stand after `--`, which commander takes away.
+ * Throws `usage` for a second word before `--`: it must not become a command that is run later, and a token that was passed by mistake must
+ * not be written to a file. commander removes the `--`, so the raw arguments are searched for it.
  */
 function refuseUndashedWords(command: { args: string[]; parent: unknown }): void {
   let root = command as { parent: unknown; rawArgs?: string[] };
@@ -221,7 +189,7 @@ function refuseUndashedWords(command: { args: string[]; parent: unknown }): void
   if (command.args.length - 1 > dashed)
     throw new KeysError(
       'usage',
-      'profile add takes one name; the words of a token command stand after --',
+      'profile add takes one name; a token command goes after --',
       'unlockos-keys profile add NAME --store PATH|URL -- COMMAND ARGUMENTS',
     );
 }
@@ -230,41 +198,46 @@ async function show(session: Session, name: string | undefined): Promise<void> {
   const { config } = session.settings;
   const wanted = name ?? config.defaultProfile;
   if (wanted === null)
-    throw new KeysError('missing_input', 'which profile? none is the default', 'unlockos-keys profile show NAME');
+    throw new KeysError('missing_input', 'missing: a profile (there is no default)', 'unlockos-keys profile show NAME');
   const profile = find(config, wanted);
   const view = viewOf(config);
   const lines = Object.entries(view.json(profile)).map(([key, value]) => {
     const text = value === null ? '—' : typeof value === 'object' ? JSON.stringify(value) : String(value);
     return `${key.padEnd(14)}${safeText(text)}\n`;
   });
-  await session.print([profile], view, { single: true, table: async () => lines.join('') });
+  await session.out.print([profile], view, { single: true, table: async () => lines.join('') });
 }
 
 async function add(session: Session, flags: AddFlags, name: string, command: string[]): Promise<void> {
   if (session.flags.store === undefined)
-    throw new KeysError('missing_input', 'which store?', `unlockos-keys profile add ${name} --store PATH|URL`);
+    throw new KeysError('missing_input', 'missing: a store', `unlockos-keys profile add ${name} --store PATH|URL`);
   if (flags.defaultExpires !== undefined) parseExpiry(flags.defaultExpires, session.now);
   const change = (document: Editable, config: Config) => {
     if (config.profiles.has(name) && !flags.force)
       throw new KeysError(
         'conflict',
-        `a profile ${quoted(name)} exists`,
-        'pass --force to replace it, or another name',
+        `profile ${quoted(name)} already exists`,
+        'pass --force to replace it, or choose another name',
       );
     document.setIn(['profiles', name], document.createNode(entryOf(session, flags, command, document)));
     if (flags.use) document.set('default', name);
   };
   const config = await edit(session, change, `Added profile ${name}`);
   if (!session.dryRun)
-    session.note(
+    session.out.note(
       config.defaultProfile === name
-        ? 'It is the default. Check it: unlockos-keys doctor'
-        : `Check it: unlockos-keys doctor -p ${name}; make it the default: unlockos-keys profile use ${name}`,
+        ? 'It is the default. To check it: unlockos-keys doctor'
+        : `To check it: unlockos-keys doctor -p ${name}. To make it the default: unlockos-keys profile use ${name}`,
     );
   await answer(session, find(config, name), config);
 }
 
-/** The lines of the file that stand for these flags. The session has read the store, and refused what is none. */
+/** A program in the current directory gets its full path, so that the profile means the same program everywhere. */
+function commandFrom([program = '', ...args]: readonly string[], cwd: string): string[] {
+  return [/[/\\]/.test(program) ? path.resolve(cwd, program) : program, ...args];
+}
+
+/** The entry of the file for these flags. The session has validated the store. */
 function entryOf(session: Session, flags: AddFlags, command: string[], document: Editable): Record<string, unknown> {
   const defaults = {
     ...(flags.defaultOutput !== undefined && { output: flags.defaultOutput }),
@@ -276,7 +249,7 @@ function entryOf(session: Session, flags: AddFlags, command: string[], document:
     store: session.store.value,
     ...(flags.tokenFile !== undefined && { tokenFile: path.resolve(session.ctx.cwd, flags.tokenFile) }),
     ...(flags.pepperFile !== undefined && { pepperFile: path.resolve(session.ctx.cwd, flags.pepperFile) }),
-    ...(command.length > 0 && { tokenCommand: oneLine(command) }),
+    ...(command.length > 0 && { tokenCommand: oneLine(commandFrom(command, session.ctx.cwd)) }),
     ...(flags.protected && { protected: true }),
     ...(flags.testOnly && { testOnly: true }),
     ...(session.flags.allowHttp && { allowHttp: true }),

@@ -1,14 +1,18 @@
-import { KeysError } from '../../domain/errors.js';
+import type { ApiKey } from '../../domain/api-key.js';
+import { counted } from '../../domain/counted.js';
+import { isKeysError, KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
 import { MODES } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
+import type { Keyring } from '../../keyring/keyring.js';
 import type { PruneQuery } from '../../keyring/prune.js';
-import { forEachTarget } from '../batch.js';
+import { confirmProtected } from '../asking/confirm.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
-import { oneOf } from '../flags.js';
-import { keyView } from '../output/views.js';
+import { keyView } from '../output/key-view.js';
 import type { Session } from '../session.js';
+import { oneOf } from '../settings/global-flags.js';
+import { forEachTarget } from '../targets/targets.js';
 import { confirmDeletion } from './delete.js';
 
 interface PruneFlags {
@@ -18,26 +22,31 @@ interface PruneFlags {
   readonly mode?: string;
   readonly label?: string[];
   readonly disable?: boolean;
+  readonly force?: boolean;
   readonly confirm?: string[];
 }
 
 export const registerPrune: Register = (program, run) => {
   operationOption(program.command('prune'))
-    .summary('remove keys that nobody needs any more; shows them first')
+    .summary('delete or disable keys that are no longer needed; asks first')
     .description(
-      'Remove keys that have expired or that nobody uses: any of the signs that are given. It shows which, then asks; -n only shows. A key that is used or changed meanwhile stays, and so does one in the overlap of a rotation. Servers that write down no marks (--no-marks) make their keys look unused.',
+      'Delete keys that have expired or are not used: those that meet any of the conditions. It lists them, then asks for confirmation; -n only lists them. A key that is used or changed in the meantime stays, and so does one in the overlap of a rotation. It goes by last use only where servers have recorded that for the whole time, and of keys that were never used only by those that were made since.',
     )
-    .option('--expired', 'keys whose time is over')
-    .option('--unused-for <time>', 'keys not used for so long, or never and made before, e.g. 90d')
-    .option('--never-used-for <time>', 'keys that were made so long ago and never used, e.g. 7d')
+    .option('--expired', 'keys that have expired')
+    .option(
+      '--unused-for <time>',
+      'keys that were not used for this long, e.g. 90d; keys that were never used count from their creation',
+    )
+    .option('--never-used-for <time>', 'keys that were never used and are older than this, e.g. 7d')
     .option('--mode <mode>', 'only live or test keys')
-    .option('-l, --label <name=value>', 'only keys with this label; repeat for several', collect)
-    .option('--disable', 'disable them instead, which can be undone')
-    .option('--confirm <name>', 'in a protected profile: the name of a key, typed ahead; repeat for several', collect)
+    .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
+    .option('--force', 'go by last use even where it is not known that all use was recorded')
+    .option('--disable', 'disable the keys instead, which can be undone')
+    .option('--confirm <name>', 'in a protected profile: the name of a key, as confirmation; repeat for more', collect)
     .addHelpText(
       'after',
       examples(
-        'prune --expired -n                                 # what would go?',
+        'prune --expired -n                                 # list them only',
         'prune --expired --never-used-for 7d --mode test --yes',
         'prune --unused-for 90d --disable --label team=checkout',
       ),
@@ -48,42 +57,67 @@ export const registerPrune: Register = (program, run) => {
 async function prune(session: Session, flags: PruneFlags): Promise<ExitCode | undefined> {
   const query = readQuery(flags, session.now);
   const keyring = await session.keyring();
-  const all = await keyring.prunable(query);
+  if (!session.dryRun) {
+    await keyring.dropPast();
+    await keyring.trimUsage();
+  }
+  const all = await findPrunable(session, keyring, query);
   const keys = flags.disable ? all.filter(({ status }) => status === 'active') : all;
   if (keys.length === 0) {
-    session.note('No key matches: nothing to do.');
-    if (session.format !== 'table') await session.print([], keyView(session.now));
+    session.out.note('No keys match: nothing to do.');
+    if (session.format !== 'table') await session.out.print([], keyView(session.now));
     return undefined;
   }
   const verb = flags.disable ? 'disable' : 'delete';
   if (session.dryRun) {
-    await session.print(keys, keyView(session.now));
-    session.remark(`Dry run: would ${verb} ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`);
+    await session.out.print(keys, keyView(session.now, { recording: await keyring.recording() }));
+    session.out.remark(`Dry run: would ${verb} ${counted(keys.length, 'key')}`);
     return undefined;
   }
-  session.target();
-  session.remark([
-    `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} to ${verb}:`,
-    ...keys.map(({ name, id }) => `  ${id}  ${name}`),
-  ]);
-  if (flags.disable) await session.confirmProtected(keys, 'disable', flags.confirm);
-  else await confirmDeletion(session, keys, flags.confirm, `unlockos-keys prune ${wordsOf(flags)} --yes`);
+  session.noteStore();
+  session.out.remark([`${counted(keys.length, 'key')} to ${verb}:`, ...keys.map(({ name, id }) => `  ${id}  ${name}`)]);
+  if (flags.disable) await confirmProtected(session, keys, 'disable', flags.confirm);
+  else await confirmDeletion(session, keys, flags.confirm);
   const targets = keys.map((key) => ({ ref: key.id, key, error: null }));
-  return forEachTarget(session, targets, async (key, operationId) => {
-    if (!flags.disable) {
-      await keyring.delete(key, { operationId, asSeen: true });
-      return { key, changed: true, said: `Deleted ${key.name} (${key.id})` };
-    }
-    const { key: now, changed } = await keyring.disable(key, { operationId, reason: `prune ${wordsOf(flags)}` });
-    return { key: now, changed, said: `Disabled ${key.name} (${key.id})` };
-  });
+  return forEachTarget(
+    session,
+    targets,
+    async (key, operationId) => {
+      if (!flags.disable) {
+        const reason = `prune ${wordsOf(flags)}`;
+        const { keptUntil } = await keyring.delete(key, { operationId, asSeen: true, reason });
+        return { key, changed: true, isFinal: keptUntil === null, said: `Deleted ${key.name} (${key.id})` };
+      }
+      const { key: now, changed } = await keyring.disable(key, { operationId, reason: `prune ${wordsOf(flags)}` });
+      return { key: now, changed, said: `Disabled ${key.name} (${key.id})` };
+    },
+    flags.disable ? 'enable' : 'restore',
+  );
+}
+
+/** The keys to prune. A dry run shows them also where they would not be pruned, and says so. */
+async function findPrunable(session: Session, keyring: Keyring, query: PruneQuery): Promise<ApiKey[]> {
+  const forced = () => keyring.prunable({ ...query, force: true });
+  try {
+    const keys = await keyring.prunable(query);
+    const left = query.neverUsedBefore && !query.force ? (await forced()).length - keys.length : 0;
+    if (left > 0)
+      session.out.remark(
+        `${left} more ${left === 1 ? 'key looks' : 'keys look'} unused, but ${left === 1 ? 'was' : 'were'} made before use was recorded; --force takes ${left === 1 ? 'it' : 'them'} along`,
+      );
+    return keys;
+  } catch (error) {
+    if (!session.dryRun || !isKeysError(error, 'guarded')) throw error;
+    session.out.remark([`warning: without --force this would be refused: ${error.message}`]);
+    return forced();
+  }
 }
 
 function readQuery(flags: PruneFlags, now: Date): PruneQuery {
   if (!flags.expired && flags.unusedFor === undefined && flags.neverUsedFor === undefined)
     throw new KeysError(
       'missing_input',
-      'by which sign are keys no longer needed?',
+      'prune needs at least one condition',
       'pass --expired, --unused-for 90d, --never-used-for 7d, or several of them',
     );
   const mode = oneOf('--mode', flags.mode, MODES);
@@ -95,10 +129,11 @@ function readQuery(flags: PruneFlags, now: Date): PruneQuery {
     neverUsedBefore: ago(flags.neverUsedFor, '--never-used-for'),
     mode,
     labels: parseLabels(flags.label ?? []),
+    force: flags.force,
   };
 }
 
-/** The signs as they were given, for the log and for the command to repeat. */
+/** The conditions as they were given, for the audit log. */
 function wordsOf({ expired, unusedFor, neverUsedFor, mode, label = [] }: PruneFlags): string {
   return [
     expired ? '--expired' : '',

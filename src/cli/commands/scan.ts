@@ -1,15 +1,14 @@
 import path from 'node:path';
 import type { ApiKey } from '../../domain/api-key.js';
-import { statusAt } from '../../domain/api-key.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import { type Mode, maskKey, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
+import { type Mode, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { quoted, safeText } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
-import type { Hit } from '../../scan/index.js';
+import type { GitFinding, Finding as ScanFinding } from '../../scan/index.js';
+import { confirmProtected } from '../asking/confirm.js';
 import { collect, examples, type Register } from '../command.js';
 import { ANSWER_NO, type ExitCode } from '../exit-code.js';
-import type { View } from '../output/formats.js';
-import { statusText } from '../output/views.js';
+import { type Finding, type Found, findingView, tallyText } from '../output/scan-view.js';
 import type { Session } from '../session.js';
 
 interface ScanFlags {
@@ -24,35 +23,17 @@ interface ScanFlags {
   readonly rules?: string;
 }
 
-/** A key string that was found. It holds the secret, and is never printed. */
-interface Found {
-  readonly keyString: string;
-  readonly checksum: 'good' | 'bad';
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly commit: string | null;
-}
-
-/** A place that could not be searched. */
+/** Something that could not be searched. */
 interface Unreadable {
   readonly file: string;
   readonly why: string;
 }
 
-/** What `--disable` came to: the keys as they are now, whether each is off, by id, and how many could not be switched off. */
+/** What `--disable` did: the keys as they are now, whether each is disabled, by id, and how many could not be disabled. */
 interface Disabled {
   readonly keys: Map<string, ApiKey>;
   readonly disabled: Map<string, boolean>;
   failed: number;
-}
-
-interface Finding extends Omit<Found, 'keyString'> {
-  readonly id: string;
-  readonly mode: Mode;
-  readonly key: ApiKey | null;
-  /** What `--disable` did; null where that was not asked for. */
-  readonly disabled: boolean | null;
 }
 
 export const registerScan: Register = (program, run) => {
@@ -60,17 +41,17 @@ export const registerScan: Register = (program, run) => {
     .command('scan')
     .summary('find key strings in files, staged changes or git history')
     .description(
-      'Find key strings of this API, by their form and their checksum, and say where they are and whose: never the secret. Exit 7 when any was found, 9 when something could not be read. Files that git ignores are passed over, and so are binary ones.',
+      'Find key strings by their form and checksum, and show where they are and which keys they belong to; the secret is never shown. Exits with 7 when a key string was found, with 9 when something could not be read. Files that git ignores and does not track are passed over, and counted. A repository runs and fetches nothing.',
     )
-    .argument('[path...]', 'files, and directories with all below (default: the current directory)')
-    .option('--stdin', 'read stdin')
-    .option('--staged', 'what git commit would add')
-    .option('--git-history', 'every line that any commit of any branch ever added')
-    .option('--all', 'report key strings with a wrong checksum as well: cut, mistyped or made up')
-    .option('--no-ignore', 'read what .gitignore leaves out')
-    .option('--offline', 'ask no store whose keys they are')
-    .option('--disable', 'disable the keys whose secret is genuine, at once')
-    .option('--confirm <name>', 'in a protected profile: the name of a key to disable, typed ahead', collect)
+    .argument('[path...]', 'files and directories, which are searched recursively (default: the current directory)')
+    .option('--stdin', 'search stdin')
+    .option('--staged', 'search what git commit would add')
+    .option('--git-history', 'search all that a repository ever held: files, names, messages')
+    .option('--all', 'also report key strings with a wrong checksum: truncated, mistyped or invented')
+    .option('--no-ignore', 'also search files that git ignores')
+    .option('--offline', 'do not look the keys up in the store')
+    .option('--disable', 'disable keys whose secret was found')
+    .option('--confirm <name>', 'in a protected profile: the name of a key to disable, as confirmation', collect)
     .option('--rules <tool>', 'print a rule for gitleaks, trufflehog, secretlint, github or pre-commit')
     .addHelpText(
       'after',
@@ -79,6 +60,7 @@ export const registerScan: Register = (program, run) => {
         'scan --staged --offline           # in a pre-commit hook',
         'scan --git-history --disable      # a repository that leaked',
         'scan --stdin < build.log',
+        'scan -o sarif > scan.sarif        # for code scanning; -o github annotates the job',
         'scan --rules gitleaks >> .gitleaks.toml',
       ),
     )
@@ -98,8 +80,7 @@ async function scan(session: Session, flags: ScanFlags, paths: string[]): Promis
     session.ctx.stdout.write(rule);
     return undefined;
   }
-  if (flags.disable && flags.offline)
-    throw new KeysError('usage', '--disable needs a store', 'leave --offline out, and name the store');
+  if (flags.disable && flags.offline) throw new KeysError('usage', '--disable needs a store', 'leave out --offline');
   const { found, unreadable } = await search(session, flags, paths);
   const wanted = found.filter(({ checksum }) => checksum === 'good' || flags.all);
   const { keys, done, failure } = await askStore(session, flags, wanted);
@@ -109,8 +90,12 @@ async function scan(session: Session, flags: ScanFlags, paths: string[]): Promis
     const disabled = flags.disable ? (done?.disabled.get(id) ?? false) : null;
     return { ...place, id, mode, key: done?.keys.get(id) ?? keys.get(id) ?? null, disabled };
   });
-  await session.print(findings, findingView(session.now), { empty: 'No key string was found.' });
-  for (const { file, why } of unreadable) session.remark(`warning: could not read ${file} (${why})`);
+  if (session.report !== null) {
+    const { SCAN_REPORTS } = await import('../output/scan-reports.js');
+    const report = session.report === 'sarif' ? SCAN_REPORTS.sarif : SCAN_REPORTS.github;
+    session.ctx.stdout.write(report({ findings, unreadable, now: session.now, cwd: session.ctx.cwd }));
+  } else await session.out.print(findings, findingView(session.now), { empty: 'No key strings were found.' });
+  for (const { file, why } of unreadable) session.out.remark(`warning: could not read ${file} (${why})`);
   if (failure) throw failure;
   if (done && done.failed > 0) return 9;
   if (findings.some(({ checksum }) => checksum === 'good')) return ANSWER_NO;
@@ -124,47 +109,46 @@ async function search(
 ): Promise<{ found: Found[]; unreadable: Unreadable[] }> {
   const ways = [flags.stdin, flags.staged, flags.gitHistory, paths.length > 0].filter(Boolean).length;
   if (ways > 1)
-    throw new KeysError('usage', 'paths, --stdin, --staged and --git-history do not go together', 'one at a time');
-  const { Finder, scanHistory, scanPath, scanStaged } = await import('../../scan/index.js');
+    throw new KeysError('usage', 'paths, --stdin, --staged and --git-history do not go together', 'pass one of them');
+  const { newTally, scanHistory, scanPath, scanStaged, searchPieces } = await import('../../scan/index.js');
   const { cwd } = session.ctx;
   const found = new Map<string, Found>();
   const unreadable: Unreadable[] = [];
-  // One finding for a place, however often it is named. A file's own name may hold a key string too.
-  const note = (hit: Hit, file: string, commit: string | null = null) =>
-    found.set(JSON.stringify([commit, file, hit.line, hit.column]), { ...hit, file: redactKeyStrings(file), commit });
-  if (flags.stdin) {
-    const finder = new Finder();
-    for (const piece of session.ctx.stdin.pieces()) for (const hit of finder.feed(piece)) note(hit, '-');
-    for (const hit of finder.end()) note(hit, '-');
-  } else if (flags.staged || flags.gitHistory) {
-    for await (const each of flags.staged ? scanStaged(cwd) : scanHistory(cwd)) {
-      if (each.kind === 'hit') note(each.hit, each.file, each.commit);
-      else unreadable.push(each);
-    }
+  /** One finding for a place, however often it is named. A file's own name may hold a key string too. */
+  const note = (each: ScanFinding | GitFinding, file: string) => {
+    if (each.kind === 'unreadable') return unreadable.push({ file: redactKeyStrings(file), why: each.why });
+    const commit = 'commit' in each ? each.commit : null;
+    const { hit } = each;
+    return found.set(JSON.stringify([commit, file, hit.line, hit.column]), {
+      ...hit,
+      file: redactKeyStrings(file),
+      commit,
+    });
+  };
+  if (flags.stdin) for await (const each of searchPieces('-', session.ctx.stdin.pieces())) note(each, each.file);
+  else if (flags.staged || flags.gitHistory) {
+    for await (const each of flags.staged ? scanStaged(cwd) : scanHistory(cwd)) note(each, each.file);
   } else {
-    const tally = { files: 0, binaries: 0 };
+    const tally = newTally();
     for (const start of paths.length > 0 ? paths : ['.']) {
       if (start === '') throw new KeysError('usage', 'a path is empty', 'unlockos-keys scan .');
-      for (const each of scanPath(path.resolve(cwd, start), { all: !flags.ignore }, tally)) {
-        const file = path.relative(cwd, each.file) || each.file;
-        if (each.kind === 'hit') note(each.hit, file);
-        else unreadable.push({ file, why: each.why });
-      }
+      for await (const each of scanPath(path.resolve(cwd, start), { all: !flags.ignore }, tally))
+        note(each, path.relative(cwd, each.file) || each.file);
     }
-    session.note(`Read ${tally.files} files; passed over ${tally.binaries} binary ones`);
+    session.out.note(tallyText(tally, unreadable.length));
   }
   return { found: [...found.values()], unreadable };
 }
 
-/** What a key string that was found says of itself. */
+/** The id and the mode that a key string carries. */
 function saidOf(keyString: string): { id: string; mode: Mode } {
   const parsed = parseKeyString(keyString);
   return parsed.ok || parsed.problem === 'checksum' ? parsed : { id: '', mode: 'test' };
 }
 
 /**
- * The store says whose keys they are. Where it cannot, that stays unknown, unless something is to be done about them: then `failure` is
- * for the end, for what was found is told in any case.
+ * Asks the store whose keys they are. Where it cannot say, that stays unknown. With something to do about the keys, `failure` is thrown at
+ * the end, because the findings are printed in any case.
  */
 async function askStore(
   session: Session,
@@ -174,7 +158,7 @@ async function askStore(
   let keys = new Map<string, ApiKey>();
   if (flags.offline || wanted.length === 0) return { keys, done: null, failure: null };
   if (!flags.disable && session.storeIsUnborn()) {
-    session.note('Not looked up: there is no store here');
+    session.out.note('Not looked up: there is no store yet');
     return { keys, done: null, failure: null };
   }
   try {
@@ -183,7 +167,7 @@ async function askStore(
     return { keys, done: flags.disable ? await disable(session, keyring, wanted, keys, flags) : null, failure: null };
   } catch (error) {
     if (!isKeysError(error)) throw error;
-    if (!flags.disable) session.note(`Not looked up: ${error.message}`);
+    if (!flags.disable) session.out.note(`Not looked up: ${error.message}`);
     return { keys, done: null, failure: flags.disable ? error : null };
   }
 }
@@ -207,11 +191,11 @@ async function disable(
   flags: ScanFlags,
 ): Promise<Disabled> {
   const result: Disabled = { keys: new Map(), disabled: new Map(), failed: 0 };
-  /** One key that cannot be dealt with (its pepper is missing) keeps none of the others on. */
+  /** A key that cannot be checked (its pepper is missing) does not keep the others from being disabled. */
   const failed = (id: string, error: unknown) => {
     if (!isKeysError(error)) throw error;
     result.failed += 1;
-    session.remark(`error: ${keys.get(id)?.name} (${id}) could not be disabled: ${error.message}`);
+    session.out.remark(`error: ${keys.get(id)?.name} (${id}) could not be disabled: ${error.message}`);
   };
   const genuine = new Map<string, Found>();
   const seen = new Set<string>();
@@ -220,9 +204,10 @@ async function disable(
     if (genuine.has(id) || !keys.has(id) || seen.has(each.keyString)) continue;
     seen.add(each.keyString);
     try {
-      if ((await keyring.verify(each.keyString)).verdict !== 'invalid') genuine.set(id, each);
+      await keyring.proveLeaked(each.keyString);
+      genuine.set(id, each);
     } catch (error) {
-      failed(id, error);
+      if (!isKeysError(error, 'usage', 'not_found')) failed(id, error);
     }
   }
   const active = [...genuine.keys()].flatMap((id) => {
@@ -230,23 +215,26 @@ async function disable(
     return key?.status === 'active' ? [key] : [];
   });
   for (const id of genuine.keys()) result.disabled.set(id, keys.get(id)?.status === 'inactive');
-  if (active.length > 0) session.target();
-  if (!session.dryRun) await session.confirmProtected(active, 'disable', flags.confirm);
+  if (active.length > 0) session.noteStore();
+  if (!session.dryRun) await confirmProtected(session, active, 'disable', flags.confirm);
   for (const key of active) {
     const { file = '', line = 0, commit = null } = genuine.get(key.id) ?? {};
     if (session.dryRun) {
-      session.remark(`Dry run: would disable ${key.name} (${key.id})`);
+      session.out.remark(`Dry run: would disable ${key.name} (${key.id})`);
       continue;
     }
     const where = `${ending(file)}:${line}${commit === null ? '' : ` in ${commit.slice(0, 12)}`}`;
     try {
       const { key: now } = await keyring.disable(key, {
         reason: `found by scan: ${where}`,
-        operationId: `${session.operationId}:${key.id}`,
+        operationId: `${session.operation.id}:${key.id}`,
       });
       result.keys.set(key.id, now);
       result.disabled.set(key.id, true);
-      session.note(`Disabled ${key.name} (${key.id})`);
+      session.out.note([
+        `Disabled ${key.name} (${key.id})`,
+        `Undo: ${session.followUp('enable', key.id)}; to replace it: ${session.followUp('rotate', key.id)}`,
+      ]);
     } catch (error) {
       failed(key.id, error);
     }
@@ -254,39 +242,7 @@ async function disable(
   return result;
 }
 
-/** The end of a path, fit for the audit log; whole characters only, for half of one would be refused there. */
+/** The end of a path, short enough for the audit log. It is cut between characters, because the log refuses half of one. */
 function ending(file: string): string {
   return safeText(Array.from(safeText(file)).slice(-300).join(''));
-}
-
-function findingView(now: Date): View<Finding> {
-  return {
-    fields: ['file', 'line', 'column', 'commit', 'maskedKey', 'id', 'mode', 'checksum', 'name', 'status', 'disabled'],
-    valueField: 'id',
-    json: ({ file, line, column, commit, id, mode, checksum, key, disabled }) => ({
-      file,
-      line,
-      column,
-      commit,
-      maskedKey: maskKey(mode, id),
-      id,
-      mode,
-      checksum,
-      name: key?.name ?? null,
-      status: key === null ? null : statusAt(key, now),
-      disabled,
-    }),
-    columns: [
-      { header: 'WHERE', field: 'file', text: ({ file, line, column }) => `${file}:${line}:${column}`, min: 20 },
-      { header: 'COMMIT', field: 'commit', text: ({ commit }) => commit?.slice(0, 12) ?? '', drop: 1 },
-      { header: 'KEY', field: 'maskedKey', text: ({ mode, id }) => maskKey(mode, id) },
-      { header: 'NAME', field: 'name', text: ({ key }) => key?.name ?? '(not known here)', min: 10 },
-      {
-        header: 'STATUS',
-        field: 'status',
-        text: ({ key, checksum }) =>
-          checksum === 'bad' ? 'wrong checksum' : key === null ? '' : statusText(statusAt(key, now)),
-      },
-    ],
-  };
 }

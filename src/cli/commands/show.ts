@@ -1,10 +1,15 @@
 import { type ApiKey, statusAt } from '../../domain/api-key.js';
-import type { AuditEvent } from '../../domain/key-store.js';
+import { type AuditEvent, type Creator, whoText } from '../../domain/key-store.js';
+import { relativeTime } from '../../domain/relative-time.js';
 import { safeText } from '../../domain/text.js';
+import type { Recording } from '../../domain/use.js';
+import { warnOfShown } from '../asking/lookalikes.js';
 import { examples, type Register } from '../command.js';
-import type { View } from '../output/formats.js';
-import { relativeTime } from '../output/time.js';
-import { auditView, KEY_FIELDS, keyDetails, keyJson, paintStatus } from '../output/views.js';
+import { keyUseView, knownUse } from '../output/key-use-view.js';
+import { endsSoon, keyDetails, paintStatus } from '../output/key-view.js';
+import type { Paint } from '../output/paint.js';
+import { fieldsOf, view } from '../output/view.js';
+import { eventView } from '../output/views.js';
 import type { Session } from '../session.js';
 
 const RECENT_EVENTS = 5;
@@ -17,40 +22,64 @@ interface KeyWithEvents {
 export const registerShow: Register = (program, run) => {
   program
     .command('show')
-    .summary('one key in full, with its latest events; never the secret')
-    .description('Show one key: every field, and its latest audit events. The key string cannot be shown again.')
-    .argument('<key>', 'key id, exact name, or the beginning of the id')
+    .summary('show one key and its latest events; never the secret')
+    .description('Show every field of one key, and its latest audit events. The key string cannot be shown again.')
+    .argument('<key>', 'key id, exact name, or the start of the id')
     .addHelpText('after', examples('show partner-checkin', 'show 7k2m --json'))
     .action(
       run(async (session, _flags: object, ref: string) => showKey(session, await (await session.keyring()).show(ref))),
     );
 };
 
-/** Prints a key that is known already. */
+/** Prints a key that was already looked up. */
 export async function showKey(session: Session, key: ApiKey): Promise<void> {
-  const events = await (await session.keyring()).auditList({ keyId: key.id, limit: RECENT_EVENTS });
-  const view: View<KeyWithEvents> = {
-    fields: [...KEY_FIELDS, 'events'],
-    valueField: 'id',
-    json: (item) => ({ ...keyJson(item.key, session.now), events: item.events.map((event) => auditView.json(event)) }),
-    columns: [],
-  };
-  await session.print([{ key, events }], view, { single: true, table: () => text(session, key, events) });
+  const keyring = await session.keyring();
+  const events = await keyring.auditList({ keyId: key.id, limit: RECENT_EVENTS });
+  const creators = await keyring.creators([key.id]);
+  const known = await knownUse(keyring, [key], { format: session.format, fields: session.flags.fields });
+  const shown = view<KeyWithEvents>('id', {
+    ...fieldsOf<ApiKey, KeyWithEvents>(keyUseView(session.now, known, creators), (item) => item.key),
+    events: { json: (item) => item.events.map((event) => eventView.json(event)) },
+  });
+  await session.out.print([{ key, events }], shown, {
+    single: true,
+    table: () => text(session, key, events, { recording: known.recording, creator: creators.get(key.id) }),
+  });
+  await warnOfShown(session, keyring, [key]);
 }
 
-async function text(session: Session, key: ApiKey, events: readonly AuditEvent[]): Promise<string> {
-  const paint = await session.paint('stdout');
-  const status = statusAt(key, session.now);
-  const lines = [...keyDetails(key, session.now), ...(await links(session, key))].map(([label, value]) => {
+async function text(
+  session: Session,
+  key: ApiKey,
+  events: readonly AuditEvent[],
+  known: { readonly recording: Recording; readonly creator: Creator | undefined },
+): Promise<string> {
+  const paint = await session.out.paint('stdout');
+  const lines = [
+    ...keyDetails(key, session.now, known),
+    ...(await useOf(session, key)),
+    ...(await links(session, key)),
+  ].map(([label, value]) => {
     const safe = safeText(value);
-    return `${paint.dim(label.padEnd(12))} ${label === 'Status' ? paintStatus(safe, status, paint) : safe}`;
+    return `${paint.dim(label.padEnd(12))} ${paintValue(label, safe, key, session.now, paint)}`;
   });
   const history = events.map((event) => {
-    const who = event.actor ? `${event.actor} (${event.osUser})` : event.osUser;
+    const who = whoText(event);
     const when = relativeTime(new Date(event.at), session.now);
-    return `  ${safeText(event.action).padEnd(12)} ${when} by ${safeText(who)}${event.reason ? `: ${safeText(event.reason)}` : ''}`;
+    return `  ${safeText(event.action).padEnd(12)} ${when} by ${who}${event.reason ? `: ${safeText(event.reason)}` : ''}`;
   });
   return `${lines.join('\n')}\n${paint.dim('Events')}\n${history.join('\n')}\n`;
+}
+
+function paintValue(label: string, text: string, key: ApiKey, now: Date, paint: Paint): string {
+  if (label === 'Status') return paintStatus(text, statusAt(key, now), paint);
+  if (label === 'Mode' && key.mode === 'live') return paint.warn(text);
+  return label === 'Expires' && endsSoon(key, now) ? paint.bad(text) : text;
+}
+
+async function useOf(session: Session, key: ApiKey): Promise<[string, string][]> {
+  const { useLines } = await import('../output/usage-view.js');
+  return useLines(await (await session.keyring()).usageByDay(key), session.now);
 }
 
 async function links(session: Session, key: ApiKey): Promise<[string, string][]> {

@@ -1,74 +1,72 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { formatHead } from '../../domain/audit.js';
 import { KeysError } from '../../domain/errors.js';
-import { quoted } from '../../domain/text.js';
+import { quoted, safeText } from '../../domain/text.js';
+import { isThere } from '../../files/exists.js';
 import { examples, type Register } from '../command.js';
-import type { View } from '../output/formats.js';
+import { answerCode } from '../exit-code.js';
+import { progressOf } from '../output/progress.js';
+import { view } from '../output/view.js';
 import { findingView } from '../output/views.js';
-import { progressOf } from '../progress.js';
-import { answer, type Session } from '../session.js';
-import { type Settings, settleArgument } from '../settings.js';
-import { TOKEN_VARIABLE, tokenSource } from '../token.js';
+import type { Session } from '../session.js';
+import { settingsForStore } from '../settings/settings.js';
+import { registerStoreCopy } from './store-copy.js';
 import { registerStoreHash } from './store-hash.js';
+import { registerStorePolicy } from './store-policy.js';
+import { registerStoreRestore } from './store-restore.js';
 
 interface Place {
   readonly path: string;
   readonly source: string;
-  /** Null for a remote store: nobody was asked. */
+  /** Null for a remote store, which is not asked. */
   readonly exists: boolean | null;
 }
 
-const placeView: View<Place> = {
-  fields: ['path', 'source', 'exists'],
-  valueField: 'path',
-  json: (place) => ({ ...place }),
-  columns: [],
-};
+const placeView = view<Place>('path', { path: {}, source: {}, exists: {} });
 
 export const registerStore: Register = (program, run) => {
   const store = program
     .command('store')
-    .summary('where keys live: path, check, backup, copy')
-    .description('The store: the file or the remote database that holds the keys, the catalogue and the audit log.');
+    .summary('path, check, backup, restore, copy, upgrade, hash, policy')
+    .description('The store: the file or remote database that holds the keys, the catalogue and the audit log.');
 
   store
     .command('path', { isDefault: true })
     .allowExcessArguments()
-    .summary('where the store is')
-    .description('Print where the store is looked for; on stderr, who said so.')
+    .summary('print where the store is')
+    .description('Print the path or URL of the store, and on stderr what set it.')
     .addHelpText('after', examples('store path', 'store path --json'))
     .action(
       run(async (session, _flags: object) => {
         const { value, source } = session.store;
-        const place = { path: value, source, exists: session.settings.remote ? null : existsSync(value) };
-        await session.print([place], placeView, { single: true, table: async () => `${value}\n` });
-        if (session.format === 'table') session.note(`(${source}${place.exists !== false ? '' : '; not made yet'})`);
+        const place = { path: value, source, exists: session.settings.remote ? null : isThere(value) };
+        await session.out.print([place], placeView, { single: true, table: async () => `${safeText(value)}\n` });
+        if (session.format === 'table')
+          session.out.note(`(${source}${place.exists !== false ? '' : '; not created yet'})`);
       }),
     );
 
   store
     .command('check')
-    .summary('is it sound: integrity, permissions, triggers, audit chain')
+    .summary('check integrity, permissions, triggers and the audit chain')
     .description(
-      'Check the store: integrity of the file, permissions, triggers, audit chain. Exit 7 when something failed.',
+      'Check the store: integrity of the file, permissions, triggers and the audit chain. Exits with 7 when a check fails.',
     )
     .addHelpText('after', examples('store check', 'store check --json'))
     .action(
       run(async (session, _flags: object) => {
-        const { checkStore } = await import('../health.js');
-        const findings = await checkStore(await session.keyring());
-        await session.print(findings, findingView);
-        for (const { check, hint } of findings) if (hint) session.note(`${check}: ${hint}`);
-        return answer(findings.every(({ status }) => status !== 'failed'));
+        const { checkStore } = await import('../diagnose.js');
+        const findings = await checkStore(session.ctx, await session.keyring());
+        await session.out.print(findings, findingView);
+        for (const { check, hint } of findings) if (hint) session.out.note(`${check}: ${hint}`);
+        return answerCode(findings.every(({ status }) => status !== 'failed'));
       }),
     );
 
   store
     .command('backup')
-    .summary('a complete copy in a new file')
+    .summary('write a complete copy to a new file')
     .description(
-      'Write a complete, consistent copy to a new file (mode 0600), while others go on using the store. To move a store, back it up and name the copy with --store or UNLOCKOS_KEYS_STORE.',
+      'Write a complete, consistent copy to a new file (mode 0600), also while the store is in use. To move a store, back it up and name the copy with --store or UNLOCKOS_KEYS_STORE.',
     )
     .argument('<file>', 'a file that does not exist yet')
     .addHelpText(
@@ -77,99 +75,70 @@ export const registerStore: Register = (program, run) => {
     )
     .action(run((session, _flags: object, file: string) => backup(session, file)));
 
-  store
-    .command('copy')
-    .summary('keys, catalogue and audit log into another store; resumable')
-    .description(
-      'Copy a store into another, local or remote: keys, catalogue, last-used marks and the audit log, but no secret, for no store holds any. Cut off, it goes on where it was; run again later, it takes in what happened since. At the end both are verified. Until then nothing else opens the copy.',
-    )
-    .argument('<from>', 'a path, a URL, or the name of a profile')
-    .argument('<to>', 'likewise; a store that does not exist yet, an empty database, or an earlier copy')
-    .addHelpText(
-      'after',
-      examples(
-        'store copy keys.db libsql://keys-acme.turso.io',
-        'store copy prod keys-of-prod.db',
-        'store copy old new -n',
-      ),
-    )
-    .action(run((session, _flags: object, from: string, to: string) => copy(session, from, to)));
+  registerStoreCopy(store, run);
+  registerStoreRestore(store, run);
 
+  store
+    .command('upgrade')
+    .summary('bring an older store up to the schema of this version')
+    .description(
+      'Bring the schema of an older store up to date. A copy of a local store as it was is kept beside it, and the audit log records the upgrade. Any command that changes something does the same before it; a command that reads never does. Servers of the version before can go on.',
+    )
+    .addHelpText('after', examples('store upgrade', 'store upgrade -n'))
+    .action(run((session, _flags: object) => upgrade(session)));
   registerStoreHash(store, run);
+  registerStorePolicy(store, run);
 };
 
 async function backup(session: Session, file: string): Promise<void> {
-  if (file.trim() === '')
-    throw new KeysError('usage', 'the name of the copy is empty', 'unlockos-keys store backup FILE');
+  if (file.trim() === '') throw new KeysError('usage', 'the file name is empty', 'unlockos-keys store backup FILE');
   const target = path.resolve(session.ctx.cwd, file);
   const keyring = await session.keyring();
-  if (session.settings.remote && existsSync(target))
-    throw new KeysError('conflict', `${quoted(target)} exists`, 'choose a new file: a backup never overwrites');
-  if (session.dryRun) return session.remark(`Dry run: would write ${target}`);
+  if (session.settings.remote && isThere(target))
+    throw new KeysError(
+      'conflict',
+      `${quoted(target)} already exists`,
+      'choose another file: a backup never overwrites one',
+    );
+  if (session.dryRun) return session.out.remark(`Dry run: would write ${target}`);
   if (session.settings.remote) {
     const { config } = session.settings;
-    const settings = settleArgument(session.ctx, session.flags, config, target);
-    await keyring.storeCopy(await session.other(settings, { create: true, receive: true }), progressOf(session, 1000));
+    const settings = settingsForStore(session.ctx, session.flags, config, target);
+    await keyring.storeCopy(
+      await session.other(settings, { create: true, receive: true }),
+      progressOf(session, { worthwhile: 1000, what: 'audit events copied' }),
+    );
   } else await keyring.storeBackup(target);
-  session.note(`Wrote ${target}`);
+  session.out.note(`Wrote ${target}`);
   if (session.format !== 'table')
-    await session.print([{ path: target, source: 'backup', exists: true }], placeView, { single: true });
+    await session.out.print([{ path: target, source: 'backup', exists: true }], placeView, { single: true });
 }
 
-async function copy(session: Session, from: string, to: string): Promise<void> {
-  const { ctx, flags, settings } = session;
-  const [source, target] = [from, to].map((text) => settleArgument(ctx, flags, settings.config, text)) as [
-    Settings,
-    Settings,
-  ];
-  if (source.store.value === target.store.value)
-    throw new KeysError('usage', 'FROM and TO are the same store', 'unlockos-keys store copy FROM TO');
-  const guard = [target.profile, settings.profile].find((profile) => profile?.value.testOnly);
-  if (guard)
-    throw new KeysError(
-      'guarded',
-      `profile ${guard.value.name} is for test keys only, and a copy holds all keys`,
-      'name another store, or another profile',
+interface Schema {
+  readonly from: number;
+  readonly to: number;
+  /** Where a copy of the store lies as it was. */
+  readonly copy: string | null;
+}
+
+const schemaView = view<Schema>('to', { from: {}, to: {}, copy: {} });
+
+async function upgrade(session: Session): Promise<void> {
+  const keyring = await session.keyring();
+  const { version, latest } = await keyring.storeSchema();
+  if (session.dryRun)
+    return session.out.remark(
+      version < latest
+        ? `Dry run: would upgrade the schema from version ${version} to ${latest}`
+        : `Dry run: the schema is at version ${version}, nothing to do`,
     );
-  refuseSharedToken(session, source, target);
-  const keyring = await session.other(source, {});
-  session.note(`From: ${source.store.value} (${source.store.source})`);
-  session.note(`To: ${target.store.value} (${target.store.source})`);
-  if (session.dryRun) {
-    const { seq } = await keyring.auditHead();
-    return session.remark(`Dry run: would copy ${seq} audit events and the keys that they are about`);
-  }
-  const receiver = await session.other(target, { create: true, receive: true });
-  const { head, keys, copied } = await keyring.storeCopy(receiver, progressOf(session, 1000));
-  const result = { keys, events: head.seq, copied, head: formatHead(head) };
-  await session.print([result], copyView, {
+  const done = (await keyring.storeUpgrade()) ?? { from: version, to: version, copy: null };
+  session.noteStore();
+  await session.out.print([done], schemaView, {
     single: true,
     table: async () =>
-      `${keys} keys, ${copied} of ${head.seq} audit events now; both logs end in ${formatHead(head)}\n`,
+      done.from === done.to
+        ? `The schema is at version ${done.to}: nothing to do\n`
+        : `Upgraded the schema from version ${done.from} to ${done.to}\n`,
   });
 }
-
-/** The environment holds one token: it is for one server, and the other must not get to see it. */
-function refuseSharedToken({ ctx }: Session, source: Settings, target: Settings): void {
-  const both = [source, target].every((each) => each.remote && tokenSource(each, ctx) === TOKEN_VARIABLE);
-  if (both)
-    throw new KeysError(
-      'usage',
-      `${TOKEN_VARIABLE} is one token, and these are two servers`,
-      'name at least one of them by a profile with a token of its own: unlockos-keys profile add',
-    );
-}
-
-interface Copied {
-  readonly keys: number;
-  readonly events: number;
-  readonly copied: number;
-  readonly head: string;
-}
-
-const copyView: View<Copied> = {
-  fields: ['keys', 'events', 'copied', 'head'],
-  valueField: 'head',
-  json: (copied) => ({ ...copied }),
-  columns: [],
-};

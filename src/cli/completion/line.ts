@@ -1,21 +1,21 @@
-/** The quote that is still open at the end of a piece of a command line. */
+/** The quote that is open at the end of a piece of a command line. */
 type Quote = '' | "'" | '"';
 
-/** A word of a command line as its program would get it, but for what the shell would run or look up: that stays as it was typed. */
+/** A word of a command line as the program would get it, except for expansions: those stay as they were typed. */
 export interface TypedWord {
   readonly value: string;
   readonly quote: Quote;
 }
 
-/** What a backslash takes its meaning from, within each quote. */
+/** The characters that a backslash escapes, inside each quote. */
 const ESCAPABLE: Record<'bash' | 'fish', Record<Quote, RegExp>> = {
   bash: { '': /./su, "'": /(?!)/, '"': /["\\$`\n]/ },
   fish: { '': /./su, "'": /['\\]/, '"': /["\\$\n]/ },
 };
 
 /**
- * The words of a command line up to the cursor; the last is the one that is being typed, empty behind a blank. Quotes and backslashes
- * are read as the shell does. Nothing is expanded, least of all `$(…)`.
+ * The words of a command line up to the cursor. The last is the one being typed, empty after a space. Quotes and backslashes are read as
+ * the shell reads them. Nothing is expanded, least of all `$(…)`.
  */
 export function typedWords(line: string, shell: 'bash' | 'fish'): TypedWord[] {
   const words: TypedWord[] = [];

@@ -1,18 +1,18 @@
 import { type TypedWord, typedWords } from './line.js';
 import type { Shell } from './shells.js';
 
-/** A line up to the cursor. */
+/** A command line up to the cursor. */
 export interface Request {
-  /** Behind the name of the tool, and before the word that is being typed. */
+  /** The words between the name of the tool and the word being typed. */
   readonly before: readonly string[];
   readonly word: string;
-  /** bash: what stays of that word when the rest is replaced, and the quote that is open there. */
+  /** For bash: the part of that word that stays when the rest is replaced, and the quote that is open there. */
   readonly kept: TypedWord;
 }
 
 const NOTHING: TypedWord = { value: '', quote: '' };
 
-/** NUL ends each part, so what follows the last of them (a line end that a shell adds) is none. */
+/** NUL ends each part; anything after the last NUL is a line break that the shell added. */
 function parts(text: string): string[] {
   return text.split('\0').slice(0, -1);
 }
@@ -23,9 +23,9 @@ function split(words: readonly string[], kept: TypedWord): Request | null {
 }
 
 /**
- * Reads what a script sends. zsh and PowerShell take their lines to pieces themselves. bash breaks words at colons too, and fish knows
- * its words in forms that differ from version to version, so both send the line as it was typed; bash, also the piece of it that it
- * will replace. Null: there is nothing to complete.
+ * Reads the input from a completion script. zsh and PowerShell split the line themselves. bash also splits words at colons, and fish
+ * gives its words in forms that differ between versions, so both send the line as it was typed; bash also sends the part that it will
+ * replace. Null when there is nothing to complete.
  */
 export function readRequest(shell: Shell, text: string): Request | null {
   if (shell === 'zsh' || shell === 'powershell') return split(parts(text), NOTHING);

@@ -1,16 +1,16 @@
 import { REQUEST, type Shell } from './shells.js';
 
 /**
- * The scripts hand the line to the tool on stdin and put what it answers before the shell: one kind of answer (`words`, `files` or
- * `directories`) on the first line, one candidate on each that follows, in the shell's own quoting. None of them evaluates a word, of the
- * line or of the answer: a name in the store may be anything. (Why these and no library's: docs/decisions/0015-completion.md.)
+ * The scripts send the line to the tool on stdin. Its output has the kind of completion (`words`, `files` or `directories`) on the
+ * first line, then one candidate per line, quoted for the shell. No script evaluates a word of the line or of the output: a name in the
+ * store can be any text. For why this uses no library, see docs/decisions/0015-completion.md.
  */
 const BASH = `# bash completion for unlockos-keys
 #
 # Once, in this shell:    source <(unlockos-keys completion bash)
-# For good, in ~/.bashrc: the same line; or, where the package bash-completion is installed, which then loads it when it is needed:
+# Permanently: add that line to ~/.bashrc; or, if the package bash-completion is installed, which loads it on demand:
 #   unlockos-keys completion bash > ~/.local/share/bash-completion/completions/unlockos-keys
-# It does not need that package. bash 3.2, as macOS has it, completes all but file names.
+# That package is not required. bash 3.2, the version on macOS, completes everything except file names.
 
 _unlockos_keys() {
     local kind line
@@ -31,7 +31,7 @@ const ZSH = `#compdef unlockos-keys
 # zsh completion for unlockos-keys
 #
 # Once, in this shell: source <(unlockos-keys completion zsh)
-# For good: put it into a directory of $fpath, before compinit runs (in ~/.zshrc: fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit):
+# Permanently: put it into a directory of $fpath, before compinit runs (in ~/.zshrc: fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit):
 #   unlockos-keys completion zsh > ~/.zfunc/_unlockos-keys
 
 _unlockos-keys() {
@@ -63,7 +63,7 @@ fi
 const FISH = `# fish completion for unlockos-keys
 #
 # Once, in this shell: unlockos-keys completion fish | source
-# For good:            unlockos-keys completion fish > ~/.config/fish/completions/unlockos-keys.fish
+# Permanently:         unlockos-keys completion fish > ~/.config/fish/completions/unlockos-keys.fish
 
 function __unlockos_keys_complete
     set -l answer (commandline -cp | command unlockos-keys ${REQUEST} fish 2>/dev/null)
@@ -89,7 +89,7 @@ complete -c unlockos-keys -f -a '(__unlockos_keys_complete)'
 const POWERSHELL = `# PowerShell completion for unlockos-keys
 #
 # Once, in this session: unlockos-keys completion powershell | Out-String | Invoke-Expression
-# For good: the same line in the file that $PROFILE names.
+# Permanently: the same line in the file that $PROFILE names.
 
 Register-ArgumentCompleter -Native -CommandName unlockos-keys -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

@@ -1,5 +1,5 @@
 export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What the scripts call. The line stands on stdin, where no other user sees it: a key string may have been typed. */
+/** The hidden command that the scripts call. The line is passed on stdin, where other users cannot see it: it may contain a key string. */
 export const REQUEST = '__complete';

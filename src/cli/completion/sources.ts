@@ -2,13 +2,23 @@ import type { Argument, Command, Option } from 'commander';
 import { AUDIT_ACTIONS } from '../../domain/audit.js';
 import { IF_EXISTS, SORT_FIELDS } from '../../domain/key-store.js';
 import { MODES } from '../../domain/key-string.js';
-import { FORMATS } from '../flags.js';
+import { FORMATS, reportsOf } from '../settings/global-flags.js';
 import { SHELLS } from './shells.js';
 
-/** What a value may be: one of these words, or something that must be looked up. */
-export type Source = readonly string[] | 'keys' | 'names' | 'scopes' | 'profiles' | 'files' | 'directories' | 'nothing';
+/** The possible values: one of these words, or something to look up. */
+export type Source =
+  | readonly string[]
+  | 'keys'
+  | 'deleted'
+  | 'names'
+  | 'scopes'
+  | 'scopes of the key'
+  | 'profiles'
+  | 'files'
+  | 'directories'
+  | 'nothing';
 
-/** The flags whose values are a few words. A test holds them to what the commands accept. */
+/** The flags that take one of a few words. A test checks that the commands accept these. */
 export const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--output': FORMATS,
   '--default-output': FORMATS,
@@ -17,14 +27,14 @@ export const CHOICES: Readonly<Record<string, readonly string[]>> = {
   '--mode': MODES,
   '--environment': MODES,
   '--sort': SORT_FIELDS.flatMap((field) => [field, `-${field}`]),
-  '--if-exists': IF_EXISTS,
+  '--if-exists': [...IF_EXISTS, 'rotate'],
   '--action': AUDIT_ACTIONS,
   '--limits': ['memory', 'shared', 'off'],
   '--log': ['all', 'refused', 'none'],
   '--rules': ['gitleaks', 'trufflehog', 'secretlint', 'github', 'pre-commit'],
 };
 
-/** What the words mean that stand for a value in the usage of a command: `<file>`, `[key...]`. */
+/** What the placeholders in the usage of a command stand for: `<file>`, `[key...]`. */
 const BY_PLACEHOLDER: Readonly<Record<string, Source>> = {
   key: 'keys',
   scope: 'scopes',
@@ -47,19 +57,22 @@ function ofPlaceholder(placeholder: string): Source {
   return BY_PLACEHOLDER[word] ?? BY_PLACEHOLDER[word.replace(/s$/, '')] ?? 'nothing';
 }
 
-/** What the value of a flag may be. */
-export function sourceOfOption({ long, flags, argChoices }: Option): Source {
+/** The possible values of a flag of a command. */
+export function sourceOfOption({ long, flags, argChoices }: Option, command: Command): Source {
+  if (long === '--output') return [...FORMATS, ...reportsOf(command.name())];
   if (argChoices) return argChoices;
   if (long === '--profile') return 'profiles';
   if (long === '--confirm') return 'names';
+  if (long === '--drop-scope') return 'scopes of the key';
   if (long === '--key-dir') return 'directories';
   return CHOICES[long ?? ''] ?? ofPlaceholder(/[<[](.+)[>\]]$/.exec(flags)?.[1] ?? '');
 }
 
-/** What an argument may be. `profile add` names one that is not there yet. */
+/** The possible values of an argument. `profile add` takes a new name, so nothing completes it. */
 export function sourceOfArgument(argument: Argument, command: Command): Source {
   if (argument.argChoices) return argument.argChoices;
   if (command.parent?.name() === 'profile' && argument.name() === 'name')
     return command.name() === 'add' ? 'nothing' : 'profiles';
+  if (command.name() === 'restore') return 'deleted';
   return ofPlaceholder(argument.name());
 }

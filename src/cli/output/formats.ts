@@ -1,19 +1,9 @@
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeJson, safeText } from '../../domain/text.js';
-import type { Format } from '../flags.js';
-import type { TableColumn } from './table.js';
+import type { Format } from '../settings/global-flags.js';
+import type { View } from './view.js';
 
-/** How one kind of thing is printed in every format. `json` is the contract; tables are for people. */
-export interface View<T> {
-  /** The public fields, in order: the columns of CSV and TSV, the keys of JSON, what `--fields` may name. */
-  readonly fields: readonly string[];
-  json(item: T): Readonly<Record<string, unknown>>;
-  /** The field that `-o value` prints when `--fields` names none. */
-  readonly valueField: string;
-  readonly columns: readonly TableColumn<T>[];
-}
-
-/** Reads `--fields a,b`; throws `usage` listing what there is, also for `help`. */
+/** Reads `--fields a,b`. Throws `usage` that lists the fields; `--fields help` is a way to see them. */
 export function readFields(
   view: Pick<View<unknown>, 'fields'>,
   flag: string | undefined,
@@ -33,16 +23,24 @@ function narrowed(
   return fields === undefined ? json : Object.fromEntries(fields.map((field) => [field, json[field] ?? null]));
 }
 
-/** One cell of CSV or TSV: lists joined by a blank, nothing for null, objects as JSON. */
+/** One cell of CSV or TSV: a list joined by spaces, nothing for null, an object as JSON. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (Array.isArray(value)) return value.map(cell).join(' ');
   return safeText(typeof value === 'object' ? JSON.stringify(value) : String(value));
 }
 
+/** Where a formula may begin: at the start of a cell, and behind what some spreadsheets take for a separator or a quote. */
+const FORMULA = /(^|[;,|"'])(?=[\s\u00a0]*[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
+/** A cell of CSV that no spreadsheet runs: an apostrophe stands before each formula in it (OWASP, "CSV Injection"). */
+function inert(text: string): string {
+  return text.replace(FORMULA, (before) => `${before}'`);
+}
+
 /**
- * Everything but `table`: the text of a whole answer. `single` answers one thing: a bare object in JSON, instead of an array.
- * CSV cells that a spreadsheet would run as a formula are quoted away (csv-stringify's `escape_formulas`, after OWASP "CSV Injection").
+ * Renders items in any format but `table`. `single` prints one thing: a bare object in JSON, instead of an array. CSV cells that a
+ * spreadsheet would run as a formula are escaped, see {@link inert}.
  */
 export async function renderData<T>(
   items: readonly T[],
@@ -66,12 +64,12 @@ export async function renderData<T>(
     default: {
       const { stringify } = await import('csv-stringify/sync');
       const columns = [...(fields ?? view.fields)];
-      const records = rows.map((row) => columns.map((column) => cell(row[column])));
+      const shown = format === 'csv' ? (value: unknown) => inert(cell(value)) : cell;
+      const records = rows.map((row) => columns.map((column) => shown(row[column])));
       return stringify(records, {
         header: true,
         columns,
         delimiter: format === 'csv' ? ',' : '\t',
-        escape_formulas: format === 'csv',
       });
     }
   }

@@ -1,15 +1,40 @@
-import { Chalk } from 'chalk';
+import { styleText } from 'node:util';
 
+/** The palette, by what a colour says. */
 export interface Paint {
+  /** Headings, and a key string: what to look at. */
   bold(text: string): string;
   dim(text: string): string;
   good(text: string): string;
+  /** Caution: LIVE keys, warnings. */
   warn(text: string): string;
+  /** Errors, an expiry under a day, a key that leaked and is active. */
   bad(text: string): string;
+  /** Where the cursor is. */
+  pointer(text: string): string;
 }
 
-/** Colour is decided by us, per stream, and handed to chalk as a level: chalk itself does not know NO_COLOR. */
+type Format = Parameters<typeof styleText>[0];
+
+/** Colours text, or leaves it as it is. `wantsColor` decides for each stream; Node is not asked. */
 export function painter(enabled: boolean): Paint {
-  const chalk = new Chalk({ level: enabled ? 1 : 0 });
-  return { bold: chalk.bold, dim: chalk.dim, good: chalk.green, warn: chalk.yellow, bad: chalk.red };
+  const style = (format: Format) => (text: string) =>
+    enabled && text !== '' ? styleText(format, text, { validateStream: false }) : text;
+  return {
+    bold: style('bold'),
+    dim: style('dim'),
+    good: style('green'),
+    warn: style('yellow'),
+    bad: style('red'),
+    pointer: style('cyan'),
+  };
+}
+
+/** A message for stderr in its colours: the word that says what it is, and LIVE where a key is spoken of. */
+export function paintMessage(text: string, paint: Paint): string {
+  return text
+    .replace(/^error:/gm, (word) => paint.bold(paint.bad(word)))
+    .replace(/^warning:/gm, (word) => paint.warn(word))
+    .replace(/^(?:hint:|Undo:)/gm, (word) => paint.bold(word))
+    .replace(/\bLIVE(?=\s+keys?\b)|(?<=^ {2}Mode +)LIVE$/gm, (word) => paint.warn(word));
 }

@@ -1,24 +1,29 @@
+import { networksText } from '../../domain/addresses.js';
 import type { ApiKey } from '../../domain/api-key.js';
+import { counted } from '../../domain/counted.js';
+import { scopeChange, scopeChangeText } from '../../domain/scope-change.js';
 import { quoted } from '../../domain/text.js';
-import { type Action, type Changes, changesOf, keyOf, modeOf, nameOf, type Step } from '../../manifest/plan.js';
-import type { View } from './formats.js';
-import { groupScopes } from './views.js';
+import { type Changes, changesOf } from '../../manifest/changes.js';
+import { type Action, keyOf, modeOf, nameOf, type Step } from '../../manifest/steps.js';
+import { groupScopes } from './key-view.js';
+import { view } from './view.js';
 
-/** A step of a plan, and the key that it led to, once it was taken. */
+/** A step of a plan, and the resulting key once the step is done. */
 export interface PlanLine {
   readonly step: Step;
   readonly key: ApiKey | null;
 }
 
 function value(field: string, each: unknown): string {
-  if (each === null || each === undefined) return 'none';
+  if (each === null || each === undefined) return field === 'allowFrom' ? networksText([]) : 'none';
+  if (field === 'allowFrom') return networksText(each as string[]);
   if (field === 'scopes') return groupScopes(each as string[]);
   if (typeof each !== 'object') return field === 'description' ? quoted(String(each)) : String(each);
   const labels = Object.entries(each).map(([name, text]) => `${name}=${text}`);
   return labels.length === 0 ? 'none' : labels.join(',');
 }
 
-/** What a step changes, on one line: `rateLimit 600/m → 100/m; scopes …`. */
+/** The changes of a step on one line: `rateLimit 600/m → 100/m; scopes …`. */
 export function changeText(step: Step): string {
   const changes: Changes = changesOf(step);
   if (step.action === 'create' || step.action === 'add-scope')
@@ -28,30 +33,23 @@ export function changeText(step: Step): string {
       .join('; ');
   const notes: Partial<Record<Action, string>> = {
     replace: 'its key string was never handed out',
-    delete: 'it is not in the manifest any more',
+    delete: 'no longer in the manifest',
   };
   if (step.action === 'delete') return notes.delete ?? '';
-  const texts = Object.entries(changes).map(
-    ([field, { before, after }]) => `${field} ${value(field, before)} → ${value(field, after)}`,
+  const texts = Object.entries(changes).map(([field, { before, after }]) =>
+    field === 'scopes' && Array.isArray(before)
+      ? `scopes ${scopeChangeText(scopeChange('', before, after as string[]) ?? { added: [], dropped: [] })}`
+      : `${field} ${value(field, before)} → ${value(field, after)}`,
   );
   const note = step.action === 'disable' && step.pruned ? notes.delete : notes[step.action];
   return [...texts, ...(note === undefined ? [] : [note])].join('; ');
 }
 
-export const planView: View<PlanLine> = {
-  fields: ['action', 'name', 'id', 'mode', 'changes'],
-  valueField: 'name',
-  json: (line) => ({
-    action: line.step.action,
-    name: nameOf(line.step),
-    id: (line.key ?? keyOf(line.step))?.id ?? null,
-    mode: modeOf(line.step),
-    changes: changesOf(line.step),
-  }),
-  columns: [
-    {
+export const planView = view<PlanLine>('name', {
+  action: {
+    json: ({ step }) => step.action,
+    column: {
       header: 'ACTION',
-      field: 'action',
       text: ({ step }) => step.action,
       paint: (text, { step }, paint) =>
         step.action === 'delete' || step.action === 'retire-scope'
@@ -60,11 +58,21 @@ export const planView: View<PlanLine> = {
             ? paint.good(text)
             : paint.warn(text),
     },
-    { header: 'NAME', field: 'name', text: ({ step }) => nameOf(step), min: 10 },
-    { header: 'MODE', field: 'mode', text: (line) => modeOf(line.step) ?? '', drop: 1 },
-    { header: 'CHANGES', field: 'changes', text: ({ step }) => changeText(step), min: 24 },
-  ],
-};
+  },
+  name: {
+    json: ({ step }) => nameOf(step),
+    column: { header: 'NAME', text: ({ step }) => nameOf(step), min: 10, isName: true },
+  },
+  id: { json: (line) => (line.key ?? keyOf(line.step))?.id ?? null },
+  mode: {
+    json: ({ step }) => modeOf(step),
+    column: { header: 'MODE', text: ({ step }) => modeOf(step) ?? '' },
+  },
+  changes: {
+    json: ({ step }) => changesOf(step),
+    column: { header: 'CHANGES', text: ({ step }) => changeText(step), min: 24 },
+  },
+});
 
 const COUNTED: Readonly<Record<Action, readonly [verb: string, one: string, many: string]>> = {
   'add-scope': ['add', 'scope', 'scopes'],
@@ -85,12 +93,12 @@ export function summary(steps: readonly Step[]): string {
     .map((action) => {
       const [verb, one, many] = COUNTED[action];
       const count = steps.filter((step) => step.action === action).length;
-      return `${verb} ${count} ${count === 1 ? one : many}`;
+      return `${verb} ${counted(count, one, many)}`;
     })
     .join(', ');
 }
 
-/** The plan in lines, for people who are asked about it. */
+/** The plan in lines, shown before its confirmation. */
 export function planLines(steps: readonly Step[]): string[] {
   const width = Math.max(0, ...steps.map(({ action }) => action.length));
   return steps.map((step) => {

@@ -1,12 +1,12 @@
 import { type ApiKey, statusAt } from '../../domain/api-key.js';
 import { maskKey } from '../../domain/key-string.js';
-import type { Rotation } from '../../keyring/rotation.js';
-import type { View } from './formats.js';
+import { relativeTime } from '../../domain/relative-time.js';
+import type { Rotation } from '../../keyring/rotation-status.js';
+import { keyView, time } from './key-view.js';
 import type { TableStyle } from './table.js';
-import { relativeTime } from './time.js';
-import { KEY_FIELDS, keyJson } from './views.js';
+import { fieldsOf, type View, view } from './view.js';
 
-/** The end of an overlap, in both forms; how far off it is counts from `since`, so that 24 hours read as a day a moment later, too. */
+/** The end of an overlap, absolute and relative. Relative to `since`, so that 24 hours still read as a day a moment later. */
 export function endText(old: ApiKey, now: Date, since = now): string {
   const status = statusAt(old, now);
   const end = old.expiresAt === null ? '' : `${old.expiresAt.toISOString()} (${relativeTime(old.expiresAt, since)})`;
@@ -14,71 +14,70 @@ export function endText(old: ApiKey, now: Date, since = now): string {
   return status === 'expired' ? `stopped working ${end}` : `is inactive, and expires ${end}`;
 }
 
-/** Whether a key that was rotated is still in use, told by when it was last used. */
+/** Whether a rotated key is still in use, judged by when it was last used, where that was recorded. */
 function usageText({ old, usedSince }: Rotation, { now, times }: TableStyle): string {
   const at = (time: Date) => (times === 'iso' ? time.toISOString() : relativeTime(time, now));
   const status = statusAt(old, now);
-  const used = old.lastUsedAt === null ? 'never used' : `last ${at(old.lastUsedAt)}`;
-  if (status !== 'active') return `no, ${status}; ${used}`;
-  if (old.lastUsedAt === null) return `no, ${used}`;
-  return usedSince ? `YES, ${used}` : `not since; ${used}`;
+  const mark = old.lastUsedAt === null ? null : `last ${at(old.lastUsedAt)}`;
+  if (status !== 'active') return `no, ${[status, mark].filter(Boolean).join('; ')}`;
+  if (usedSince === null) return `not known${mark === null ? '' : `; ${mark}`}`;
+  if (usedSince) return `YES, ${mark}`;
+  return mark === null ? 'no' : `not since; ${mark}`;
 }
 
 function isInUse({ old, usedSince }: Rotation, now: Date): boolean {
-  return usedSince && statusAt(old, now) === 'active';
+  return usedSince === true && statusAt(old, now) === 'active';
 }
 
 export function rotationView(now: Date): View<Rotation> {
-  return {
-    fields: [...KEY_FIELDS, 'rotatedAt', 'usedSince', 'successor'],
-    valueField: 'id',
-    json: ({ old, successor, rotatedAt, usedSince }) => ({
-      ...keyJson(old, now),
-      rotatedAt: rotatedAt.toISOString(),
-      usedSince,
-      successor: successor && {
-        id: successor.id,
-        name: successor.name,
-        status: statusAt(successor, now),
-        lastUsedAt: successor.lastUsedAt?.toISOString() ?? null,
-      },
-    }),
-    columns: [
-      { header: 'OLD KEY', field: 'name', text: ({ old }) => old.name, min: 20 },
-      {
+  const key = fieldsOf<ApiKey, Rotation>(keyView(now), ({ old }) => old);
+  return view('id', {
+    ...key,
+    name: { ...key.name, column: { header: 'OLD KEY', text: ({ old }) => old.name, min: 20, isName: true }, place: 1 },
+    expiresAt: {
+      ...key.expiresAt,
+      column: { header: 'ENDS', text: ({ old }, style) => time(old.expiresAt, style) },
+      place: 5,
+    },
+    rotatedAt: { json: ({ rotatedAt }) => rotatedAt.toISOString() },
+    usedSince: {
+      column: {
         header: 'STILL IN USE',
-        field: 'usedSince',
         text: usageText,
-        paint: (text, rotation, paint) => (isInUse(rotation, now) ? paint.warn(text) : text),
+        paint: (text, rotation, paint) =>
+          isInUse(rotation, now) || rotation.usedSince === null ? paint.warn(text) : text,
       },
-      {
+      place: 2,
+    },
+    successor: {
+      json: ({ successor }) =>
+        successor && {
+          id: successor.id,
+          name: successor.name,
+          status: statusAt(successor, now),
+          lastUsedAt: successor.lastUsedAt?.toISOString() ?? null,
+        },
+      column: {
         header: 'NEW KEY',
-        field: 'successor',
         text: ({ successor }) => (successor ? maskKey(successor.mode, successor.id) : 'deleted'),
         drop: 1,
       },
-      {
+      place: 3,
+    },
+    successorUsed: {
+      tableOnly: true,
+      column: {
         header: 'NEW KEY USED',
-        field: 'successorUsed',
-        text: ({ successor }, { times }) => {
-          if (!successor?.lastUsedAt) return 'never';
-          return times === 'iso' ? successor.lastUsedAt.toISOString() : relativeTime(successor.lastUsedAt, now);
-        },
+        text: ({ successorUsedAt, usedSince }, style) =>
+          successorUsedAt === null && usedSince === null ? 'not known' : time(successorUsedAt, style),
         drop: 2,
       },
-      {
-        header: 'ENDS',
-        field: 'expiresAt',
-        text: ({ old: { expiresAt } }, { times }) => {
-          if (expiresAt === null) return 'never';
-          return times === 'iso' ? expiresAt.toISOString() : relativeTime(expiresAt, now);
-        },
-      },
-    ],
-  };
+      place: 4,
+    },
+  });
 }
 
-/** What `show` says of the keys that a key took the place of, and of the one that took its own. */
+/** The lines of `show` about the keys that this key replaced, and the one that replaced it. */
 export function linkLines(key: ApiKey, rotations: readonly Rotation[], now: Date): [label: string, text: string][] {
   const style: TableStyle = { now, times: 'relative' };
   const lines = rotations.map((rotation): [string, string] => {

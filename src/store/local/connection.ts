@@ -1,14 +1,16 @@
-import type Sqlite from 'better-sqlite3';
 import { KeysError } from '../../domain/errors.js';
-import { COPY_MARK } from '../copy.js';
+import { COPY_MARK } from '../copy-mark.js';
 import { isBusy } from '../errors.js';
+import { monotonic } from '../monotonic.js';
+import type { Connection } from './engines/engine.js';
 
-/** Marks a file as ours in its header ("UKEY"), so that another program's SQLite file is never written to. */
+/** Marks a file as ours in its header ("UKEY"), so that we never write to the SQLite file of another program. */
 export const APPLICATION_ID = 0x554b4559;
 
 /**
- * Settings of every connection, each read back. better-sqlite3 is compiled so that WAL alone means synchronous=NORMAL, which may
- * lose a printed key at a power cut; recursive_triggers makes REPLACE ask the delete triggers; secure_delete wipes deleted hashes.
+ * The settings of every connection; each is read back. recursive_triggers makes REPLACE fire the delete triggers; secure_delete wipes
+ * deleted hashes. `configure` sets synchronous as well: better-sqlite3 is compiled so that WAL alone means NORMAL, which may lose a key
+ * that was already printed when the power fails.
  */
 const SETTINGS: readonly (readonly [name: string, value: string, reads: number | string])[] = [
   ['foreign_keys', 'ON', 1],
@@ -18,39 +20,38 @@ const SETTINGS: readonly (readonly [name: string, value: string, reads: number |
   ['cell_size_check', 'ON', 1],
 ];
 
-export function pragma(db: Sqlite.Database, text: string): unknown {
-  const rows = db.prepare(`PRAGMA ${text}`).raw().all() as unknown[][];
-  return rows[0]?.[0];
+/** The value of a setting (`journal_mode`), or the answer to setting it (`journal_mode = WAL`). */
+export function pragma(db: Connection, text: string): unknown {
+  return db.prepare(`PRAGMA ${text}`).all()[0]?.[0];
 }
 
-/** Asks for SQLite's data version, again and again. A plucked value is cheapest to get, and libsql does not pluck. */
-export function dataVersion(db: Sqlite.Database): () => unknown {
-  const plucked = db.prepare('PRAGMA data_version').pluck();
-  if (typeof plucked.get() === 'number') return () => plucked.get();
-  const raw = db.prepare('PRAGMA data_version').raw();
-  return () => (raw.get() as unknown[])[0];
+/** How long SQLite waits for a lock, in milliseconds. The number becomes part of SQL, so it is checked here as well: throws `usage`. */
+export function setBusyTimeout(db: Connection, ms: number): void {
+  if (!Number.isSafeInteger(ms) || ms < 0)
+    throw new KeysError('usage', 'the time limit must be a whole number of milliseconds');
+  db.exec(`PRAGMA busy_timeout = ${ms}`);
 }
 
-/** Blocks this thread; only ever between two attempts at a lock that another process holds. */
+/** Blocks this thread. Used only between two attempts to get a lock that another process holds. */
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-/** SQLite's busy timeout does not cover the switch to WAL, so the attempts are repeated here until `timeoutMs` is over. */
+/** Repeats `attempt` while the database is locked, for `timeoutMs`: SQLite's busy timeout does not cover the switch to WAL. */
 export function whileBusy<T>(timeoutMs: number, attempt: () => T): T {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = monotonic() + timeoutMs;
   for (;;) {
     try {
       return attempt();
     } catch (error) {
-      if (!isBusy(error) || performance.now() >= deadline) throw error;
+      if (!isBusy(error) || monotonic() >= deadline) throw error;
       pause(10);
     }
   }
 }
 
-/** `durable`: a commit returns when it would survive a power cut. */
-export function configure(db: Sqlite.Database, durable = true): void {
+/** Sets up a connection. `durable`: a commit returns once it would survive a power cut. Throws `store_unavailable`. */
+export function configure(db: Connection, durable = true): void {
   const synchronous = durable ? (['synchronous', 'FULL', 2] as const) : (['synchronous', 'NORMAL', 1] as const);
   for (const [name, value, reads] of [synchronous, ...SETTINGS]) {
     db.exec(`PRAGMA ${name} = ${value}`);
@@ -58,32 +59,26 @@ export function configure(db: Sqlite.Database, durable = true): void {
       throw new KeysError(
         'store_unavailable',
         `SQLite refused ${name}=${value}`,
-        'reinstall unlockos-keys, or report this',
+        'reinstall unlockos-keys, or report this as a bug',
       );
   }
   if (process.platform === 'darwin') db.exec('PRAGMA fullfsync = ON');
 }
 
-/** The highest migration that a store has seen, and whether it is marked as an unfinished copy (`store/copy.ts`). */
-export function schemaVersion(db: Sqlite.Database): { version: number; marked: boolean } {
-  const table = db
-    .prepare("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'")
-    .raw()
-    .get() as number[];
-  if (table[0] === 0) return { version: 0, marked: false };
-  const [max, min] = db.prepare('SELECT max(version), min(version) FROM schema_migrations').raw().get() as (
-    | number
-    | null
-  )[];
-  return { version: max ?? 0, marked: min === COPY_MARK };
+/** The schema version of a store (0: none), and whether it is marked as an unfinished copy (`store/copy-mark.ts`). */
+export function schemaVersion(db: Connection): { version: number; marked: boolean } {
+  const tables = db.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'").value();
+  if (tables === 0) return { version: 0, marked: false };
+  const [[max, min] = []] = db.prepare('SELECT max(version), min(version) FROM schema_migrations').all();
+  return { version: Number(max ?? 0), marked: min === COPY_MARK };
 }
 
 /**
- * Ours, nobody's yet, or another program's: found out before anything is written. The objects are looked at before the mark: another
- * first run may commit both between the two reads.
+ * Whether a file is a store, empty, or of another program; asked before anything is written. The objects are counted before the mark is
+ * read, because another process may create the store between the two reads.
  */
-export function identify(db: Sqlite.Database): 'ours' | 'empty' | 'foreign' {
-  const objects = db.prepare('SELECT count(*) FROM sqlite_master').raw().get() as number[];
+export function identify(db: Connection): 'ours' | 'empty' | 'foreign' {
+  const objects = db.prepare('SELECT count(*) FROM sqlite_master').value();
   if (pragma(db, 'application_id') === APPLICATION_ID) return 'ours';
-  return objects[0] === 0 && pragma(db, 'user_version') === 0 ? 'empty' : 'foreign';
+  return objects === 0 && pragma(db, 'user_version') === 0 ? 'empty' : 'foreign';
 }

@@ -1,18 +1,26 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
-import { ASK, finding, integrityFindings, NOT_YET, schemaFinding, triggerFinding } from '../findings.js';
+import { errnoOf } from '../../files/errno.js';
+import { lookFor } from '../../files/exists.js';
+import { ASK, finding, integrityFindings, marksFinding, NOT_YET, schemaFinding, triggerFinding } from '../findings.js';
 import type { Migration } from '../migrations.js';
+import { OBJECTS_OF_SCHEMA, objectsMadeBy, tablesFinding } from '../schema-text.js';
+import { MARKS_AHEAD } from '../statements.js';
+import type { Engine } from './engines/engine.js';
+import { isOnReadOnlyDisk } from './read-only.js';
+import { SUFFIXES } from './side-files.js';
 
 type Query = (sql: string) => unknown[][];
 
-function writable(file: string): boolean {
+/** False for a file that is there and cannot be written to. */
+function mayWrite(file: string): boolean {
   try {
     accessSync(file, constants.W_OK);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT'; // another process ended, and took its log away
   }
 }
 
@@ -23,16 +31,13 @@ function permissions(file: string): Finding[] {
         check: 'permissions',
         status: 'warning',
         detail: 'file modes are not enforced on Windows',
-        hint: 'keep the store in a folder that only you can read',
+        hint: 'keep the store in a directory that only you can read',
       },
     ];
-  const loose = [file, `${file}-wal`, `${file}-shm`]
-    .filter((each) => existsSync(each) && (statSync(each).mode & 0o077) !== 0)
-    .map(safeText);
+  const files = [file, ...SUFFIXES.map((suffix) => file + suffix)];
+  const loose = files.filter((each) => ((lookFor(each)?.mode ?? 0) & 0o077) !== 0).map(safeText);
   const parent = path.dirname(file);
-  const locked = [file, `${file}-wal`, `${file}-shm`, parent]
-    .filter((each) => existsSync(each) && !writable(each))
-    .map(safeText);
+  const locked = [...files, parent].filter((each) => !mayWrite(each)).map(safeText);
   const parentMode = statSync(parent).mode & 0o777;
   return [
     finding(
@@ -42,12 +47,7 @@ function permissions(file: string): Finding[] {
       `chmod 600 ${loose.join(' ')}`,
       'warning',
     ),
-    finding(
-      'writable',
-      locked.length === 0,
-      locked.length === 0 ? 'you can write to the store' : `you cannot write to ${locked.join(', ')}`,
-      `chmod u+w ${locked.join(' ')}`,
-    ),
+    writableFinding(file, locked),
     finding(
       'directory mode',
       (parentMode & 0o022) === 0,
@@ -58,19 +58,44 @@ function permissions(file: string): Finding[] {
   ];
 }
 
-const RESTORE = 'restore a copy made by: unlockos-keys store backup FILE';
+function writableFinding(file: string, locked: readonly string[]): Finding {
+  if (isOnReadOnlyDisk(file))
+    return finding(
+      'writable',
+      false,
+      'the store is on a read-only file system: it can be read, not changed',
+      'mount it writable to change keys',
+      'warning',
+    );
+  return finding(
+    'writable',
+    locked.length === 0,
+    locked.length === 0 ? 'you can write to the store' : `you cannot write to ${locked.join(', ')}`,
+    `chmod u+w ${locked.join(' ')}`,
+  );
+}
 
-/** What `doctor` and `store check` say of a local file. A newer schema is reported, and what only this tool's schema has is left out. */
-export function inspectLocal(file: string, engine: string, query: Query, migrations: readonly Migration[]): Finding[] {
+const RESTORE = 'put a backup in its place: unlockos-keys store restore FILE';
+
+/**
+ * The findings of `doctor` and `store check` for a local file. For a store of another schema version, the triggers are not checked.
+ * `query` runs one statement.
+ */
+export function inspectLocal(file: string, engine: Engine, query: Query, migrations: readonly Migration[]): Finding[] {
   const version = query(ASK.tables)[0]?.[0] === 1 ? schemaFinding(query(ASK.applied), migrations) : NOT_YET;
   const problems = query(ASK.integrity);
   const orphans = problems[0]?.[0] === 'ok' ? query(ASK.references) : [];
   const findings: Finding[] = [
-    finding('engine', true, `SQLite ${String(query(ASK.version)[0]?.[0])} (${engine})`),
+    finding('engine', true, `SQLite ${String(query(ASK.version)[0]?.[0])} (${engine.name})`),
     version,
     ...permissions(file),
     ...integrityFindings(problems, orphans, RESTORE),
   ];
-  if (version.status === 'ok') findings.push(triggerFinding(query(ASK.triggers), migrations));
+  if (version.status === 'ok')
+    findings.push(
+      triggerFinding(query(ASK.triggers), migrations),
+      tablesFinding(query(OBJECTS_OF_SCHEMA), objectsMadeBy(migrations, engine)),
+      marksFinding(query(MARKS_AHEAD)),
+    );
   return findings;
 }

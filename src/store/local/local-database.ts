@@ -1,222 +1,207 @@
-import { randomUUID } from 'node:crypto';
-import { channel } from 'node:diagnostics_channel';
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
-import type Sqlite from 'better-sqlite3';
+import { counted } from '../../domain/counted.js';
 import { KeysError } from '../../domain/errors.js';
-import type { Finding } from '../../domain/key-store.js';
+import type { Change, Finding, Replacement, SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
-import { markUnfinished } from '../copy.js';
-import type { Database, EngineOptions, ReadBack, Rows, Statement, WritePlan } from '../database.js';
-import { isBusy, translate, unfinishedCopy } from '../errors.js';
-import { birthRow, readMigrations, SCHEMA_VERSION } from '../migrations.js';
-import { type Binding, type BindingName, loadBinding } from './binding.js';
-import { APPLICATION_ID, configure, dataVersion, identify, pragma, schemaVersion, whileBusy } from './connection.js';
+import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
+import { translate } from '../errors.js';
+import { olderSchema, READABLE_FROM, readMigrations } from '../migrations.js';
+import { monotonic } from '../monotonic.js';
+import type { Engine, Prepared } from './engines/engine.js';
+import { loadEngine } from './engines/load.js';
 import { inspectLocal } from './inspect.js';
-import { assertSameFile, type FileIdentity, secureFile } from './path-safety.js';
+import { type LocalOptions, OpenFile } from './open-file.js';
+import { assertSameFile, fileError, isSameFile } from './path-safety.js';
+import { type FileLook, lookAt } from './read-only.js';
+import { replaceStore } from './restore.js';
+import { backupTo } from './snapshot.js';
+import { latestOf } from './upgrade.js';
 
-/** Publishes where a write stands. Tests subscribe in a preload and kill the process there; nobody else listens. */
-const killPoints = channel('unlockos-keys:write');
+/** How long a look at the file is good for: a store that was moved or replaced is noticed by the first call after that. */
+const LOOK_EVERY_MS = 200;
 
-export interface LocalOptions extends EngineOptions {
-  /** Make the directory as well, at the default place. */
-  readonly makeParent: boolean;
-  readonly binding?: BindingName | undefined;
-}
-
-/** The embedded store: one SQLite file, one synchronous connection. */
+/** A local store: one SQLite file, one synchronous connection. */
 export class LocalDatabase implements Database {
   readonly engine: string;
-  readonly #db: Sqlite.Database;
-  readonly #binding: Binding;
-  #wrote = false;
-  #version: (() => unknown) | undefined;
-  #closed = false;
-  readonly #statements = new Map<string, Sqlite.Statement>();
-  readonly #identity: FileIdentity;
-  readonly #options: LocalOptions;
   readonly location: string;
   readonly created: boolean;
-  readonly distant = false;
-  readonly mostWrites = Number.POSITIVE_INFINITY;
+  readonly remote = false;
+  readonly maxStatements = Number.POSITIVE_INFINITY;
+  readonly #engine: Engine;
+  readonly #options: LocalOptions;
+  #file: OpenFile;
+  #closed = false;
+  #version: Prepared | undefined;
+  /** Counts the times when earlier reads may have become out of date without SQLite noticing. */
+  #generation = 0;
+  #lookAt: number;
+  /** When the file was last written to, and the file that the write-ahead log was then. */
+  #seen: FileLook;
+  /** Why there is no store any more; looked at again like everything else. */
+  #lost: unknown;
 
-  private constructor(file: string, binding: Binding, options: LocalOptions) {
-    const { identity, created } = secureFile(file, options);
+  private constructor(file: string, engine: Engine, options: LocalOptions) {
     this.location = file;
-    this.engine = binding.name;
-    this.#binding = binding;
-    this.#identity = identity;
+    this.engine = engine.name;
+    this.#engine = engine;
     this.#options = options;
-    this.#db = binding.open(file);
-    try {
-      assertSameFile(file, identity);
-      this.#db.exec(`PRAGMA busy_timeout = ${options.timeoutMs}`);
-      this.created = this.#prepare() || created;
-    } catch (error) {
-      this.#db.close();
-      throw error;
-    }
+    this.#file = new OpenFile(file, engine, options);
+    this.created = this.#file.created;
+    this.#seen = this.#file.still ?? lookAt(file);
+    this.#lookAt = monotonic() + LOOK_EVERY_MS;
   }
 
-  /** Opens (and where asked makes) a store; brings an older schema up to date under a lock, and refuses a newer one. */
+  /**
+   * Opens a store, and creates it if the options allow that. An older schema is upgraded by the first change. Throws `unsafe_path`, `usage` and the
+   * `store_…` codes; `store_newer` for a schema that this version does not know.
+   */
   static async open(file: string, options: LocalOptions): Promise<LocalDatabase> {
     try {
-      return new LocalDatabase(file, await loadBinding(options.binding), options);
+      return new LocalDatabase(file, await loadEngine(options.engine), options);
     } catch (error) {
-      throw translate(error, safeText(file));
+      throw inWords(error, file);
     }
   }
 
-  /** True when it made the schema. */
-  #prepare(): boolean {
-    const name = safeText(this.location);
-    const kind = identify(this.#db);
-    if (kind === 'foreign')
-      throw new KeysError(
-        'store_foreign',
-        `${name} is a SQLite file of another program`,
-        'pass the path of an unlockos-keys store, or of a file that does not exist yet',
-      );
-    if (this.#options.inspect) return false;
-    if (kind === 'empty' && !this.#options.create)
-      throw new KeysError(
-        'store_missing',
-        `${name} is an empty file, not yet a store`,
-        'unlockos-keys create makes it one',
-      );
-    if (pragma(this.#db, 'journal_mode') !== 'wal') {
-      const mode = whileBusy(this.#options.timeoutMs, () => pragma(this.#db, 'journal_mode = WAL'));
-      if (mode !== 'wal')
-        throw new KeysError(
-          'store_unavailable',
-          `the store ${name} cannot use write-ahead logging`,
-          'move it to a local disk',
-        );
-    }
-    configure(this.#db, this.#options.durable !== false);
-    const { version, marked } = kind === 'empty' ? { version: 0, marked: false } : schemaVersion(this.#db);
-    if (marked && !this.#options.receive) throw unfinishedCopy(name);
-    if (version === this.#latest()) return false;
-    return this.#migrate(version);
-  }
-
-  #latest(): number {
-    return this.#options.migrations?.length ?? SCHEMA_VERSION;
-  }
-
-  /** Brings the schema up to date in one transaction; the version is read again under the lock, for another process may have been first. */
-  #migrate(seen: number): boolean {
-    if (seen > this.#latest()) throw this.#newer(seen);
-    const migrations = this.#options.migrations ?? readMigrations();
-    if (seen > 0) this.#vacuumInto(`${this.location}.before-v${this.#latest()}-${randomUUID().slice(0, 8)}`);
-    return this.#writing(() => {
-      const { version } = schemaVersion(this.#db);
-      if (version > this.#latest()) throw this.#newer(version);
-      const at = this.#options.now();
-      for (const migration of migrations.slice(version)) {
-        for (const text of migration.statements) this.#db.exec(text);
-        this.#db
-          .prepare('INSERT INTO schema_migrations (version, tag, checksum, applied_at) VALUES (?, ?, ?, ?)')
-          .run(migration.version, migration.tag, migration.checksum, at.getTime());
-      }
-      if (version > 0) return false;
-      this.#db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      if (this.#options.receive) {
-        const { sql, params } = markUnfinished();
-        this.#db.prepare(sql).run(...params);
-      } else this.#recordBirth(at);
-      return true;
-    });
-  }
-
-  #recordBirth(at: Date): void {
-    const { seq, op, body, prev, hash } = birthRow(this.#options.by(), at);
-    this.#db
-      .prepare('INSERT INTO audit_events (seq, op, body, prev, hash) VALUES (?, ?, ?, ?, ?)')
-      .run(seq, op, body, prev, hash);
-  }
-
-  #newer(version: number): KeysError {
-    return new KeysError(
-      'store_newer',
-      `the store ${safeText(this.location)} has schema ${version}, this tool knows up to ${this.#latest()}`,
-      'upgrade unlockos-keys; until then only doctor opens this store',
-    );
-  }
-
-  #prepared(sql: string): Sqlite.Statement {
+  /**
+   * The open file, once it is known to be the one that the path names. A few times a second it costs a look at the file, else nothing.
+   * Throws `store_unavailable` when the file is gone, or is another one and `follow` is not set.
+   */
+  #current(now = false): OpenFile {
     if (this.#closed) throw new KeysError('store_unavailable', 'the store was closed', 'open it again');
-    let found = this.#statements.get(sql);
-    if (!found) {
-      found = this.#db.prepare(sql);
-      this.#statements.set(sql, found);
+    if (now || monotonic() >= this.#lookAt) this.#look();
+    if (this.#lost !== undefined) throw this.#lost;
+    return this.#file;
+  }
+
+  #look(): void {
+    this.#lookAt = monotonic() + LOOK_EVERY_MS;
+    this.#lost = undefined;
+    try {
+      if (isSameFile(this.location, this.#file.identity)) this.#forgetIfWritten();
+      else if (this.#options.follow) this.#follow();
+      else assertSameFile(this.location, this.#file.identity);
+    } catch (error) {
+      this.#generation += 1;
+      this.#lost = asLost(inWords(error, this.location));
     }
-    return found;
+  }
+
+  /** A file that was written to may have been written by a program that knows nothing of SQLite's locks, such as `cp`. */
+  #forgetIfWritten(): void {
+    const seen = lookAt(this.location);
+    if (this.#file.still) {
+      if (seen.written !== this.#seen.written || seen.logged !== this.#seen.logged) this.#follow();
+      return;
+    }
+    const { written } = this.#seen;
+    this.#seen = seen;
+    if (seen.written === written || !this.#options.follow) return;
+    this.#file.db.exec('PRAGMA shrink_memory');
+    this.#generation += 1;
+  }
+
+  /** Opens the file that is in the place of ours. */
+  #follow(): void {
+    this.#emptyOldLog();
+    const next = new OpenFile(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
+    this.#file.close();
+    this.#file = next;
+    this.#version = undefined;
+    this.#generation += 1;
+    this.#seen = next.still ?? lookAt(this.location);
+  }
+
+  /**
+   * The log beside the file may still be ours: it is emptied into our file, wherever that is now. SQLite would take what is left in it for
+   * changes of the other file. Throws while there is any.
+   */
+  #emptyOldLog(): void {
+    if (this.#file.still || !lookAt(this.location).logged) return;
+    let problem: unknown;
+    try {
+      this.#file.emptyLog();
+    } catch (error) {
+      problem = error;
+    }
+    const { log, logged } = lookAt(this.location);
+    if (!logged || log !== this.#seen.log) return;
+    throw problem ?? logInUse(safeText(this.location));
   }
 
   #all({ sql, params }: Statement): Rows {
-    return this.#prepared(sql)
-      .raw(true)
-      .all(...params) as unknown[][];
+    return this.#file.prepared(sql).all(...params);
   }
 
-  #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', body: () => T): T {
-    this.#db.exec(begin);
-    try {
-      const result = body();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was quicker. */
-  #writing<T>(body: () => T): T {
-    killPoints.publish('before-begin');
-    const result = this.#transaction('BEGIN IMMEDIATE', () => {
-      const done = body();
-      killPoints.publish('before-commit');
-      return done;
-    });
-    this.#wrote = true;
-    killPoints.publish('after-commit');
+  /** What was committed to a file that no path names any more would be lost, so the file is looked at before and after. */
+  #writing<T>(wait: boolean, body: () => T): T {
+    const file = this.#current(true);
+    file.waitForLocks(wait);
+    const result = file.write(body);
+    assertSameFile(this.location, file.identity);
+    this.#seen = { ...lookAt(this.location), written: this.#seen.written };
     return result;
   }
 
-  /** SQLite counts commits of other connections, in this process and in others. */
+  /** SQLite counts the commits of other connections, in this process and in others. */
   version(): number {
-    if (this.#closed) throw new KeysError('store_unavailable', 'the store was closed', 'open it again');
-    this.#version ??= dataVersion(this.#db);
-    const version = this.#version();
-    if (typeof version === 'number') return version;
+    const file = this.#current();
+    this.#version ??= file.db.prepare('PRAGMA data_version');
+    const version = this.#version.value();
+    if (typeof version === 'number') return (version + Math.imul(this.#generation, 0x85ebca6b)) | 0;
     throw new KeysError(
       'store_unavailable',
-      'SQLite does not tell its data version',
-      'reinstall unlockos-keys, or report this',
+      'SQLite does not report its data version',
+      'reinstall unlockos-keys, or report this as a bug',
     );
   }
 
   async read(statements: readonly Statement[]): Promise<Rows[]> {
+    let rows: Rows[];
     try {
-      const [first, ...others] = statements;
-      if (first && others.length === 0) return [this.#all(first)];
-      return this.#transaction('BEGIN', () => statements.map((each) => this.#all(each)));
+      rows = await this.#read(statements);
     } catch (error) {
-      throw translate(error, safeText(this.location));
+      if (this.#isAsRead()) throw error;
+      return this.#read(statements);
+    }
+    return this.#isAsRead() ? rows : this.#read(statements);
+  }
+
+  /** False when a file that we can only read was written to meanwhile, from where it can be: what was read may be half of a change. */
+  #isAsRead(): boolean {
+    if (!this.#file.still) return true;
+    const generation = this.#generation;
+    this.#current(true); // opens it anew
+    return generation === this.#generation;
+  }
+
+  async #read(statements: readonly Statement[]): Promise<Rows[]> {
+    try {
+      const file = this.#current();
+      if (file.version < READABLE_FROM) throw olderSchema(safeText(this.location), file.version);
+      file.waitForLocks(true);
+      const [first, ...others] = statements;
+      if (first && others.length === 0) return [file.all(first)];
+      return file.read(() => statements.map((each) => this.#all(each)));
+    } catch (error) {
+      throw inWords(error, this.location);
     }
   }
 
-  async write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T> {
+  async write<T>(
+    reads: readonly Statement[],
+    plan: (rows: Rows[]) => WritePlan<T>,
+    { wait = true, change = false }: { wait?: boolean; change?: boolean } = {},
+  ): Promise<T> {
     try {
-      const { result, readBack } = this.#writing(() => {
+      if (change) this.#current(true).upgrade();
+      const { result, readBack } = this.#writing(wait, () => {
         const planned = plan(reads.map((each) => this.#all(each)));
         for (const { sql, params, rows } of planned.writes) {
-          const { changes } = this.#prepared(sql).run(...params);
+          const changes = this.#file.prepared(sql).run(...params);
           if (rows !== null && changes !== rows)
             throw new KeysError(
               'conflict',
-              `a change touched ${changes} rows instead of ${rows}; it was undone`,
+              `a statement changed ${counted(changes, 'row')} instead of ${rows}; the change was undone`,
               'run the command again',
             );
         }
@@ -225,21 +210,20 @@ export class LocalDatabase implements Database {
       if (readBack) await this.#readBack(readBack);
       return result;
     } catch (error) {
-      throw translate(error, safeText(this.location));
+      throw inWords(error, this.location);
     }
   }
 
   async run(statements: readonly Statement[]): Promise<Rows[]> {
     try {
-      return this.#writing(() => statements.map((each) => this.#all(each)));
+      return this.#writing(false, () => statements.map((each) => this.#all(each)));
     } catch (error) {
-      throw translate(error, safeText(this.location));
+      throw inWords(error, this.location);
     }
   }
 
-  /** Through a new connection, found by path: what an unlinked or replaced file was given would be gone. */
+  /** Opens the file anew, by its path: what was written to a file that is unlinked or replaced by now would be lost. */
   async #readBack({ statements, check }: ReadBack): Promise<void> {
-    assertSameFile(this.location, this.#identity);
     const fresh = await LocalDatabase.open(this.location, { ...this.#options, create: false, makeParent: false });
     try {
       check(await fresh.read(statements));
@@ -248,75 +232,75 @@ export class LocalDatabase implements Database {
     }
   }
 
+  async schema(): Promise<{ version: number; latest: number }> {
+    return { version: this.#current().version, latest: latestOf(this.#options) };
+  }
+
+  async upgrade(): Promise<SchemaUpgrade | null> {
+    try {
+      return this.#current(true).upgrade();
+    } catch (error) {
+      throw inWords(error, this.location);
+    }
+  }
+
   async check(): Promise<Finding[]> {
     try {
       return inspectLocal(
         this.location,
-        this.engine,
-        (text) => this.#db.prepare(text).raw().all() as unknown[][],
+        this.#engine,
+        (text) => this.#current().db.prepare(text).all(),
         this.#options.migrations ?? readMigrations(),
       );
     } catch (error) {
-      throw translate(error, safeText(this.location));
-    }
-  }
-
-  /** A file made by VACUUM INTO is born world-readable; it fills an empty file that exists, so that one is made first, 0600. */
-  #vacuumInto(file: string): void {
-    closeSync(
-      openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
-    );
-    try {
-      this.#db.prepare('VACUUM INTO ?').run(file);
-      const copy = this.#binding.open(file);
-      try {
-        const verdict = pragma(copy, 'quick_check');
-        if (verdict !== 'ok')
-          throw new KeysError(
-            'store_corrupt',
-            `the copy ${safeText(file)} is damaged: ${safeText(String(verdict))}`,
-            'run unlockos-keys doctor on the store',
-          );
-      } finally {
-        copy.close();
-      }
-    } catch (error) {
-      rmSync(file, { force: true });
-      throw error;
+      throw inWords(error, this.location);
     }
   }
 
   async backup(file: string): Promise<void> {
+    backupTo(this.#current(true).db, this.#engine, file);
+  }
+
+  async replace(file: string, change: Change): Promise<Replacement> {
     try {
-      this.#vacuumInto(file);
+      const { db } = this.#current(true);
+      return replaceStore({
+        source: db,
+        engine: this.#engine,
+        target: file,
+        timeoutMs: this.#options.timeoutMs,
+        change,
+      });
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'EEXIST')
-        throw new KeysError('conflict', `${safeText(file)} exists`, 'choose a new file: a backup never overwrites');
-      if (code === 'ENOENT')
-        throw new KeysError('usage', `the directory of ${safeText(file)} does not exist`, 'make it first');
-      if (code === 'EACCES' || code === 'EROFS')
-        throw new KeysError('usage', `no permission to write ${safeText(file)}`, 'choose a file that you may write');
-      throw translate(error, safeText(file));
+      throw inWords(error, file);
     }
   }
 
-  /**
-   * Empties the write-ahead log first: libsql ends a connection only when its statements are collected, so what was deleted would
-   * stay readable in the file until then. Another reader may be in the way; its own close will do it.
-   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#statements.clear();
     this.#version = undefined;
-    if (this.#wrote) {
-      try {
-        this.#db.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
-      } catch (error) {
-        if (!isBusy(error)) throw translate(error, safeText(this.location));
-      }
-    }
-    this.#db.close();
+    if (this.#file.wrote && isSameFile(this.location, this.#file.identity)) this.#file.emptyLog();
+    this.#file.close();
+    await this.#engine.release?.();
   }
+}
+
+/** What an engine or the file system says of the store, as a `KeysError`. */
+function inWords(error: unknown, file: string): unknown {
+  return translate(fileError(error, file), safeText(file));
+}
+
+function logInUse(name: string): KeysError {
+  return new KeysError(
+    'store_unavailable',
+    `${name} is another store than before, but ${name}-wal is the log of the one before, and a program still reads it`,
+    'end the other programs that use the store',
+  );
+}
+
+/** Callers expect `store_…` of a store that answered a moment ago. */
+function asLost(error: unknown): unknown {
+  if (!(error instanceof KeysError) || error.code.startsWith('store_')) return error;
+  return new KeysError('store_unavailable', error.message, error.hint, { cause: error });
 }

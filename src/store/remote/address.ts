@@ -1,10 +1,12 @@
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeText } from '../../domain/text.js';
+import { isLoopback } from '../../http/loopback.js';
 
-/** Where a remote store answers, taken apart. Holds no credentials: there is no way to put any into it. */
+/** The address of a remote store. It cannot hold credentials. */
 export interface RemoteAddress {
-  /** As it may be shown and written down. */
+  /** The URL, as it may be printed and stored. */
   readonly location: string;
+  /** True: TLS. */
   readonly secure: boolean;
   /** Without the brackets of an IPv6 address. */
   readonly host: string;
@@ -15,24 +17,19 @@ export interface RemoteAddress {
 
 const SECURE: Record<string, boolean> = { 'libsql:': true, 'https:': true, 'wss:': true, 'http:': false, 'ws:': false };
 
-/** True for what is meant as a URL, well-formed or not; anything else is a path. One letter and a colon is a drive of Windows. */
+/** True for text that is meant as a URL, well-formed or not; anything else is a path. One letter and a colon is a drive on Windows. */
 export function isStoreUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text.trim());
 }
 
-/** True for this machine. A name other than localhost may mean anything, so it does not count. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-/** The text without what somebody may have put there as a credential. */
+/** The text without the parts that may hold a credential. */
 function redacted(text: string): string {
   return safeText(text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…'));
 }
 
 /**
  * Reads the URL of a remote store: `libsql`, `https` or `wss`, and unencrypted `http` or `ws` (or `?tls=0`) only to this machine or
- * with `allowHttp`. Throws `usage` for anything else, and for a URL that carries a credential, without repeating that.
+ * with `allowHttp`. Throws `usage` for anything else, and for a URL that contains a credential, without repeating the credential.
  */
 export function parseStoreUrl(text: string, options: { allowHttp: boolean }): RemoteAddress {
   const shown = quoted(redacted(text));
@@ -48,29 +45,29 @@ export function parseStoreUrl(text: string, options: { allowHttp: boolean }): Re
   const encrypts = Object.hasOwn(SECURE, scheme) ? SECURE[scheme] : undefined;
   if (encrypts === undefined)
     throw refuse(
-      'has a scheme that no store has',
-      'a remote store is libsql://, https:// or wss://; a local one is a plain path',
+      'has an unknown scheme',
+      'the URL of a remote store begins with libsql://, https:// or wss://; a local store is a plain path',
     );
   if (url.username !== '' || url.password !== '')
     throw refuse(
-      'holds a user name or password',
-      'leave it out; the token goes into UNLOCKOS_KEYS_AUTH_TOKEN or a profile',
+      'contains a user name or password',
+      'remove it; pass the token in UNLOCKOS_KEYS_AUTH_TOKEN or in a profile',
     );
   if (url.searchParams.has('authToken'))
-    throw refuse('holds a token', 'leave it out; the token goes into UNLOCKOS_KEYS_AUTH_TOKEN or a profile');
+    throw refuse('contains a token', 'remove it; pass the token in UNLOCKOS_KEYS_AUTH_TOKEN or in a profile');
   const tls = url.searchParams.get('tls');
   url.searchParams.delete('tls');
   if (url.search !== '' || url.hash !== '' || (tls !== null && tls !== '0' && tls !== '1'))
-    throw refuse('has parameters that no store has', 'pass scheme, host and port alone');
+    throw refuse('has unknown parameters', 'pass only the scheme, the host and the port');
   const secure = tls === null ? encrypts : tls === '1';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (!secure && !options.allowHttp && !isLoopback(host))
     throw refuse(
-      'would be spoken to unencrypted',
+      'would be accessed unencrypted',
       'use https:// or libsql://; on a network that you trust, pass --allow-http (allowHttp: true in a profile)',
     );
   if (scheme === 'libsql:' && !secure && url.port === '')
-    throw refuse('needs a port when it is unencrypted', 'for example: libsql://localhost:8080?tls=0');
+    throw refuse('needs a port when it is not encrypted', 'for example: libsql://localhost:8080?tls=0');
   const base = url.pathname.replace(/\/+$/, '');
   return {
     location: `${scheme}//${url.host}${base}${tls === null ? '' : `?tls=${tls}`}`,

@@ -1,20 +1,21 @@
 import type { Rows, Statement } from '../database.js';
 
-// The few pieces of the Hrana protocol that a batch over HTTP needs, without sessions: one request, one connection of its own.
+// The part of the Hrana protocol that batches over HTTP need, without sessions: each request runs on a connection of its own.
 // https://github.com/tursodatabase/libsql/blob/main/docs/HTTP_V2_SPEC.md
 
+/** Why a statement failed, in the server's words. */
 export interface StepError {
   readonly message: string;
   readonly code: string;
 }
 
-/** What became of a batch, step by step: rows, an error, or null for a step that its condition left out. */
-export interface BatchAnswer {
+/** The result of each step of a batch: rows, an error, or null in both for a step that its condition skipped. */
+export interface BatchResult {
   readonly steps: readonly (Rows | null)[];
   readonly errors: readonly (StepError | null)[];
 }
 
-/** The server took the request and could not run the batch as a whole; how far it came is not known. */
+/** The server accepted the request and could not run the batch; how far it came is unknown. */
 export class BatchFailure extends Error {
   readonly code: string;
   constructor({ message, code }: StepError) {
@@ -23,16 +24,18 @@ export class BatchFailure extends Error {
   }
 }
 
-/** An answer that is not what the protocol says. */
+/** An answer that does not follow the protocol. */
 export class GarbledAnswer extends Error {}
 
+/** When a step runs: after another succeeded, or not. */
 export type Condition = { type: 'ok'; step: number } | { type: 'not'; cond: Condition };
 
+/** A statement of a batch. */
 export interface Step extends Statement {
   readonly condition?: Condition;
 }
 
-/** Steps of which each runs only when the one before it came out well. */
+/** Steps of which each runs only if the one before it succeeded. */
 export function chained(statements: readonly Statement[]): Step[] {
   return statements.map((each, i) => (i === 0 ? each : { ...each, condition: { type: 'ok', step: i - 1 } }));
 }
@@ -46,11 +49,31 @@ function encodeValue(value: unknown): object {
   throw new TypeError(`a ${typeof value} cannot be sent to a remote store`);
 }
 
+/** The body of a request that runs a batch and closes its connection. */
 export function encodeBatch(steps: readonly Step[]): string {
   const batch = {
     steps: steps.map(({ sql, params, condition }) => ({ stmt: { sql, args: params.map(encodeValue) }, condition })),
   };
   return JSON.stringify({ requests: [{ type: 'batch', batch }, { type: 'close' }] });
+}
+
+/** More than a row of ours can hold. */
+const ROW_BYTES = 262_144;
+/** For all else, and for a damaged row: one cell that somebody filled must not make the store unreadable. */
+const FIXED_BYTES = 760_000;
+/** The answer to a question for any number of rows. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** How large the answer to a batch may be, in bytes: a server that sends more is not asked any longer. */
+export function answerBytes(steps: readonly Step[]): number {
+  const rows = steps.map(
+    ({ sql, most }) => most ?? (/^\s*select\b|\breturning\b/i.test(sql) ? Number.POSITIVE_INFINITY : 0),
+  );
+  const fixed = FIXED_BYTES + steps.length * 1024;
+  return Math.min(
+    MAX_BYTES,
+    rows.reduce((sum, each) => sum + each * ROW_BYTES, fixed),
+  );
 }
 
 type Json = Record<string, unknown>;
@@ -71,16 +94,18 @@ function stepError(value: unknown): StepError {
   return { message: typeof message === 'string' ? message : '', code: typeof code === 'string' ? code : '' };
 }
 
+/**
+ * As a local engine would return it: an integer beyond 2^53 loses its last digits, and JSON has no infinite number. Rows with such values, or
+ * with a blob, are damaged; whoever reads them finds that out.
+ */
 function decodeValue(value: unknown): unknown {
-  const { type, value: held } = object(value);
+  const { type, value: held, base64 } = object(value);
   if (type === 'null') return null;
   if (type === 'text' && typeof held === 'string') return held;
-  if (type === 'float' && typeof held === 'number') return held;
-  if (type === 'integer' && typeof held === 'string' && /^-?\d{1,16}$/.test(held)) {
-    const number = Number(held);
-    if (Number.isSafeInteger(number)) return number;
-  }
-  throw new GarbledAnswer('a value that no column holds');
+  if (type === 'float' && (typeof held === 'number' || held === null)) return held ?? Number.NaN;
+  if (type === 'integer' && typeof held === 'string' && /^-?\d{1,19}$/.test(held)) return Number(held);
+  if (type === 'blob' && typeof base64 === 'string') return Buffer.from(base64, 'base64');
+  throw new GarbledAnswer('a value of an unknown type');
 }
 
 function decodeRows(result: unknown): Rows {
@@ -89,8 +114,8 @@ function decodeRows(result: unknown): Rows {
   return list(rows).map((row) => list(row, width).map(decodeValue));
 }
 
-/** Reads the answer to {@link encodeBatch}. Throws {@link GarbledAnswer} or {@link BatchFailure}, and nothing else. */
-export function decodeBatch(text: string, length: number): BatchAnswer {
+/** Reads the answer to {@link encodeBatch}; `length`: the number of steps. Throws only {@link GarbledAnswer} and {@link BatchFailure}. */
+export function decodeBatch(text: string, length: number): BatchResult {
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -1,57 +1,37 @@
 import { randomInt } from 'node:crypto';
-import { channel } from 'node:diagnostics_channel';
-import { KeysError } from '../../domain/errors.js';
-import type { Finding } from '../../domain/key-store.js';
-import type { Database, EngineOptions, Rows, Statement, Write, WritePlan } from '../database.js';
-import { type Migration, readMigrations, SCHEMA_VERSION } from '../migrations.js';
+import { isKeysError, KeysError } from '../../domain/errors.js';
+import type { Finding, SchemaUpgrade } from '../../domain/key-store.js';
+import { sleep } from '../../domain/real-time.js';
+import type { Database, EngineOptions, Rows, Statement, WritePlan } from '../database.js';
+import { readMigrations } from '../migrations.js';
+import { monotonic } from '../monotonic.js';
 import { parseStoreUrl, type RemoteAddress } from './address.js';
-import { isPassing, isReadOnlyRefusal, isUncertain, StatusError, stepRefusal, translateFault } from './faults.js';
-import {
-  type BatchAnswer,
-  chained,
-  decodeBatch,
-  encodeBatch,
-  GarbledAnswer,
-  type Step,
-  type StepError,
-} from './hrana.js';
+import { BEGIN, BEGIN_IMMEDIATE, COMMIT, type CommitResult, commit } from './commit.js';
+import { pause, RETRIES, RemoteConnection } from './connection.js';
+import { isReadOnlyRefusal, isUncertain } from './faults.js';
+import { type BatchResult, chained, GarbledAnswer } from './hrana.js';
 import { inspectRemote } from './inspect.js';
-import { assertOurs, checkThat, foreign, isCheck, migrationSteps, OBJECTS, PROBE } from './schema.js';
-import { Transport } from './transport.js';
+import { PROBE } from './schema.js';
+import { RemoteSchema } from './upgrade.js';
 
-/** Publishes where a write stands. Tests subscribe in a preload and kill the process there; nobody else listens. */
-const killPoints = channel('unlockos-keys:write');
-
-const RETRIES = 3;
-/** A server that has carried out more may find its answer too large to send, after the commit. */
-const MAX_WRITES = 5000;
-/** How often a question is put again because the schema was made or the token found to be read-only: once each, by whoever is first. */
-const ROUNDS = 5;
+/** The most statements of one write: a server that has carried out more may find its answer too large to send, after the commit. */
+const MAX_STATEMENTS = 5000;
+/** How often a read is repeated because the schema was made or the token turned out to be read-only. */
+const MAX_ROUNDS = 5;
 
 /**
- * Nothing is deleted, but it is a write, so a replica hands the whole request on to its primary. BEGIN IMMEDIATE does not make it do
- * so: 4 of 200 reads behind one were stale.
+ * Deletes nothing, but is a write, so that a replica hands the whole request on to its primary. BEGIN IMMEDIATE does not do that: 4 of
+ * 200 reads behind one were stale.
  */
 const AT_PRIMARY: Statement = { sql: 'DELETE FROM schema_migrations WHERE 0', params: [] };
-const BEGIN: Statement = { sql: 'BEGIN', params: [] };
-const BEGIN_IMMEDIATE: Statement = { sql: 'BEGIN IMMEDIATE', params: [] };
-const COMMIT: Statement = { sql: 'COMMIT', params: [] };
-const ROLLBACK: Statement = { sql: 'ROLLBACK', params: [] };
 
+/** What a remote store is opened with. */
 export interface RemoteOptions extends EngineOptions {
-  /** Who we are to the server; without it, anybody. */
+  /** Sent as a bearer token. Without it, the server is asked anonymously. */
   readonly token?: string | undefined;
-  /** Speak unencrypted to another machine. */
+  /** Allow an unencrypted connection to another machine. Default: false. */
   readonly allowHttp?: boolean | undefined;
 }
-
-/**
- * How a batch of writes ended. `moved`: somebody else changed the store after our reads. `miscounted`: a check of ours failed, for that
- * reason or for a worse one. `unknown`: there was no answer that says.
- */
-type Outcome =
-  | { readonly end: 'committed'; readonly back: Rows[] }
-  | { readonly end: 'moved' | 'miscounted' | 'unknown'; readonly error: unknown };
 
 /**
  * A database behind a libSQL server (Turso, or sqld). Every call is one HTTP request, which the server runs on a connection of its
@@ -60,324 +40,214 @@ type Outcome =
  */
 export class RemoteDatabase implements Database {
   readonly engine = 'libSQL';
-  readonly distant = true;
-  readonly mostWrites = MAX_WRITES;
+  readonly remote = true;
+  readonly maxStatements = MAX_STATEMENTS;
   readonly location: string;
-  readonly #address: RemoteAddress;
   readonly #options: RemoteOptions;
-  readonly #transport: Transport;
-  readonly #token: string | undefined;
-  /** The token may read only: known from its text, or from a refusal. */
+  readonly #connection: RemoteConnection;
+  readonly #schema: RemoteSchema;
+  /** The token may only read: known from its text, or from a refusal. */
   #readOnly: boolean;
-  #schemaKnown: boolean;
-  #created = false;
-  #closed = false;
 
   private constructor(address: RemoteAddress, options: RemoteOptions) {
-    this.#address = address;
     this.location = address.location;
     this.#options = options;
-    this.#token = options.token;
-    this.#transport = new Transport(address, options.timeoutMs);
+    this.#connection = new RemoteConnection(address, options.token, options.timeoutMs);
+    this.#schema = new RemoteSchema(this.#connection, options);
     this.#readOnly = saysReadOnly(options.token);
-    this.#schemaKnown = options.inspect === true;
   }
 
-  /** Asks nothing yet: the first call finds out whether it is a store. Throws `usage` for an address that is refused. */
+  /** Sends nothing: the first call finds out whether the database is a store. Throws `usage` for an address, `unauthorized` for a token that is refused. */
   static open(location: string, options: RemoteOptions): RemoteDatabase {
     const address = parseStoreUrl(location, { allowHttp: options.allowHttp === true });
     if (options.token !== undefined && /[^\x21-\x7e]/.test(options.token))
       throw new KeysError(
         'unauthorized',
-        'the token holds a blank, a line break or another character that no token has',
-        'look at where it comes from: UNLOCKOS_KEYS_AUTH_TOKEN, or tokenFile or tokenCommand in the profile',
+        'the token contains a space, a line break or another character that no token has',
+        'check where it comes from: UNLOCKOS_KEYS_AUTH_TOKEN, or tokenFile or tokenCommand in the profile',
       );
     return new RemoteDatabase(address, options);
   }
 
   get created(): boolean {
-    return this.#created;
+    return this.#schema.created;
   }
 
-  /** One request. Throws what `faults.ts` knows. */
-  async #send(steps: readonly Step[], token = this.#token): Promise<BatchAnswer> {
-    if (this.#closed) throw new KeysError('store_unavailable', 'the store was closed', 'open it again');
-    const answer = await this.#transport.post(encodeBatch(steps), token);
-    if (answer.status !== 200) throw new StatusError(answer);
-    return decodeBatch(answer.text, steps.length);
-  }
-
-  /** For questions that may be asked again. */
-  async #ask(steps: readonly Step[]): Promise<BatchAnswer> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#send(steps);
-      } catch (error) {
-        if (!isPassing(error) || attempt > RETRIES) throw error;
-        await pause(attempt);
-      }
-    }
-  }
-
-  #translated(error: unknown): unknown {
-    return translateFault(error, this.location, this.#token);
-  }
-
-  /** Reads in one request, with the question about the schema before them where that is still open. */
+  /** Reads in one request, which also asks for the schema's version while that is unknown. */
   async #read(statements: readonly Statement[], fresh: boolean, round = 1): Promise<Rows[]> {
-    if (round > ROUNDS) throw new GarbledAnswer('a schema that is made, and still is not there');
+    if (round > MAX_ROUNDS) throw new GarbledAnswer('the schema was made and is still missing');
     const atPrimary = fresh && !this.#readOnly;
-    const before = [...(atPrimary ? [AT_PRIMARY] : []), ...(this.#schemaKnown ? [] : [PROBE])];
+    const probing = !this.#schema.known;
+    const before = [...(atPrimary ? [AT_PRIMARY] : []), ...(probing ? [PROBE] : [])];
     const body = statements.length > 1 ? [BEGIN, ...statements, COMMIT] : statements;
-    let answer: BatchAnswer;
+    let result: BatchResult;
     try {
-      answer = await this.#ask(chained([...before, ...body]));
+      result = await this.#connection.ask(chained([...before, ...body]));
     } catch (error) {
       if (!atPrimary || !isReadOnlyRefusal(error)) throw error;
       this.#readOnly = true;
       return this.#read(statements, fresh, round + 1);
     }
-    const failed = answer.errors.findIndex((error) => error !== null);
-    const error = answer.errors[failed];
-    if (error && failed < before.length && !this.#schemaKnown) {
-      await this.#makeSchema(error);
+    const failed = result.errors.findIndex((error) => error !== null);
+    const error = result.errors[failed];
+    if (error && failed < before.length && probing) {
+      await this.#schema.makeAfter(error);
       return this.#read(statements, fresh, round + 1);
     }
-    if (error) throw stepRefusal(error, this.location, this.#token);
-    if (!this.#schemaKnown) {
-      const seen = answer.steps[before.length - 1];
-      if (!seen) throw new GarbledAnswer('a statement without an answer');
-      if (await this.#settleSchema(seen)) return this.#read(statements, fresh, round + 1);
-    }
+    if (error && failed < before.length) throw this.#connection.refusal(error);
+    if (probing) await this.#schema.acceptVersions(rowsAt(result, before.length - 1));
+    if (error) throw this.#connection.refusal(error);
     const from = before.length + (statements.length > 1 ? 1 : 0);
-    return statements.map((_, i) => {
-      const rows = answer.steps[from + i];
-      if (!rows) throw new GarbledAnswer('a statement without an answer');
-      return rows;
-    });
-  }
-
-  #latest(): number {
-    return this.#options.migrations?.length ?? SCHEMA_VERSION;
-  }
-
-  #migrations(): readonly Migration[] {
-    return this.#options.migrations ?? readMigrations();
-  }
-
-  /** Looks at the versions that a store has; true when it had to be brought up to date, so that what was read is old. */
-  async #settleSchema(applied: Rows): Promise<boolean> {
-    const version = assertOurs(applied, this.location, this.#latest(), this.#options.receive === true);
-    this.#schemaKnown = true;
-    if (version === this.#latest()) return false;
-    await this.#migrate(version);
-    return true;
-  }
-
-  /** There is no table of versions: an empty database becomes a store where that was asked for, any other is somebody else's. */
-  async #makeSchema(problem: StepError): Promise<void> {
-    if (!/no such (table|column)/i.test(problem.message)) throw stepRefusal(problem, this.location, this.#token);
-    if (/no such column/i.test(problem.message)) throw foreign(this.location);
-    const { steps } = await this.#ask(chained([OBJECTS]));
-    const [objects, made] = steps[0]?.[0] ?? [];
-    if (made !== 0) return; // by another tool, a moment ago
-    if (objects !== 0) throw foreign(this.location);
-    if (!this.#options.create)
-      throw new KeysError(
-        'store_missing',
-        `${this.location} is an empty database, not yet a store`,
-        'unlockos-keys create makes it one',
-      );
-    await this.#migrate(0);
-  }
-
-  /**
-   * Brings the schema up to date in one batch, which fails at its first statement when another tool was quicker: the caller reads the
-   * version again in any case, so a lost reply does no harm either.
-   */
-  async #migrate(version: number): Promise<void> {
-    const steps = migrationSteps(
-      version,
-      this.#migrations(),
-      this.#options.by(),
-      this.#options.now(),
-      this.#options.receive === true,
-    );
-    this.#schemaKnown = false;
-    const outcome = await this.#commit(steps.map((sql) => ({ ...sql, rows: null })));
-    if (outcome.end === 'committed') this.#created = version === 0;
-    else if (outcome.end === 'unknown' && !isPassing(outcome.error)) throw outcome.error;
-  }
-
-  /** Sends writes as one transaction. Throws for what the server definitely refused. */
-  async #commit(writes: readonly Write[], readBack: readonly Statement[] = []): Promise<Outcome> {
-    const body = writes.flatMap((write) => (write.rows === null ? [write] : [write, touched(write.rows)]));
-    const committing = chained([BEGIN_IMMEDIATE, ...body, COMMIT]);
-    const end = committing.length - 1;
-    const done = { type: 'ok', step: end } as const;
-    const steps: Step[] = [
-      ...committing,
-      { ...ROLLBACK, condition: { type: 'not', cond: done } },
-      ...readBack.map((each) => ({ ...each, condition: done })),
-    ];
-    let answer: BatchAnswer;
-    try {
-      killPoints.publish('before-begin');
-      answer = await this.#send(steps);
-    } catch (error) {
-      if (isUncertain(error) || isPassing(error)) return { end: 'unknown', error };
-      throw error;
-    }
-    if (answer.steps[end]) {
-      killPoints.publish('after-commit');
-      return { end: 'committed', back: answer.steps.slice(end + 2).map((rows) => rows ?? []) };
-    }
-    const failed = answer.errors.slice(0, end + 1).findIndex((error) => error !== null);
-    const error = answer.errors[failed];
-    if (!error) return { end: 'unknown', error: new GarbledAnswer('a batch without an end') };
-    const refusal = stepRefusal(error, this.location, this.#token);
-    if (failed === end && !/^SQLITE_/.test(error.code)) return { end: 'unknown', error: refusal };
-    if (/unlk:(audit-moved|op-taken)/.test(error.message) || refusal.code === 'store_busy')
-      return { end: 'moved', error: refusal };
-    if (isCheck(body[failed - 1]))
-      return {
-        end: 'miscounted',
-        error: new KeysError(
-          'conflict',
-          'a change touched another number of rows than it must; it was undone',
-          'run the command again',
-        ),
-      };
-    throw refusal;
+    return statements.map((_, i) => rowsAt(result, from + i));
   }
 
   version(): null {
     return null;
   }
 
-  async read(statements: readonly Statement[], options: { fresh?: boolean } = {}): Promise<Rows[]> {
+  /** Does something that a slow server may draw out. */
+  async #waiting<T>(work: () => Promise<T>): Promise<T> {
+    const over = this.#options.onWait?.('answer');
     try {
-      return await this.#read(statements, options.fresh === true);
+      return await work();
     } catch (error) {
-      throw this.#translated(error);
+      throw this.#connection.translate(error);
+    } finally {
+      over?.();
     }
+  }
+
+  async read(statements: readonly Statement[], options: { fresh?: boolean } = {}): Promise<Rows[]> {
+    return this.#waiting(() => this.#read(statements, options.fresh === true));
   }
 
   /**
-   * Reads, plans and commits until it is settled. A reply that never came is followed by reading again: `plan` finds its own operation
-   * there, or plans anew. When the store stays silent after something was sent, nobody can know, and `outcome_unknown` says so.
+   * Reads, plans and commits until the outcome is certain. After a lost reply it reads again: `plan` then finds its own operation in the
+   * log, or plans anew. Throws `outcome_unknown` when the store stays silent after something was sent.
    */
-  async write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>): Promise<T> {
-    const deadline = performance.now() + this.#options.timeoutMs;
-    let base = ''; // what the last attempt was planned on
-    let sent = false; // and may still be carried out
-    let last: Exclude<Outcome, { end: 'committed' }> | undefined;
+  async write<T>(
+    reads: readonly Statement[],
+    plan: (rows: Rows[]) => WritePlan<T>,
+    { change = false }: { change?: boolean } = {},
+  ): Promise<T> {
+    return this.#waiting(() => this.#write(reads, plan, change));
+  }
+
+  async #write<T>(reads: readonly Statement[], plan: (rows: Rows[]) => WritePlan<T>, change: boolean): Promise<T> {
+    const deadline = monotonic() + this.#options.timeoutMs;
+    let base = ''; // the rows that the last attempt was planned on
+    let sent = false; // an attempt may still be carried out
+    let last: Exclude<CommitResult, { end: 'committed' }> | undefined;
     for (let attempt = 1, lost = 0; ; attempt++) {
-      const rows = await this.#readForWrite(reads, sent);
-      const seen = JSON.stringify(rows);
+      let rows = await this.#orGiveUp(sent, () => this.#read(reads, true));
+      if (change && this.#schema.version !== this.#schema.latest) {
+        await this.#orGiveUp(sent, () => this.#schema.upgrade());
+        rows = await this.#orGiveUp(sent, () => this.#read(reads, true));
+      }
+      const seen = JSON.stringify(rows.filter((_, i) => !reads[i]?.volatile));
       if (seen !== base)
-        sent = false; // the log moved on, so nothing that was planned before can get in any more
+        sent = false; // the log moved on, so nothing that was planned on older rows can be committed any more
       else if (last?.end === 'miscounted') throw last.error;
       const { writes, result, readBack } = plan(rows);
       if (writes.length === 0) return result;
-      if (writes.length > MAX_WRITES) throw tooMuch(writes.length);
-      const outcome = await this.#attempt(writes, readBack?.statements, sent);
-      if (outcome.end === 'committed') {
-        readBack?.check(outcome.back);
+      if (writes.length > MAX_STATEMENTS) throw tooManyStatements(writes.length);
+      const committed = await this.#orGiveUp(sent, () => commit(this.#connection, writes, readBack?.statements));
+      if (committed.end === 'committed') {
+        readBack?.check(committed.back);
         return result;
       }
-      [base, last] = [seen, outcome];
-      if (outcome.end === 'unknown') {
-        sent ||= isUncertain(outcome.error);
+      [base, last] = [seen, committed];
+      if (committed.end === 'unknown') {
+        sent ||= isUncertain(committed.error);
         lost += 1;
       }
-      if (lost > RETRIES || (lost === 0 && performance.now() > deadline)) throw this.#gaveUp(outcome.error, sent);
-      await (outcome.end === 'unknown' ? pause(attempt) : pauseForOthers(attempt));
+      if (lost > RETRIES || (lost === 0 && monotonic() > deadline)) throw this.#gaveUp(committed.error, sent);
+      await (committed.end === 'unknown' ? pause(attempt) : pauseForOthers(attempt));
     }
   }
 
-  async #readForWrite(reads: readonly Statement[], sent: boolean): Promise<Rows[]> {
+  async #orGiveUp<T>(sent: boolean, step: () => Promise<T>): Promise<T> {
     try {
-      return await this.#read(reads, true);
-    } catch (error) {
-      throw this.#gaveUp(error, sent);
-    }
-  }
-
-  async #attempt(
-    writes: readonly Write[],
-    readBack: readonly Statement[] | undefined,
-    sent: boolean,
-  ): Promise<Outcome> {
-    try {
-      return await this.#commit(writes, readBack);
+      return await step();
     } catch (error) {
       throw this.#gaveUp(error, sent);
     }
   }
 
   #gaveUp(problem: unknown, sent: boolean): unknown {
-    const error = this.#translated(problem);
+    const error = this.#connection.translate(problem);
     if (!sent || !(error instanceof KeysError)) return error;
     return new KeysError('outcome_unknown', error.message, error.hint, { cause: error.cause });
   }
 
   async run(statements: readonly Statement[]): Promise<Rows[]> {
+    return this.#waiting(async () => {
+      if (!this.#schema.known) await this.#read([PROBE], true);
+      const result = await this.#connection.send(chained([BEGIN_IMMEDIATE, ...statements, COMMIT]));
+      const failed = result.errors.find((error) => error !== null);
+      if (failed) throw this.#connection.refusal(failed);
+      return statements.map((_, i) => rowsAt(result, i + 1));
+    });
+  }
+
+  async schema(): Promise<{ version: number; latest: number }> {
     try {
-      if (!this.#schemaKnown) await this.#read([PROBE], true);
-      const answer = await this.#send(chained([BEGIN_IMMEDIATE, ...statements, COMMIT]));
-      const failed = answer.errors.find((error) => error !== null);
-      if (failed) throw stepRefusal(failed, this.location, this.#token);
-      return statements.map((_, i) => {
-        const rows = answer.steps[i + 1];
-        if (!rows) throw new GarbledAnswer('a statement without an answer');
-        return rows;
-      });
+      if (!this.#schema.known) await this.#waiting(() => this.#read([PROBE], true));
     } catch (error) {
-      throw this.#translated(error);
+      if (!isKeysError(error, 'store_older')) throw error;
     }
+    return { version: this.#schema.version, latest: this.#schema.latest };
+  }
+
+  async upgrade(): Promise<SchemaUpgrade | null> {
+    return this.#waiting(() => this.#schema.upgrade());
   }
 
   async check(): Promise<Finding[]> {
-    const ask = (statements: readonly Statement[], token = this.#token) => this.#send(chained(statements), token);
-    try {
-      return await inspectRemote(
-        { address: this.#address, token: this.#token, now: this.#options.now, migrations: this.#migrations() },
-        ask,
-      );
-    } catch (error) {
-      throw this.#translated(error);
-    }
+    const { address, token } = this.#connection;
+    const { now, migrations = readMigrations() } = this.#options;
+    const ask = (statements: readonly Statement[], as = token) => this.#connection.send(chained(statements), as);
+    return this.#waiting(() => inspectRemote({ address, token, now, migrations }, ask));
   }
 
+  /** Throws `usage`: a remote store is copied instead. */
   async backup(): Promise<void> {
     throw new KeysError(
       'usage',
-      'a remote store is backed up by copying it',
-      `unlockos-keys store copy ${this.location} FILE`,
+      'a remote store cannot be backed up to a file of its own format',
+      `copy it: unlockos-keys store copy ${this.location} FILE`,
+    );
+  }
+
+  /** Throws `usage`, as {@link backup} does. */
+  async replace(): Promise<never> {
+    throw new KeysError(
+      'usage',
+      'only a copy in a local file can be restored',
+      `copy it to a new file first: unlockos-keys store backup FILE --store ${this.location}`,
     );
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#transport.close();
+    await this.#connection.close();
   }
 }
 
-function tooMuch(writes: number): KeysError {
+function rowsAt(result: BatchResult, step: number): Rows {
+  const rows = result.steps[step];
+  if (!rows) throw new GarbledAnswer('a statement without a result');
+  return rows;
+}
+
+function tooManyStatements(writes: number): KeysError {
   return new KeysError(
     'usage',
-    `a change of ${writes} statements is too much for a remote store, which takes ${MAX_WRITES} at once`,
-    'do it in parts',
+    `a change of ${writes} statements is too large for a remote store, which takes ${MAX_STATEMENTS} at once`,
+    'make the change in parts',
   );
 }
 
-/** Ends the batch unless the statement before it touched as many rows as it must. */
-function touched(rows: number): Statement {
-  return checkThat('changes() = ?', [rows]);
-}
-
-/** A token that says of itself that it may read only; a hint, not a check. Turso and sqld write `a: "ro"`. */
+/** True for a token that says it may only read; a hint, not a check. Turso and sqld write `a: "ro"`. */
 function saysReadOnly(token: string | undefined): boolean {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token?.split('.')[1] ?? '', 'base64url').toString());
@@ -387,13 +257,7 @@ function saysReadOnly(token: string | undefined): boolean {
   }
 }
 
-/** Many write at once, and each round one of them gets through: soon again, at different moments. */
+/** Of many clients that write at once, one gets through in each round: try again soon, each at another moment. */
 function pauseForOthers(attempt: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, randomInt(1, 20 + 20 * Math.min(attempt, 5))));
-}
-
-/** Longer each time, and never the same for two who were refused together. */
-function pause(attempt: number): Promise<void> {
-  const longest = Math.min(50 * 2 ** attempt, 800);
-  return new Promise((resolve) => setTimeout(resolve, randomInt(longest / 2, longest)));
+  return sleep(randomInt(1, 20 + 20 * Math.min(attempt, 5)));
 }

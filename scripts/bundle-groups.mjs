@@ -1,0 +1,123 @@
+// Which parts of the command line share a file: those that are loaded together.
+import { loadedWith } from './bundle-check.mjs';
+
+/** In bytes of minified code. A smaller file costs more to open than to read as a part of another. */
+const SMALL = 3000;
+
+/** What so many commands need is loaded at every start. */
+const MANY = 8;
+
+const source = (name) => `src/${name}.ts`;
+
+/** Every run of a command that opens a store loads all of these, and the others only afterwards. */
+const STORE = [
+  ...['store/open', 'keyring/keyring', 'cli/settings/peppers'],
+  ...['node-sqlite', 'better-sqlite3'].map((name) => `store/local/engines/${name}`),
+].map(source);
+const AFTER_STORE = ['store/remote/remote-database', 'store/local/engines/libsql', 'verifier/verifier'].map(source);
+
+/**
+ * Sources that are imported statically, but loaded when something that they export is first read (`src/loader/loader.ts`); by the file that they make
+ * together. Who imports one must only call what it exports, and not while being loaded; and what changes a store is called when one is open.
+ */
+const LAZY_SOURCES = {
+  'domain-addresses': ['domain/addresses'],
+  'store-builder': ['store/drizzle', 'store/schema'],
+  'store-queries': ['store/list-query', 'store/audit-query', 'store/census', 'store/derived', 'store/local/inspect'],
+  'store-changes': [
+    ...['changes', 'catalogue-changes', 'deleted-changes', 'copy'].map((name) => `store/${name}`),
+    ...['restore', 'snapshot'].map((name) => `store/local/${name}`),
+  ],
+  'keyring-changes': [
+    ...['audit-check', 'copy', 'creation', 'claim', 'earlier-run', 'hash-report', 'leaked'],
+    ...['prune', 'review', 'rotation', 'rotation-status', 'deleted', 'minting'],
+  ].map((name) => `keyring/${name}`),
+  'keyring-delivery': ['keyring/delivery'], // also of keys of a server, without a store
+};
+const LAZY = new Map(
+  Object.entries(LAZY_SOURCES).flatMap(([file, names]) => names.map((name) => [source(name), file])),
+);
+
+/** The file that a part with lazy sources belongs to; undefined for any other. */
+export function lazyFileOf({ inputs }) {
+  return inputs.map((input) => LAZY.get(input)).find((file) => file !== undefined);
+}
+
+/** The parts that are loaded along with a part because it imports them. */
+export function staticNeeds(name, parts) {
+  return parts.get(name).needs.filter((each) => lazyFileOf(parts.get(each)) === undefined);
+}
+
+/** What loads a part by itself: an `import()`, or reading what it exports. Of some there is one for several parts. */
+function rootOf(name, part) {
+  const isOf = (sources) => [...part.inputs, part.entryPoint].some((each) => sources.includes(each));
+  if (isOf(STORE)) return 'store';
+  if (isOf(AFTER_STORE)) return `later ${name}`;
+  const lazy = lazyFileOf(part);
+  if (lazy !== undefined) return `later ${lazy}`;
+  if (!part.isRoot) return undefined;
+  return isCommand(part) ? `command ${name}` : name;
+}
+
+function isCommand({ inputs, entryPoint }) {
+  return [...inputs, entryPoint].some((each) => each?.startsWith('src/cli/commands/'));
+}
+
+/** Parts of one answer are loaded together. `roots`: what loads the part. */
+function fateOf(roots, entry) {
+  const all = [...roots].sort();
+  if (roots.has(entry) || all.filter((root) => root.startsWith('command ')).length >= MANY) return entry;
+  if (!roots.has('store')) return all.join();
+  return all.filter((root) => !root.startsWith('later ')).join();
+}
+
+/**
+ * Puts the parts into groups, each of which becomes a file. All that the entry needs is one group. Other parts are one if the same `import()`s
+ * load them. What many commands need is loaded at every start. Then a small group joins one that it needs, if that one brings along everything else that the small one needs: so nothing is
+ * loaded that was not loaded before. A command keeps its own file.
+ *
+ * @param {Map<string, import('./bundle.mjs').Part>} parts
+ * @returns {Map<string, string>} the group of each part, named by a part of it
+ */
+export function groupsOf(parts) {
+  const names = [...parts.keys()];
+  const [entry] = names;
+  const needsOf = (name) => staticNeeds(name, parts);
+  const roots = new Map(names.map((name) => [name, new Set()]));
+  for (const [name, part] of parts) {
+    const root = name === entry ? entry : rootOf(name, part);
+    if (root !== undefined) for (const each of loadedWith(name, needsOf)) roots.get(each).add(root);
+    if (part.inputs.length === 0 && part.entryPoint === undefined) roots.get(name).add(entry); // functions of esbuild
+  }
+  const first = new Map();
+  const fates = new Map(names.map((name) => [name, fateOf(roots.get(name), entry)]));
+  for (const name of names) if (!first.has(fates.get(name))) first.set(fates.get(name), name);
+  const groups = new Map(names.map((name) => [name, first.get(fates.get(name))]));
+
+  const members = (group) => names.filter((name) => groups.get(name) === group);
+  const needs = (group) => {
+    const all = members(group).flatMap((name) => needsOf(name).map((each) => groups.get(each)));
+    return [...new Set(all)].filter((each) => each !== group);
+  };
+  const size = (group) => members(group).reduce((sum, name) => sum + parts.get(name).text.length, 0);
+  const some = (group, is) => members(group).some((name) => is(parts.get(name)));
+  const holdsCommand = (part) => part.inputs.length > 0 && isCommand(part);
+  const isRootItself = (part) => part.inputs.length > 0 && (part.isRoot || lazyFileOf(part) !== undefined);
+  const stays = (group) =>
+    group === entry || some(group, isRootItself) || some(group, holdsCommand) || size(group) >= SMALL;
+  for (let joined = true; joined; ) {
+    joined = false;
+    for (const group of new Set(groups.values())) {
+      if (stays(group)) continue;
+      const needed = needs(group).filter((each) => each !== entry); // which is always there
+      const host =
+        needed.length === 0
+          ? entry
+          : needed.find((each) => needed.every((other) => loadedWith(each, needs).has(other)));
+      if (host === undefined) continue;
+      for (const name of members(group)) groups.set(name, host);
+      joined = true;
+    }
+  }
+  return groups;
+}

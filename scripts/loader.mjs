@@ -1,0 +1,29 @@
+// Builds what `bin/unlockos-keys.js` loads: the loader of the bundle. It is read and compiled anew at every start, so it holds nothing else.
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { loadBundled } from './bundled-module.mjs';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** The text of `loader.cjs` for these files of the bundle. */
+export async function loader(files) {
+  const { COMMANDS } = await loadBundled("export { COMMANDS } from './src/cli/commands/index.ts';");
+  const words = COMMANDS.flatMap(([, commands]) => commands.flatMap(([each]) => each));
+  const all = createHash('sha256');
+  for (const { name, text } of files) all.update(`${name}\n${text}\n`);
+  const { outputFiles } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['src/loader/loader.ts'],
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.17',
+    minify: true,
+    write: false,
+    define: { BUILD: JSON.stringify(all.digest('hex')), COMMAND_WORDS: JSON.stringify(words) },
+    logLevel: 'warning',
+  });
+  return outputFiles[0].text;
+}

@@ -1,0 +1,47 @@
+import type { TableColumn } from './table.js';
+
+/** How one kind of thing is printed in every format. `json` is a contract; tables are for people. */
+export interface View<T> {
+  /** The public fields, in order: the columns of CSV and TSV, the keys of JSON, the names that `--fields` takes. */
+  readonly fields: readonly string[];
+  json(item: T): Readonly<Record<string, unknown>>;
+  /** The field that `-o value` prints when `--fields` names none. */
+  readonly valueField: string;
+  readonly columns: readonly TableColumn<T>[];
+}
+
+/** One public field: its value in JSON and, where the table shows it, its column. */
+export interface Field<T> {
+  /** The default is the property of the same name. */
+  readonly json?: (item: T) => unknown;
+  readonly column?: Omit<TableColumn<T>, 'field'>;
+  /** Where the column stands in the table, lowest first. The default is the order of the fields. */
+  readonly place?: number;
+  /** Not a public field: JSON and `--fields` do not have it. */
+  readonly tableOnly?: true;
+}
+
+export type Fields<T> = Readonly<Record<string, Field<T>>>;
+
+/** Names each field once, for JSON, table and `--fields`. Only these are printed: a new property is not published by accident. */
+export function view<T extends object>(valueField: string, fields: Fields<T>): View<T> {
+  const all = Object.entries(fields);
+  const entries = all.filter(([, { tableOnly }]) => !tableOnly);
+  const inTable = all.flatMap(([field, { column, place = 0 }]) => (column ? [{ ...column, field, place }] : []));
+  return {
+    fields: entries.map(([name]) => name),
+    valueField,
+    json: (item) =>
+      Object.fromEntries(entries.map(([name, { json }]) => [name, json ? json(item) : item[name as keyof T]])),
+    columns: inTable.sort((a, b) => a.place - b.place).map(({ place: _, ...column }) => column),
+  };
+}
+
+/** The fields of a view, for items that hold such a thing; all null where an item holds none. */
+export function fieldsOf<Inner, T>(inner: View<Inner>, within: (item: T) => Inner | null): Fields<T> {
+  const value = (item: T, field: string) => {
+    const found = within(item);
+    return found === null ? null : inner.json(found)[field];
+  };
+  return Object.fromEntries(inner.fields.map((field) => [field, { json: (item: T) => value(item, field) }]));
+}

@@ -1,0 +1,181 @@
+import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { startTimer, stopTimer } from '../domain/real-time.js';
+
+// `node:http` and not `fetch`: loading `fetch` costs a short-lived process more than everything else here (decision 9). It does not
+// follow redirects, so a token never goes to another host.
+
+/** Why a request failed. */
+export type Fault =
+  /** No connection was made: the server cannot have received anything. */
+  | 'unreachable'
+  /** The certificate of the server is not trusted. */
+  | 'untrusted'
+  /** The connection was lost; the server may have carried out the request. */
+  | 'broken'
+  /** No response in time; the server may have carried out the request. */
+  | 'silent'
+  /** A response that is too large, is compressed, or is not HTTP. */
+  | 'garbled';
+
+/** A request without a response. */
+export class TransportError extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+/** A server to which requests are sent. */
+export interface Server {
+  /** True: TLS. */
+  readonly secure: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is sent. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  /** JSON. */
+  readonly body?: string;
+  /** Sent as a bearer token; an empty one is not sent. */
+  readonly token?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Gives the request up, as if the time had run out. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A response, whatever its status. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly redirect: boolean;
+}
+
+/** Codes of Node's TLS layer for certificates that do not check out. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|EPROTO|ERR_SSL/;
+
+/** Sends requests to one server, over connections that are kept open between calls. */
+export class Transport {
+  readonly #server: Server;
+  readonly #timeoutMs: number;
+  readonly #established = new WeakSet<Socket>();
+  #client: Promise<{ request: typeof import('node:http').request; agent: Agent }> | undefined;
+
+  /** `timeoutMs`: how long to wait for one response. */
+  constructor(server: Server, timeoutMs: number) {
+    this.#server = server;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async #open() {
+    const module = this.#server.secure ? await import('node:https') : await import('node:http');
+    return { request: module.request, agent: new module.Agent({ keepAlive: true, maxSockets: 8 }) };
+  }
+
+  /**
+   * Sends one request and resolves to its response, whatever the status. Rejects with {@link TransportError}, also for a response of more
+   * than `maxBytes`.
+   */
+  async send({ method, path, body, token, signal, ...more }: HttpRequest, maxBytes: number): Promise<HttpResponse> {
+    this.#client ??= this.#open();
+    const { request, agent } = await this.#client;
+    const { host, port, secure } = this.#server;
+    return new Promise((resolve, reject) => {
+      const headers: Record<string, string | number> = {
+        ...more.headers,
+        ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+        ...(token !== undefined && token !== '' && { authorization: `Bearer ${token}` }),
+      };
+      const call = request({
+        host,
+        port,
+        path,
+        method,
+        agent,
+        headers,
+        ...(secure && { rejectUnauthorized: true }), // NODE_TLS_REJECT_UNAUTHORIZED cannot turn this off
+      });
+      const reached = this.#watch(call);
+      const giveUp = (why: string) => {
+        settle(reject, new TransportError(reached() ? 'silent' : 'unreachable', why));
+        call.destroy();
+      };
+      const timer = startTimer(() => giveUp(`did not answer within ${this.#timeoutMs / 1000} s`), this.#timeoutMs);
+      const stop = () => giveUp('was not waited for any longer');
+      const settle = <T>(how: (value: T) => void, value: T): void => {
+        stopTimer(timer);
+        signal?.removeEventListener('abort', stop);
+        how(value);
+      };
+      call.on('error', (error) => settle(reject, faultOf(error, reached())));
+      call.on('response', (response) => {
+        readBody(response, maxBytes).then(
+          (text) => {
+            const status = response.statusCode ?? 0;
+            const redirect = status >= 300 && status < 400;
+            settle(resolve, { status, headers: response.headers, text, redirect });
+          },
+          (error) => {
+            settle(reject, faultOf(error, true));
+            call.destroy();
+          },
+        );
+      });
+      if (signal?.aborted) return stop();
+      signal?.addEventListener('abort', stop, { once: true });
+      call.end(body);
+    });
+  }
+
+  /**
+   * Answers whether a byte of the request can have been sent: not before its connection is established (with TLS: and trusted). Node's
+   * `reusedSocket` cannot tell: it is false for a request that waited for a connection to become free.
+   */
+  #watch(call: ClientRequest): () => boolean {
+    let reached = false;
+    call.on('socket', (socket) => {
+      reached = this.#established.has(socket);
+      if (reached) return;
+      socket.once(this.#server.secure ? 'secureConnect' : 'connect', () => {
+        this.#established.add(socket);
+        reached = true;
+      });
+    });
+    return () => reached;
+  }
+
+  async close(): Promise<void> {
+    (await this.#client)?.agent.destroy();
+  }
+}
+
+function faultOf(error: Error & { code?: string }, reached: boolean): TransportError {
+  if (error instanceof TransportError) return error;
+  const code = error.code ?? '';
+  if (code.startsWith('HPE_')) return new TransportError('garbled', code); // the response is not HTTP
+  if (UNTRUSTED.test(code)) return new TransportError('untrusted', code);
+  return new TransportError(reached ? 'broken' : 'unreachable', code || 'connection lost');
+}
+
+/** The whole body of a response. Events cost a short-lived process less than the stream's iterator. */
+function readBody(response: IncomingMessage, maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    if ((response.headers['content-encoding'] ?? 'identity') !== 'identity')
+      reject(new TransportError('garbled', 'a compressed response'));
+    const parts: Buffer[] = [];
+    let size = 0;
+    response.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size > maxBytes) reject(new TransportError('garbled', `more than ${maxBytes} bytes`));
+      else parts.push(part);
+    });
+    response.on('error', reject);
+    response.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+  });
+}

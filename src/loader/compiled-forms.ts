@@ -1,0 +1,252 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+
+// V8's compiled form of the files that a command loads, kept between runs: with it, V8 neither parses nor compiles them. It is executable
+// code, and V8 believes what it is given, so nothing is read that this user did not write, and nothing that is not whole
+// (docs/decisions/0006-bundle.md). Whatever is wrong, the files are compiled as usual: nothing here ever throws.
+
+/** The command for which the build makes a form in any case. */
+const ALWAYS = 'list';
+const MOST_BYTES = 16_777_216;
+const UNUSED_MS = 90 * 86_400_000;
+
+/** What one run loads of a file that was compiled before, and what it gives back. */
+export interface Script {
+  readonly cachedDataRejected?: boolean | undefined;
+  createCachedData(): Buffer;
+}
+
+/** Where compiled forms are. */
+interface Place {
+  readonly folder: string;
+  /** Who alone can write there. */
+  readonly owner: number;
+  /** Whether this process puts some there. */
+  readonly writes: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Names a file as it is now: another content has another time of change, which nobody can set. */
+export function identityOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs, ctimeMs].join(':');
+}
+
+/** The exact Node that runs: V8 compares only its own version, and crashes on what another build of that version wrote. */
+function nodeIdentity(): string {
+  const { version, arch, platform, versions, execPath } = process;
+  const running = statSync('/proc/self/exe', { throwIfNoEntry: false }) ?? statSync(execPath);
+  return [version, versions.v8, platform, arch, identityOf(running)].join(' ');
+}
+
+function shortName(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(36);
+}
+
+function ancestorsOf(folder: string): string[] {
+  const above = path.dirname(folder);
+  return above === folder ? [folder] : [...ancestorsOf(above), folder];
+}
+
+/** Nobody but this user and root can make, rename or replace something in it; in a sticky folder, only their own. */
+function isGuarded(folder: string, user: number): boolean {
+  const { uid, mode } = lstatSync(folder);
+  if (uid !== 0 && uid !== user) return false;
+  if ((mode & constants.S_IFMT) === constants.S_IFLNK) return true; // the real path is looked at as well
+  return (mode & 0o022) === 0 || (mode & 0o1000) !== 0;
+}
+
+/** This user's own folder that nobody else can read or write, at a path that nobody else can change. */
+function isPrivate(folder: string, user: number): boolean {
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  if (!stats?.isDirectory() || stats.uid !== user || (stats.mode & 0o077) !== 0) return false;
+  const all = new Set([...ancestorsOf(folder), ...ancestorsOf(realpathSync.native(folder))]);
+  return [...all].every((each) => isGuarded(each, user));
+}
+
+/** The nearest folder above that exists. */
+function nearest(folder: string): string {
+  return statSync(folder, { throwIfNoEntry: false }) ? folder : nearest(path.dirname(folder));
+}
+
+/**
+ * The place of this user, in the cache directory (XDG). Null without a cache directory, where somebody else could write to it, and where
+ * Node is told to keep no compiled code. In CI nothing is kept: caches are restored there from other jobs, and most homes are new.
+ */
+function placeOfUser(env: Environment): Place | null {
+  const user = process.geteuid?.();
+  if (user === undefined || user !== process.getuid?.()) return null;
+  if (env.CI && env.CI !== 'false') return null;
+  const { XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
+  const base = path.isAbsolute(cache) ? cache : path.isAbsolute(home) ? path.join(home, '.cache') : null;
+  if (base === null) return null;
+  const folder = path.join(base, 'unlockos-keys');
+  const there = nearest(folder);
+  const isSound =
+    there === folder ? isPrivate(folder, user) : [...ancestorsOf(there)].every((each) => isGuarded(each, user));
+  return isSound ? { folder, owner: user, writes: true } : null;
+}
+
+/** What the build put beside the bundle, for the Node that built it: whoever can write there can change the code itself. */
+function placeOfBuild(bundle: string, ending: string): Place | null {
+  const folder = path.join(bundle, 'compiled');
+  if (!statSync(path.join(folder, `${ALWAYS}${ending}`), { throwIfNoEntry: false })) return null;
+  return { folder, owner: statSync(bundle).uid, writes: false };
+}
+
+interface Header {
+  readonly identity: string;
+  /** Name, identity and length of each file, in the order in which their forms follow. */
+  readonly files: readonly (readonly [name: string, identity: string, length: number])[];
+}
+
+/** The compiled forms of what one command loads: one file with a header, and all forms twice, for V8 does not notice a changed byte. */
+export class CompiledForms {
+  readonly #place: Place;
+  readonly #file: string;
+  readonly #identity: string;
+  /** By the name of each file and its identity. */
+  readonly #forms = new Map<string, Buffer>();
+
+  private constructor(place: Place, name: string, identity: string) {
+    this.#place = place;
+    this.#identity = identity;
+    this.#file = path.join(place.folder, name);
+  }
+
+  /** For a command of the bundle in this folder. `build` names what was built. Null where nothing is kept. */
+  static open(bundle: string, command: string, build: string, env: Environment): CompiledForms | null {
+    if (env.NODE_DISABLE_COMPILE_CACHE || env.NODE_V8_COVERAGE) return null;
+    try {
+      const identity = `${build} ${nodeIdentity()}`;
+      const ending = `.${shortName(identity)}.v8`;
+      const place = placeOfBuild(bundle, ending) ?? placeOfUser(env);
+      if (place === null) return null;
+      const forms = new CompiledForms(place, `${command}${ending}`, identity);
+      forms.#readSafely();
+      return forms;
+    } catch {
+      return null;
+    }
+  }
+
+  /** What cannot be read is written anew. */
+  #readSafely(): void {
+    try {
+      this.#read();
+    } catch {
+      this.#forms.clear();
+    }
+  }
+
+  #read(): void {
+    const descriptor = openOrNull(this.#file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    if (descriptor === null) return;
+    try {
+      const stats = fstatSync(descriptor);
+      const isOurs = stats.isFile() && stats.uid === this.#place.owner && (stats.mode & 0o022) === 0;
+      if (!isOurs || stats.nlink !== 1 || stats.size > MOST_BYTES) return;
+      this.#take(readFileSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #take(bytes: Buffer): void {
+    const end = bytes.indexOf(0x0a);
+    const { identity, files } = JSON.parse(bytes.toString('latin1', 0, Math.max(end, 0))) as Header;
+    if (identity !== this.#identity) return;
+    const length = files.reduce((sum, file) => sum + file[2], 0);
+    const start = end + 1;
+    if (bytes.length !== start + 2 * length) return;
+    if (bytes.compare(bytes, start, start + length, start + length) !== 0) return;
+    let from = start;
+    for (const [name, is, size] of files) {
+      this.#forms.set(`${name} ${is}`, bytes.subarray(from, from + size));
+      from += size;
+    }
+  }
+
+  /** The compiled form of a file, as it is now. */
+  of(name: string, identity: string): Buffer | undefined {
+    return this.#forms.get(`${name} ${identity}`);
+  }
+
+  /** Keeps what was loaded, if any of it had no form. What was kept before stays, for other runs of the command. */
+  keep(loaded: ReadonlyMap<string, Script>): void {
+    if (!this.#place.writes) return;
+    const isNew = [...loaded].some(([name, script]) => !this.#forms.has(name) || script.cachedDataRejected);
+    if (!isNew) return;
+    try {
+      const forms = new Map(this.#forms);
+      for (const [name, script] of loaded) forms.set(name, script.createCachedData());
+      this.#write(forms);
+    } catch {
+      // a full disk, a folder of somebody else: the next run compiles as this one did
+    }
+  }
+
+  #write(forms: ReadonlyMap<string, Buffer>): void {
+    const { folder, owner } = this.#place;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!isPrivate(folder, owner)) return;
+    const files = [...forms].map(([name, form]) => {
+      const space = name.lastIndexOf(' ');
+      return [name.slice(0, space), name.slice(space + 1), form.length] as const;
+    });
+    const header: Header = { identity: this.#identity, files };
+    const all = [...forms.values()];
+    const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`, 'latin1'), ...all, ...all]);
+    if (bytes.length > MOST_BYTES) return;
+    const next = `${this.#file}.${process.pid}`;
+    const descriptor = openSync(
+      next,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
+    try {
+      for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
+      closeSync(descriptor);
+      renameSync(next, this.#file);
+    } catch (error) {
+      rmSync(next, { force: true });
+      throw error;
+    }
+    this.#clear();
+  }
+
+  /** Removes what no Node and no version of the tool has written for long. */
+  #clear(): void {
+    const { folder } = this.#place;
+    for (const name of readdirSync(folder)) {
+      const file = path.join(folder, name);
+      if (/\.v8(?:\.\d+)?$/.test(name) && Date.now() - lstatSync(file).mtimeMs > UNUSED_MS)
+        rmSync(file, { force: true });
+    }
+  }
+}
+
+function openOrNull(file: string, flags: number): number | null {
+  try {
+    return openSync(file, flags);
+  } catch {
+    return null;
+  }
+}

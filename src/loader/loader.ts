@@ -1,0 +1,99 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import vm from 'node:vm';
+import { CompiledForms, identityOf } from './compiled-forms.js';
+import { printKnown } from './pages.js';
+
+// Loads the files of the bundle. The build makes this a CommonJS file beside them.
+
+declare const require: (name: string) => Record<string, unknown>;
+declare const __dirname: string;
+/** Names what was built. */
+declare const BUILD: string;
+/** The words that call a command. */
+declare const COMMAND_WORDS: readonly string[];
+
+/**
+ * Modules of Node that are loaded when one of their properties is first read. Each costs a start 0.3 to 10 ms, and most commands use none of
+ * them.
+ */
+const LATER: ReadonlySet<string> = new Set([
+  'child_process',
+  'crypto',
+  'net',
+  'os',
+  'perf_hooks',
+  'tty',
+  'util',
+  'v8',
+  'vm',
+  'worker_threads',
+  'zlib',
+]);
+/** The same for a file of the bundle: the build ends its name with this (`scripts/bundle.mjs`). */
+const LATER_FILE = '#later';
+
+type Exports = Record<string, unknown>;
+type Wrapper = (
+  exports: Exports,
+  require: (name: string) => Exports,
+  module: { exports: Exports },
+  ...where: string[]
+) => void;
+
+/** What was loaded, by the name of each file. */
+export const modules = new Map<string, { exports: Exports }>();
+const scripts = new Map<string, vm.Script>();
+let forms: CompiledForms | null = null;
+
+/** A file of the bundle, by its name. */
+export function load(name: string): Exports {
+  const known = modules.get(name);
+  if (known) return known.exports;
+  const module = { exports: {} };
+  modules.set(name, module);
+  const file = path.join(__dirname, name);
+  const identity = forms ? identityOf(statSync(file)) : '';
+  const source = readFileSync(file, 'latin1'); // the faster decoder; bundle-check.mjs holds the files to ASCII
+  const script = new vm.Script(source, { filename: file, cachedData: forms?.of(name, identity) });
+  scripts.set(`${name} ${identity}`, script);
+  (script.runInThisContext() as Wrapper)(module.exports, requireHere, module, file, __dirname);
+  return module.exports;
+}
+
+function requireNow(name: string): Exports {
+  return name.startsWith('./') && name.endsWith('.cjs') ? load(name.slice(2)) : require(name);
+}
+
+function requireHere(name: string): Exports {
+  if (!LATER.has(name.replace('node:', '')) && !name.endsWith(LATER_FILE)) return requireNow(name);
+  let found: Exports | undefined;
+  const get = (_: Exports, key: string) => {
+    if (key === '__esModule') return undefined; // esbuild reads it of whatever it imports; none of these has it
+    found ??= requireNow(name.replace(LATER_FILE, ''));
+    return found[key];
+  };
+  return new Proxy<Exports>({}, { get });
+}
+
+/** The command that the words call, as far as this can say: compiled forms are kept for each. */
+function commandOf(words: readonly string[]): string {
+  return words.find((word) => COMMAND_WORDS.includes(word)) ?? 'none';
+}
+
+/** Has the files for these words loaded with the compiled form that was kept. */
+export function prepare(words: readonly string[]): void {
+  forms = CompiledForms.open(__dirname, commandOf(words), BUILD, process.env);
+}
+
+/** Runs the tool, and ends the process. */
+export function start(): void {
+  const words = process.argv.slice(2);
+  if (printKnown(words, __dirname, process.env)) process.exit(0);
+  prepare(words);
+  const cli = load('cli.cjs') as { start(): Promise<number> };
+  cli.start().then((code) => {
+    if (code === 0) forms?.keep(scripts);
+    process.exit(code); // everything was written by then, synchronously; waiting for Node to wind down would only cost time
+  });
+}

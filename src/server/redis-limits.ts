@@ -1,0 +1,107 @@
+import { KeysError } from '../domain/errors.js';
+import { quoted } from '../domain/text.js';
+import type { Log } from '../http-server/log.js';
+import type { RateLimiter } from '../verifier/memory-limiter.js';
+
+/** Rate limits that all servers share, counted in Redis or Valkey. */
+export interface RedisLimits {
+  readonly limiter: RateLimiter;
+  close(): void;
+}
+
+/** Where Redis is. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  readonly username: string | undefined;
+  readonly tls: boolean;
+}
+
+const FORM =
+  'redis://HOST:PORT, or rediss://HOST:PORT with TLS; the password is read from UNLOCKOS_KEYS_REDIS_PASSWORD';
+
+/**
+ * Reads `redis://[USER@]HOST[:PORT][/DB]`. Throws `usage`, without repeating a password, which does not belong into an argument, and `guarded`
+ * for another machine without TLS, unless `allowPlain`.
+ */
+export function readRedisAddress(text: string, allowPlain: boolean): RedisAddress {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const db = /^\/?(\d{0,5})$/.exec(url?.pathname ?? '')?.[1];
+  if (url?.password)
+    throw new KeysError('usage', 'the address of --limits contains a password, which other users can see', FORM);
+  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || db === undefined || url.search || url.hash)
+    throw new KeysError('usage', `--limits ${quoted(text.split('@').at(-1) ?? '')} is not the address of Redis`, FORM);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isLocal = host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+  if (url.protocol === 'redis:' && !isLocal && !allowPlain)
+    throw new KeysError(
+      'guarded',
+      `Redis at ${quoted(host)} would be used without TLS`,
+      'use rediss://, or pass --allow-http in a network that you trust',
+    );
+  return {
+    host,
+    port: Number(url.port || 6379),
+    db: Number(db),
+    username: url.username === '' ? undefined : decodeURIComponent(url.username),
+    tls: url.protocol === 'rediss:',
+  };
+}
+
+async function packages() {
+  try {
+    return await Promise.all([import('ioredis'), import('../verifier/redis-limiter.js')]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new KeysError(
+      'usage',
+      'limits in Redis need two more packages, which are not installed',
+      'install them where unlockos-keys is installed: npm install ioredis rate-limiter-flexible',
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Connects to Redis. While Redis is down, requests are counted in memory, and the log says so once per outage. Throws `usage` where the
+ * packages are missing, and `unauthorized` when Redis refuses the password.
+ */
+export async function connectRedis(
+  address: RedisAddress,
+  password: string | undefined,
+  log: Log,
+): Promise<RedisLimits> {
+  const [{ default: ioredis }, { redisLimiter }] = await packages();
+  const { host, port, db, username, tls } = address;
+  const client = new ioredis.Redis({
+    host,
+    port,
+    db,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 2000,
+    retryStrategy: (times) => Math.min(times * 100, 2000),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: {} }),
+  });
+  let refusal: Error | null = null;
+  let down = false;
+  client.on('error', (error: Error) => {
+    if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(error.message)) refusal = error;
+    if (!down) log.line('warn', 'Redis does not answer: limits are counted in memory until it does');
+    down = true;
+  });
+  client.on('ready', () => {
+    if (down) log.line('info', 'Redis answers again: limits are shared');
+    down = false;
+  });
+  await client.connect().catch(() => {}); // reported by the listener; it goes on trying
+  if (refusal !== null) {
+    client.disconnect();
+    throw new KeysError('unauthorized', 'Redis refused the user or the password', FORM, { cause: refusal });
+  }
+  return { limiter: redisLimiter(client), close: () => client.disconnect() };
+}

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
+import type { SchemaUpgrade } from '../../domain/key-store.js';
+import { safeText } from '../../domain/text.js';
+import type { EngineOptions, Statement } from '../database.js';
+import { isBusy, translate } from '../errors.js';
+import { setBusyTimeout } from './connection.js';
+import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
+import { assertUnchanged, type FileIdentity, secureFile } from './path-safety.js';
+import { type FileLook, isStill, lookAt, readOnlyStore, unreadableLog } from './read-only.js';
+import { refuseLeftOverLog } from './side-files.js';
+import { writeSnapshot } from './snapshot.js';
+import { latestOf, prepareStore, type Upgrade, upgradeSchema, useWriteAheadLog } from './upgrade.js';
+
+/** Publishes how far a write has come. Tests subscribe in a preload and kill the process there; nothing else listens. */
+const killPoints = channel('unlockos-keys:write');
+
+/** What a local store is opened with. */
+export interface LocalOptions extends EngineOptions {
+  /** Create the directory of the file as well. */
+  readonly makeParent: boolean;
+  /** For a process that answers for long: when another file takes the place of this one, open that. Default: false. */
+  readonly follow?: boolean | undefined;
+  /** Opens with this engine and no other. Default: the preferred one of those that work here. */
+  readonly engine?: EngineName | undefined;
+}
+
+/** After this many milliseconds, people are told what the program waits for. */
+const TELL_AFTER_MS = 1000;
+
+/** How many connections of this process have a file open, by its identity. */
+const inUse = new Map<string, number>();
+
+function count(identity: FileIdentity, by: 1 | -1): void {
+  const name = `${identity.dev}:${identity.ino}`;
+  const left = (inUse.get(name) ?? 0) + by;
+  if (left === 0) inUse.delete(name);
+  else inUse.set(name, left);
+}
+
+/** One connection to one file, which was checked before SQLite opened it and again afterwards. */
+export class OpenFile {
+  readonly db: Connection;
+  readonly identity: FileIdentity;
+  /** True when this connection made the store. */
+  readonly created: boolean;
+  /** The version of the schema. */
+  version: number;
+  readonly #upgrade: Upgrade;
+  readonly #location: string;
+  readonly #options: LocalOptions;
+  readonly #statements = new Map<string, Prepared>();
+  #logged = false;
+  /** The busy timeout of the connection. */
+  #patience: number;
+  /** Where this process cannot write: how the file was before it was opened, and is read. Else null. */
+  readonly still: FileLook | null;
+  /** True once this connection has committed something. */
+  wrote = false;
+
+  constructor(location: string, engine: Engine, options: LocalOptions) {
+    const { identity, created } = secureFile(location, options);
+    if (!inUse.has(`${identity.dev}:${identity.ino}`)) refuseLeftOverLog(location);
+    this.identity = identity;
+    this.#location = location;
+    this.#options = options;
+    this.still = isStill(location) ? lookAt(location) : null;
+    this.db = this.still ? engine.openStill(location) : engine.open(location);
+    this.#upgrade = {
+      db: this.db,
+      location,
+      options,
+      transaction: (body) => this.write(body),
+      snapshot: (suffix) => {
+        const file = `${location}.${suffix}-${randomUUID().slice(0, 8)}`;
+        writeSnapshot(this.db, engine, file);
+        return file;
+      },
+    };
+    this.#patience = this.#usual;
+    try {
+      setBusyTimeout(this.db, this.#usual);
+      const { version, made } = prepareStore(this.#upgrade);
+      this.version = version;
+      assertUnchanged(location, identity);
+      this.created = made || created;
+    } catch (error) {
+      this.db.close();
+      throw unreadableLog(error, location);
+    }
+    count(identity, 1);
+  }
+
+  prepared(sql: string): Prepared {
+    let found = this.#statements.get(sql);
+    if (!found) {
+      found = this.db.prepare(sql);
+      this.#statements.set(sql, found);
+    }
+    return found;
+  }
+
+  /** How long SQLite waits for a lock by itself: until somebody is to be told that it waits, or to the end. */
+  get #usual(): number {
+    const { timeoutMs, onWait } = this.#options;
+    return onWait ? Math.min(timeoutMs, TELL_AFTER_MS) : timeoutMs;
+  }
+
+  /** Whether SQLite waits for a lock, in this thread. */
+  waitForLocks(wait: boolean): void {
+    this.#wait(wait ? this.#usual : 0);
+  }
+
+  /** Set only if it changes: a statement takes as long as a short read. */
+  #wait(ms: number): void {
+    if (this.#patience === ms) return;
+    setBusyTimeout(this.db, ms);
+    this.#patience = ms;
+  }
+
+  /**
+   * Runs something that fails, and leaves nothing behind, while another process holds a lock for too long. Nothing else can run while it
+   * waits.
+   */
+  #patiently<T>(act: () => T): T {
+    const { timeoutMs, onWait } = this.#options;
+    try {
+      return act();
+    } catch (error) {
+      if (!isBusy(error) || this.#patience === 0 || timeoutMs <= this.#patience) throw error;
+    }
+    const over = onWait?.('lock');
+    try {
+      this.#wait(timeoutMs - this.#usual);
+      return act();
+    } finally {
+      over?.();
+      this.waitForLocks(true);
+    }
+  }
+
+  #transaction<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', body: () => T): T {
+    this.#patiently(() => this.db.exec(begin));
+    try {
+      const result = body();
+      this.db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  read<T>(body: () => T): T {
+    return this.#patiently(() => this.#transaction('BEGIN', body));
+  }
+
+  /** The rows of one statement that reads. */
+  all({ sql, params }: Statement): unknown[][] {
+    return this.#patiently(() => this.prepared(sql).all(...params));
+  }
+
+  /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was faster. */
+  write<T>(body: () => T): T {
+    if (this.still) throw readOnlyStore(this.#location);
+    killPoints.publish('before-begin');
+    if (!this.#logged) this.#patiently(() => useWriteAheadLog(this.db, this.#location, this.#patience));
+    this.#logged = true;
+    const result = this.#transaction('BEGIN IMMEDIATE', () => {
+      const done = body();
+      killPoints.publish('before-commit');
+      return done;
+    });
+    this.wrote = true;
+    killPoints.publish('after-commit');
+    return result;
+  }
+
+  /** Brings an older schema up to date; null when it is. Throws `store_newer`. */
+  upgrade(): SchemaUpgrade | null {
+    if (this.version === latestOf(this.#options)) return null;
+    if (this.still) throw readOnlyStore(this.#location);
+    const done = upgradeSchema(this.#upgrade);
+    this.version = latestOf(this.#options);
+    return done;
+  }
+
+  /**
+   * Takes what was committed out of the write-ahead log and empties it, unless another process is reading. Without this, what was deleted
+   * could still be read in the file: libsql ends a connection only when its statements are garbage-collected.
+   */
+  emptyLog(): void {
+    try {
+      this.waitForLocks(false);
+      this.db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      if (!isBusy(error)) throw translate(error, safeText(this.#location));
+    } finally {
+      this.waitForLocks(true);
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.db.close();
+    count(this.identity, -1);
+  }
+}

@@ -1,0 +1,35 @@
+import { safeText } from '../domain/text.js';
+
+/** A position in a file. Both count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A problem in a file: its place (null where there is no file to look at), what is wrong, and what to write instead. */
+export interface Problem {
+  readonly place: Place | null;
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** Nobody reads more, and a file of another kind would fill the screen. */
+export const MAX_PROBLEMS = 50;
+
+const START: Place = { line: 1, column: 1 };
+
+/** Every problem on a line of its own, once, in the order of the file: `keys.yaml:4:11: what; advice`. */
+export function describeProblems(source: string, problems: readonly Problem[]): string {
+  const inOrder = problems
+    .map(({ place, what, advice }) => ({ at: place ?? START, place, what, advice }))
+    .sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  const all = new Set(
+    inOrder.map(({ place, what, advice }) => {
+      const position = place === null ? '' : `:${place.line}:${place.column}`;
+      return `${safeText(source)}${position}: ${what}; ${advice}`;
+    }),
+  );
+  const lines = [...all].slice(0, MAX_PROBLEMS);
+  const more = all.size - lines.length;
+  return [...lines, ...(more > 0 ? [`… and ${more} more`] : [])].join('\n');
+}

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { keyStrings, Place, ROOT } from '../support/built-tool.js';
+import { certificate } from '../support/certificate.js';
+import { type FaultyIssuer, faultyIssuer } from '../support/faulty-issuer.js';
+
+const SCOPE = ['-s', 'plan:read'];
+
+/** The tool alone: nothing that npm would install beside it can be found. */
+function toolAlone(place: Place): string {
+  for (const name of ['bin', 'dist/bundle', 'package.json'])
+    cpSync(path.join(ROOT, name), place.file('alone', name), { recursive: true });
+  return place.file('alone/bin/unlockos-keys.js');
+}
+
+/** A preload that notes, at the end, which files and which modules of Node the tool has read. */
+function witness(place: Place): readonly string[] {
+  const loader = JSON.stringify(place.file('alone/dist/bundle/loader.cjs'));
+  const code = `process.on('exit', () => require('node:fs').writeFileSync('read.json', JSON.stringify({
+    bundle: [...require(${loader}).modules.keys()],
+    outside: Object.keys(require.cache).filter((file) => !file.includes('/alone/') && file !== __filename),
+    ofNode: process.moduleLoadList.filter((name) => name.includes('sqlite')) })));`;
+  return ['-r', place.write('witness.cjs', code)];
+}
+
+test.each([
+  ['run', (url: string) => ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0']],
+  ['create', (url: string) => ['create', '--from', url, ...SCOPE, '-o', 'value']],
+])('%s --from reads no store, no SQLite, no configuration, and nothing that npm installs beside it', async (_, args) => {
+  const server = await faultyIssuer();
+  const place = new Place({ ...server.github, UNLOCKOS_KEYS_PROFILE: 'none' });
+  const { exitCode, stderr } = await place.tool(args(server.url), { entry: toolAlone(place), node: witness(place) });
+  expect(exitCode, stderr).toBe(0);
+  const { bundle, outside, ofNode } = JSON.parse(readFileSync(place.file('read.json'), 'utf8'));
+  expect(
+    bundle.filter((file: string) => /store|keyring-(?!delivery)|yaml|sqlite|libsql|manifest|server|hash/.test(file)),
+  ).toEqual([]);
+  expect({ outside, ofNode }).toEqual({ outside: [], ofNode: [] });
+  expect(existsSync(place.store)).toBe(false);
+});
+
+/** `run --from` with a program that says when it is up, and ends with 9 at SIGTERM. */
+function running(place: Place, server: FaultyIssuer) {
+  const program = place.write(
+    'program.mjs',
+    `process.on('SIGTERM', () => { console.log('SIGTERM'); process.exit(9); });
+     setInterval(() => {}, 1000);
+     console.log('up ' + process.env.UNLOCKOS_API_KEY + ' ' + process.pid);`,
+  );
+  const tool = [path.join(ROOT, 'bin/unlockos-keys.js'), 'run', '--from', server.url, ...SCOPE];
+  const child = spawn(process.execPath, [...tool, '--', process.execPath, program], {
+    cwd: place.dir,
+    env: place.env(server.github),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, said: said(child, 'stdout') };
+}
+
+/** Resolves to all that was written to a stream, once that holds a text. */
+function said(child: ChildProcess, stream: 'stdout' | 'stderr'): (wanted: string) => Promise<string> {
+  let text = '';
+  child[stream]?.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+    child.emit('said');
+  });
+  return async (wanted) => {
+    while (!text.includes(wanted)) await once(child, 'said');
+    return text;
+  };
+}
+
+test('over TLS: a certificate that is not trusted gets no ID token, whatever the environment says', async () => {
+  const server = await faultyIssuer();
+  const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
+  const { key, cert } = certificate('localhost');
+  const heard: string[] = [];
+  const front = createServer({ key, cert }, (call, reply) => {
+    heard.push(call.headers.authorization ?? '');
+    const { method, url: path, headers } = call;
+    const onward = request(server.url, { method, path, headers }, (answer) => {
+      reply.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(reply);
+    });
+    call.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  onTestFinished(() => {
+    front.closeAllConnections();
+    front.close();
+  });
+  const url = `https://localhost:${(front.address() as AddressInfo).port}`;
+  const args = ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0'];
+  for (const env of [{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }]) {
+    const { exitCode, stderr } = await place.tool(args, { env });
+    expect(exitCode).toBe(8);
+    expect(stderr).toMatch(/does not trust the TLS certificate of https:[\s\S]*NODE_EXTRA_CA_CERTS/);
+  }
+  expect(heard).toEqual([]);
+  const env = { NODE_EXTRA_CA_CERTS: place.write('ca.pem', cert) };
+  const trusted = await place.tool(args, { env });
+  expect(trusted.exitCode, trusted.stderr).toBe(0);
+  expect(heard).toHaveLength(2);
+  const other = await place.tool(
+    args.map((word) => word.replace('localhost', '127.0.0.1')),
+    { env },
+  );
+  expect(other.stderr).toMatch(/does not trust/);
+});
+
+describe('the end of run --from', () => {
+  test('a signal goes to the program, and the key is deleted after it', async () => {
+    const server = await faultyIssuer();
+    const { child, said } = running(new Place(), server);
+    const [keyString = ''] = keyStrings(await said('up'));
+    expect(keyString).toBe(server.made[0]?.key);
+    const commandLine = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
+    for (const secret of [keyString.slice(23), server.requestToken, 'eyJ']) expect(commandLine).not.toContain(secret);
+    const ended = once(child, 'close');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([9, null]);
+    expect(server.keys.size).toBe(0);
+  });
+
+  test('killed, it leaves a key that ends by itself', async () => {
+    const server = await faultyIssuer();
+    const { child, said } = running(new Place(), server);
+    const text = await said('up');
+    const ended = once(child, 'close');
+    child.kill('SIGKILL');
+    process.kill(Number(/up \S+ (\d+)/.exec(text)?.[1]), 'SIGKILL'); // the program lives on, as any orphan
+    await ended;
+    expect([...server.keys.values()]).toMatchObject([{ expiresAt: expect.any(String) }]);
+  });
+
+  test('a signal while the server is asked leaves no key', async () => {
+    const server = await faultyIssuer();
+    const place = new Place();
+    server.next.POST.push((_, reply, body) => {
+      child.kill('SIGTERM');
+      server.issue(body, reply);
+    });
+    const { child } = running(place, server);
+    const [code] = await once(child, 'close');
+    expect([1, 9, 130, 143]).toContain(code); // the program is there already, or never was
+    expect(server.made).toHaveLength(1);
+    expect(server.keys.size).toBe(0);
+  });
+});

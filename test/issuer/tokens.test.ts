@@ -1,0 +1,240 @@
+import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { exportJWK, exportSPKI, generateKeyPair, UnsecuredJWT } from 'jose';
+import { expect, test } from 'vitest';
+import { parseIssueRules } from '../../src/issuer/rules.js';
+import { Tokens } from '../../src/issuer/tokens.js';
+import { ruleFor } from '../support/issue-servers.js';
+import { GITHUB } from '../support/oidc-claims.js';
+import { AUDIENCE, OidcProvider } from '../support/oidc-provider.js';
+
+const MINUTE = 60_000;
+
+async function verifying(provider?: OidcProvider, clock = { offset: 0, monotonic: 0 }) {
+  const at = provider ?? (await OidcProvider.start());
+  const tokens = new Tokens(
+    () => new Date(Date.now() + clock.offset),
+    { ca: at.ca, timeoutMs: 1000 },
+    () => clock.monotonic,
+  );
+  tokens.trust(parseIssueRules(JSON.stringify([ruleFor(at)]), 'issue.yaml'));
+  const code = async (token: string) => {
+    const found = await tokens.verify(token);
+    return 'code' in found ? found.code : 'ok';
+  };
+  return { provider: at, tokens, clock, code };
+}
+
+const seconds = (ms: number) => Math.floor((Date.now() + ms) / 1000);
+const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+test.each(['RS256', 'ES256', 'PS256', 'ES384'])('a token with %s is accepted', async (alg) => {
+  const { provider, tokens } = await verifying(await OidcProvider.start('', alg));
+  expect(await tokens.verify(await provider.token(GITHUB))).toMatchObject({
+    issuer: provider.issuer,
+    subject: GITHUB.sub,
+    audiences: [AUDIENCE],
+    digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+});
+
+test('what a provider did not sign for this server is refused', async () => {
+  const { provider, code, tokens } = await verifying();
+  const good = await provider.token(GITHUB);
+  const [head = '', body = '', signature = ''] = good.split('.');
+  const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
+  const stranger = { ...(await generateKeyPair('ES256')), alg: 'ES256', kid: provider.key.kid };
+  const jwk = await exportJWK(provider.key.publicKey);
+  const hmac = (secret: string, header: object) => {
+    const text = `${base64(header)}.${body}`;
+    return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
+  };
+  const spki = await exportSPKI(provider.key.publicKey);
+  const der = createPublicKey(spki).export({ type: 'spki', format: 'der' }).toString('latin1');
+  const refused: Record<string, string> = {
+    'of another key': await provider.token(GITHUB, { key: stranger }),
+    'that brings its key along': await provider.token(GITHUB, {
+      key: stranger,
+      header: { jwk: await exportJWK(stranger.publicKey) },
+    }),
+    unsigned: new UnsecuredJWT(claims).encode(),
+    'unsigned, with the name of a key': `${base64({ alg: 'none', kid: provider.key.kid })}.${body}.`,
+    'unsigned, in other letters': `${base64({ alg: 'nOnE', kid: provider.key.kid })}.${body}.`,
+    'without its signature': `${head}.${body}.`,
+    'with a changed claim': `${head}.${base64({ ...claims, repository_id: '43' })}.${signature}`,
+    'with HS256 and the public key': hmac(spki, { alg: 'HS256', kid: provider.key.kid }),
+    'with HS256 and the bytes of the public key': hmac(der, { alg: 'HS256', kid: provider.key.kid }),
+    'with HS256 and the JWK': hmac(JSON.stringify(jwk), { alg: 'HS256', kid: provider.key.kid }),
+    'for another server': await provider.token({ ...GITHUB, aud: 'https://other.example' }),
+    'without an audience': await provider.token({ ...GITHUB, aud: undefined }),
+    'of another issuer': await provider.token({ ...GITHUB, iss: 'https://evil.example' }),
+    'of an issuer with a slash more': await provider.token({ ...GITHUB, iss: `${provider.issuer}/` }),
+    'without a subject': await provider.token({ ...GITHUB, sub: undefined }),
+    'that never ends': await provider.token({ ...GITHUB, exp: undefined }),
+    'without a beginning': await provider.token({ ...GITHUB, iat: undefined }),
+    'for access, not identity': await provider.token(GITHUB, { header: { typ: 'at+jwt' } }),
+    'with an extension that must be understood': `${base64({ alg: 'ES256', kid: provider.key.kid, crit: ['b64'], b64: false })}.${body}.${signature}`,
+    'too long': await provider.token({ ...GITHUB, padding: 'x'.repeat(20_000) }),
+    'in four parts': `${good}.x`,
+    empty: '..',
+  };
+  for (const [what, token] of Object.entries(refused)) {
+    expect(await code(token), `a token ${what}`).toBe('token_invalid');
+    const problem = await tokens.verify(token);
+    expect(JSON.stringify(problem)).not.toContain(signature);
+  }
+  expect(await code(good)).toBe('ok');
+  expect(provider.requests).toHaveLength(2);
+});
+
+test.each([
+  ['expired a moment ago', { exp: -29_000, iat: -400_000, nbf: -400_000 }, 'ok'],
+  ['expired', { exp: -31_000, iat: -400_000, nbf: -400_000 }, 'token_expired'],
+  ['begins in a moment', { nbf: 28_000, iat: 28_000 }, 'ok'],
+  ['begins later', { nbf: 35_000 }, 'token_invalid'],
+  ['was issued in the future', { iat: 35_000 }, 'token_invalid'],
+  ['is older than a day', { iat: -86_500_000, exp: 300_000, nbf: -86_500_000 }, 'token_expired'],
+])('a token that %s', async (_, times, expected) => {
+  const { provider, code } = await verifying();
+  const given = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, seconds(ms as number)]));
+  expect(await code(await provider.token({ ...GITHUB, ...given }))).toBe(expected);
+});
+
+test('a clock that is off refuses tokens, and says to compare the clocks', async () => {
+  const { provider, tokens, clock } = await verifying();
+  const token = await provider.token(GITHUB);
+  clock.offset = -10 * MINUTE;
+  expect(await tokens.verify(token)).toMatchObject({ code: 'token_invalid', detail: expect.stringMatching(/clocks/) });
+  clock.offset = 10 * MINUTE;
+  expect(await tokens.verify(token)).toMatchObject({ code: 'token_expired' });
+});
+
+test('a token with several audiences counts where one is ours, and one without jti is told by its text', async () => {
+  const { provider, tokens } = await verifying();
+  const token = await provider.token({ ...GITHUB, aud: ['https://other.example', AUDIENCE], jti: undefined });
+  const again = await provider.token({
+    ...GITHUB,
+    aud: ['https://other.example', AUDIENCE],
+    jti: undefined,
+    run_id: '2',
+  });
+  const [one, two] = [await tokens.verify(token), await tokens.verify(again)];
+  if ('code' in one || 'code' in two) throw new Error('refused');
+  expect(one.digest).not.toBe(two.digest);
+  // For each signature with ECDSA, there is another one that fits as well.
+  const bytes = Buffer.from(token.split('.')[2] ?? '', 'base64url');
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const s = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
+  const twin = Buffer.concat([bytes.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
+  const other = await tokens.verify(token.replace(/[^.]*$/, twin.toString('base64url')));
+  expect('code' in other ? other : other.digest).toBe(one.digest);
+});
+
+test('keys are asked for at most once in 30 seconds, whatever comes in, and a new key is found after that', async () => {
+  const { provider, code, clock } = await verifying();
+  expect(await code(await provider.token(GITHUB))).toBe('ok');
+  const before = provider.key;
+  await provider.rotate();
+  const old = () => provider.token(GITHUB, { key: before });
+  for (let i = 0; i < 50; i++) {
+    expect(await code(await provider.token(GITHUB))).toBe('provider_unavailable'); // nobody can know the key yet
+    expect(await code(await old())).toBe('ok');
+  }
+  expect(provider.requests).toHaveLength(2);
+  clock.monotonic += 30_001;
+  const all = await Promise.all(
+    Array.from({ length: 50 }, async (_, i) => code(await (i % 2 === 0 ? provider.token(GITHUB) : old()))),
+  );
+  expect(new Set(all)).toEqual(new Set(['ok']));
+  expect(provider.requests).toHaveLength(4);
+  clock.monotonic += 30_001;
+  const unknown = { ...(await generateKeyPair('ES256')), alg: 'ES256', kid: 'nobody' };
+  const forged = await provider.token(GITHUB, { key: unknown });
+  expect(await code(forged)).toBe('token_invalid');
+  for (let i = 0; i < 20; i++) expect(await code(forged)).toBe('provider_unavailable');
+  expect(provider.requests).toHaveLength(6);
+});
+
+test('a key that the provider withdrew serves ten minutes at most, and none serves longer while it is down', async () => {
+  const { provider, code, clock, tokens } = await verifying();
+  const token = await provider.token(GITHUB);
+  expect(await code(token)).toBe('ok');
+  await provider.rotate({ keep: false });
+  clock.monotonic += 5 * MINUTE + 1;
+  expect(await code(token)).toBe('ok'); // asks meanwhile
+  await expect.poll(() => code(token)).toBe('provider_unavailable');
+  clock.monotonic += 31_000;
+  expect(await code(token)).toBe('token_invalid');
+  const fresh = await provider.token(GITHUB);
+  expect(await code(fresh)).toBe('ok');
+  provider.wrong.set('jwks', { status: 500 });
+  clock.monotonic += 9 * MINUTE;
+  expect(await code(fresh)).toBe('ok');
+  await expect.poll(() => tokens.counts.failed).toBe(1);
+  clock.monotonic += 2 * MINUTE;
+  expect(await code(fresh)).toBe('provider_unavailable');
+  provider.wrong.clear();
+  expect(await code(fresh)).toBe('provider_unavailable');
+  clock.monotonic += 31_000;
+  expect(await code(fresh)).toBe('ok');
+});
+
+test.each<[string, (provider: OidcProvider) => unknown, RegExp]>([
+  ['is down', (provider) => provider.close(), /cannot be reached/],
+  ['answers with an error', (provider) => provider.wrong.set('discovery', { status: 500 }), /status 500/],
+  [
+    'sends elsewhere',
+    (provider) =>
+      provider.wrong.set('discovery', { status: 302, headers: { location: `${provider.issuer}/.well-known/jwks` } }),
+    /status 302/,
+  ],
+  ['never answers', (provider) => provider.wrong.set('jwks', { silent: true }), /did not answer/],
+  ['answers without end', (provider) => provider.wrong.set('jwks', { body: ' '.repeat(300_000) }), /more than/],
+  ['answers with no JSON', (provider) => provider.wrong.set('discovery', { body: '<html>' }), /no JSON/],
+  ['answers with no object', (provider) => provider.wrong.set('discovery', { body: 'null' }), /no JSON object/],
+  ['has no keys', (provider) => provider.wrong.set('jwks', { body: '{"keys":7}' }), /no JSON Web Key Set/],
+  [
+    'says that it is another',
+    (provider) => Object.assign(provider.discovery, { issuer: 'https://other.example' }),
+    /about another issuer/,
+  ],
+  [
+    'names keys that anybody on the way could change',
+    (provider) => Object.assign(provider.discovery, { jwks_uri: provider.issuer.replace('https', 'http') }),
+    /no https address/,
+  ],
+])('a provider that %s lets nobody in', async (_, spoil, words) => {
+  const { provider, tokens } = await verifying();
+  const token = await provider.token(GITHUB);
+  spoil(provider);
+  expect(await tokens.verify(token)).toMatchObject({
+    code: 'provider_unavailable',
+    detail: expect.stringMatching(words),
+    retryAfterMs: expect.any(Number),
+  });
+});
+
+test('a provider whose certificate is not trusted lets nobody in, whatever the environment says', async () => {
+  const provider = await OidcProvider.start();
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  try {
+    const tokens = new Tokens(() => new Date());
+    tokens.trust(parseIssueRules(JSON.stringify([ruleFor(provider)]), 'issue.yaml'));
+    expect(await tokens.verify(await provider.token())).toMatchObject({ code: 'provider_unavailable' });
+  } finally {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+  }
+  expect(provider.requests).toEqual([]);
+});
+
+test('a key that is too short to be one is no key', async () => {
+  const { provider, code } = await verifying();
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const body = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'short', alg: 'RS256' }] });
+  provider.wrong.set('jwks', { body });
+  const text = `${base64({ alg: 'RS256', kid: 'short' })}.${(await provider.token(GITHUB)).split('.')[1]}`;
+  expect(await code(`${text}.${sign('sha256', Buffer.from(text), privateKey).toString('base64url')}`)).toBe(
+    'token_invalid',
+  );
+});

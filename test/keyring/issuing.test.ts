@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import type { Exchange } from '../../src/domain/issue.js';
+import type { IssueInput, ProvenJob } from '../../src/keyring/issuing.js';
+import type { Keyring } from '../../src/keyring/keyring.js';
+import { another, freshKeyring } from '../support/keyrings.js';
+import { ENGINES, storeOf } from '../support/stores.js';
+
+const HOUR = 3_600_000;
+const clock = () => ({ now: new Date() });
+const job = (run: string): ProvenJob => ({
+  actor: `github:acme/app run ${run}`,
+  proof: { issuer: 'https://ci.example', subject: 'repo:acme/app', job: { run_id: run } },
+});
+const input = (name: string, more: Partial<IssueInput> = {}): IssueInput => ({
+  name,
+  scopes: ['checkin:read'],
+  rateLimit: { limit: 600, windowSeconds: 60 },
+  ttlMs: HOUR,
+  asked: true,
+  labels: { ci: 'github' },
+  ...more,
+});
+const exchange = (token: string, more: Partial<Exchange> = {}): Exchange => ({
+  token: token.padEnd(64, '0'),
+  tokenEnds: new Date(Date.now() + 300_000),
+  rule: 'app',
+  maxAlive: 20,
+  pace: { limit: 100, windowSeconds: 3600 },
+  ...more,
+});
+
+async function issued(keyring: Keyring, token: string, more: Partial<Exchange> = {}, as = job('42')) {
+  const issuing = await keyring.issuing();
+  const made = await issuing.issue(input(`ci-${token}`), exchange(token, more), as);
+  if (made.refused !== null) throw new Error(made.refused);
+  return made;
+}
+
+test.each(ENGINES)('%s: one key for a token, by a proven actor, and gone once the same job ends it', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const issuing = await keyring.issuing();
+  const { key, keyString } = await issued(keyring, 'a');
+  expect(key).toMatchObject({ mode: 'test', status: 'active', labels: { ci: 'github' } });
+  expect(await keyring.verify(keyString)).toMatchObject({ verdict: 'valid' });
+  expect(await issuing.issue(input('other'), exchange('a'), job('42'))).toEqual({ refused: 'spent', keyId: key.id });
+  const [event] = await keyring.auditList({ keyId: key.id });
+  expect(event).toMatchObject({ actor: 'github:acme/app run 42', osUser: 'ops', proven: job('42').proof });
+  expect((await keyring.creators([key.id])).get(key.id)).toMatchObject({ proven: true });
+  expect(await issuing.end(key.id, job('43'))).toBe(false);
+  expect(await issuing.end('0123456789ab', job('42'))).toBe(false);
+  expect((await keyring.show(key.id)).status).toBe('active');
+  expect(await issuing.end(key.id, job('42'))).toBe(true);
+  expect(await issuing.end(key.id, job('42'))).toBe(true);
+  expect(await keyring.deletions()).toEqual([]);
+  expect(await issuing.issue(input('other'), exchange('a'), job('42'))).toMatchObject({ refused: 'spent' });
+  expect(await keyring.auditVerify()).toMatchObject({ problems: [] });
+});
+
+test.each(
+  ENGINES,
+)('%s: processes that exchange tokens at once keep once-only, maxAlive and the pace', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const others = [keyring, await another(keyring, engine, clock()), await another(keyring, engine, clock())];
+  const all = await Promise.all(
+    Array.from({ length: 24 }, async (_, i) => {
+      const issuing = await (others[i % 3] as Keyring).issuing();
+      const limits = i < 12 ? {} : { rule: 'few', maxAlive: 3 };
+      const token = i < 12 ? `t${i % 4}` : `f${i}`;
+      return issuing.issue(input(`ci-${token}`), exchange(token, limits), job(`${i}`));
+    }),
+  );
+  const count = (from: number, refused: string | null) =>
+    all.slice(from, from + 12).filter((each) => each.refused === refused).length;
+  expect([count(0, null), count(0, 'spent')]).toEqual([4, 8]);
+  expect([count(12, null), count(12, 'alive')]).toEqual([3, 9]);
+  const issuing = await keyring.issuing();
+  const late = await issuing.issue(input('late'), exchange('p', { pace: { limit: 4, windowSeconds: 60 } }), job('1'));
+  expect(late).toMatchObject({ refused: 'pace', retryAfterMs: expect.any(Number) });
+});
+
+test.each(ENGINES)('%s: a key that reached nobody frees its token; what is past is dropped', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const issuing = await keyring.issuing();
+  const { key } = await issued(keyring, 'a', { maxAlive: 1 });
+  expect(await issuing.issue(input('b'), exchange('b', { maxAlive: 1 }), job('1'))).toMatchObject({
+    refused: 'alive',
+    retryAfterMs: expect.any(Number),
+  });
+  await issuing.takeBack(key, job('42'));
+  await issued(keyring, 'a', { maxAlive: 1 });
+  const over = exchange('c', { tokenEnds: new Date(Date.now() - 1) });
+  expect(await issuing.issue(input('c'), over, job('1'))).toEqual({ refused: 'over' });
+  expect(await storeOf(keyring).exchangeRefusal(exchange('d', { rule: 'other' }))).toBeNull();
+});
+
+test('a store policy shortens what nobody asked for, and refuses what a job asked for', async () => {
+  const keyring = await freshKeyring(ENGINES[0] as (typeof ENGINES)[number], clock());
+  const issuing = await keyring.issuing();
+  await keyring.setStorePolicy({ maxLifetime: { test: '10m' } });
+  await expect(issuing.issue(input('a'), exchange('a'), job('1'))).rejects.toMatchObject({ code: 'guarded' });
+  const made = await issuing.issue(input('b', { asked: false }), exchange('a'), job('1'));
+  expect(made.refused === null && made.key.expiresAt?.getTime()).toBeLessThan(Date.now() + 11 * 60_000);
+});

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import { freshKeyring, make } from '../support/keyrings.js';
+import { ENGINES, RECORDED_ALWAYS, rawDatabase, START } from '../support/stores.js';
+import { unguarded } from '../support/unguarded.js';
+
+const DAY = 86_400_000;
+const onDay = (days: number) => new Date(START.getTime() + days * DAY);
+
+describe.each(ENGINES)('the keys to prune, on %s', (engine) => {
+  test('meet one of the conditions, oldest first; a key in an overlap and a damaged key are left alone', async () => {
+    const clock = { now: START };
+    const keyring = await freshKeyring(engine, clock);
+    const names = async (query: Parameters<typeof keyring.prunable>[0]) =>
+      (await keyring.prunable(query)).map(({ name }) => name);
+    for (const [day, name, more] of [
+      [0, 'expired', { expiresAt: onDay(10) }],
+      [1, 'never', { mode: 'live', labels: { team: 'x' } }],
+      [2, 'damaged', {}],
+      [3, 'rotated', {}],
+    ] as const) {
+      clock.now = onDay(day);
+      await make(keyring, name, more);
+    }
+    clock.now = onDay(99);
+    const { retired } = await keyring.rotate('rotated', { overlapMs: 2 * DAY });
+    const db = await rawDatabase(keyring.location, engine);
+    await unguarded(db, engine, "update api_keys set created_at = 'x' where name = 'damaged'");
+    clock.now = onDay(100);
+
+    for (const query of [{ unusedSince: onDay(50) }, { neverUsedBefore: onDay(50), expired: true }]) {
+      await expect(keyring.prunable(query)).rejects.toMatchObject({
+        code: 'guarded',
+        message: expect.stringContaining('is not known: no server has recorded any use yet'),
+      });
+      expect((await keyring.prunable({ ...query, force: true })).length).toBeGreaterThan(0);
+    }
+    await db.exec(RECORDED_ALWAYS);
+    expect(await names({ expired: true })).toEqual(['expired']);
+    expect(await names({ unusedSince: onDay(50) })).toEqual(['expired', 'never']);
+    expect(await names({ neverUsedBefore: onDay(50), mode: 'live' })).toEqual(['never']);
+    expect(await names({ neverUsedBefore: onDay(50), labels: { team: 'y' } })).toEqual([]);
+    expect(await names({ unusedSince: onDay(1) })).toEqual(['expired']);
+    clock.now = onDay(102);
+    expect(await names({ expired: true })).toEqual(['expired', retired.name]);
+  });
+
+  test('are known only where their use was recorded all the time', async () => {
+    const clock = { now: START };
+    const keyring = await freshKeyring(engine, clock);
+    await make(keyring, 'before');
+    clock.now = onDay(30);
+    await make(keyring, 'later');
+    clock.now = onDay(100);
+    const db = await rawDatabase(keyring.location, engine);
+    const spans = async (...all: [records: 0 | 1, since: number, until: number][]) => {
+      await db.exec('delete from recorder_spans');
+      for (const [records, since, until] of all)
+        await db.exec(
+          `insert into recorder_spans values (${records}, ${onDay(since).getTime()}, ${onDay(until).getTime()})`,
+        );
+    };
+    const never = () => keyring.prunable({ neverUsedBefore: onDay(60) });
+    await spans([1, 20, 99.9]);
+    expect((await never()).map(({ name }) => name)).toEqual(['later']); // the other may have been used before it was recorded
+    expect(await keyring.prunable({ neverUsedBefore: onDay(60), force: true })).toHaveLength(2);
+    expect(await keyring.prunable({ unusedSince: onDay(60) })).toHaveLength(2);
+    const refusals: [Parameters<typeof spans>, RegExp][] = [
+      [[[1, 62, 100]], /has been recorded since .* only/],
+      [[[1, 20, 98]], /no server has recorded use since/],
+      [
+        [
+          [1, 20, 70],
+          [1, 75, 100],
+        ],
+        /recorded since .* only/,
+      ],
+      [
+        [
+          [1, 20, 100],
+          [0, 90, 91],
+        ],
+        /a server checked keys without recording their use .*--no-marks/,
+      ],
+    ];
+    for (const [all, why] of refusals) {
+      await spans(...all);
+      await expect(never()).rejects.toMatchObject({ code: 'guarded', message: expect.stringMatching(why) });
+      expect(await keyring.prunable({ expired: true })).toEqual([]);
+    }
+    for (const gap of [
+      [
+        [1, 20, 70],
+        [1, 70.9, 100],
+      ],
+      [[1, 60.5, 100]],
+      [
+        [1, 20, 100],
+        [0, 10, 40],
+      ],
+    ] as Parameters<typeof spans>[]) {
+      await spans(...gap);
+      await never();
+    }
+  });
+
+  test('are asked for with a condition', async () => {
+    const keyring = await freshKeyring(engine);
+    for (const query of [{}, { mode: 'test' }, { expired: false }] as const)
+      await expect(keyring.prunable(query)).rejects.toMatchObject({ code: 'usage' });
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, test, vi } from 'vitest';
+import { openStore } from '../../src/store/open.js';
+import { freshKeyring, make } from '../support/keyrings.js';
+import { startSqld } from '../support/sqld.js';
+import { ENGINES, keyringOver, options } from '../support/stores.js';
+
+// The tests of an application replace the timers and move nobody's on: nothing of ours may wait for them.
+
+async function underFakeTimers(act: () => Promise<unknown>): Promise<void> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'setImmediate', 'Date', 'performance'] });
+  try {
+    await act();
+  } finally {
+    vi.useRealTimers(); // before what the helpers do at the end of a test
+  }
+}
+
+describe.each(ENGINES)('under fake timers, on %s', (engine) => {
+  test('keys are made, verified, limited and counted, also where two writers meet', async () => {
+    const keyring = await freshKeyring(engine);
+    await underFakeTimers(async () => {
+      const { keyString } = await make(keyring, 'a', { rateLimit: '1/m' });
+      const stores = await Promise.all(
+        [1, 2, 3].map(() => openStore(keyring.location, options(engine, { create: false }))),
+      );
+      const keyrings = stores.map((store) => keyringOver(store));
+      await Promise.all(keyrings.map((each, i) => make(each, `at once ${i}`)));
+      const verifier = await (keyrings[0] as (typeof keyrings)[number]).verifier({
+        environment: 'test',
+        rateLimit: 'shared',
+      });
+      expect((await verifier.verify(keyString)).verdict).toBe('valid');
+      expect((await verifier.verify(keyString)).verdict).toBe('rate_limited');
+      await verifier.close();
+      expect((await keyring.show('a')).lastUsedAt).not.toBeNull();
+      for (const each of keyrings.slice(1)) await each.close();
+    });
+  });
+});
+
+test('a server that does not answer is given up in time all the same', async () => {
+  const server = await startSqld();
+  await underFakeTimers(async () => {
+    const keyring = keyringOver(await openStore(server.url, options('sqld', { timeoutMs: 500 })));
+    await make(keyring, 'a');
+    server.freeze();
+    await expect(keyring.list()).rejects.toMatchObject({ code: 'store_unavailable' });
+    server.resume();
+    await keyring.close();
+  });
+});

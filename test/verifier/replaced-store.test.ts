@@ -1,0 +1,189 @@
+import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { isKeysError } from '../../src/domain/errors.js';
+import type { Keyring } from '../../src/keyring/keyring.js';
+import { openStore } from '../../src/store/open.js';
+import { Verifier } from '../../src/verifier/verifier.js';
+import { localDatabase } from '../support/raw-database.js';
+import { keyringOver, LOCAL_ENGINES, options, scratch } from '../support/stores.js';
+
+// A verifier that stays open while something happens to the file of its store. The answer must be about what the path names now, or
+// there must be none.
+
+/**
+ * libsql ends a closed connection only when it is collected. Until then, whoever opens the moved file in the same process reads the log beside
+ * its old name.
+ */
+async function collected(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  await new Promise((resolve) => setImmediate(resolve)); // finalizers run after this turn of the event loop
+}
+
+describe.each(LOCAL_ENGINES)('on %s', (engine) => {
+  async function keyringAt(file: string, create = false): Promise<Keyring> {
+    const store = await openStore(file, options(engine, { create }));
+    onTestFinished(() => store.close().catch(() => {}));
+    return keyringOver(store);
+  }
+
+  async function verifierAt(file: string): Promise<Verifier> {
+    const store = await openStore(file, options(engine, { create: false, follow: true, durable: false }));
+    const verifier = new Verifier(store, { environment: 'test' });
+    onTestFinished(() => verifier.close().catch(() => {}));
+    return verifier;
+  }
+
+  /** A store with one key that a verifier knows, and a copy of it in which the key is disabled. */
+  async function scene() {
+    const folder = scratch();
+    const file = path.join(folder, 'keys.db');
+    const keyring = await keyringAt(file, true);
+    const [made] = await keyring.create([{ name: 'a', mode: 'test', scopes: ['checkin:read'] }]);
+    const copy = path.join(folder, 'copy.db');
+    await keyring.storeBackup(copy);
+    const changed = await keyringAt(copy);
+    await changed.disable('a');
+    await changed.close();
+    const verifier = await verifierAt(file);
+    const answerOf = (asked: Verifier) => async () => {
+      try {
+        return (await asked.verify(made?.keyString)).verdict;
+      } catch (error) {
+        if (!isKeysError(error)) throw error;
+        return error.code;
+      }
+    };
+    const answer = answerOf(verifier);
+    expect(await answer()).toBe('valid');
+    return { folder, file, copy, keyring, verifier, answer, answerOf };
+  }
+
+  /** After a while, and then for good. */
+  async function expectSoon(answer: () => Promise<string>, wanted: string) {
+    await expect.poll(answer, { timeout: 30_000, interval: 20 }).toBe(wanted);
+    expect(await answer()).toBe(wanted);
+  }
+
+  test('a store that is moved away and back', async () => {
+    const { file, answer } = await scene();
+    renameSync(file, `${file}.moved`);
+    await expectSoon(answer, 'store_missing');
+    renameSync(`${file}.moved`, file);
+    await expectSoon(answer, 'valid');
+  });
+
+  test('a store that is deleted, side files and all', async () => {
+    const { file, answer } = await scene();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+    await expectSoon(answer, 'store_missing');
+  });
+
+  test('a copy that is moved into the place of a store that nobody else has open', async () => {
+    const { file, copy, keyring, answer } = await scene();
+    await keyring.close();
+    renameSync(copy, file);
+    await expectSoon(answer, 'inactive');
+    const now = await keyringAt(file);
+    await now.enable('a');
+    expect(await answer()).toBe('valid');
+    await now.disable('a');
+    expect(await answer()).toBe('inactive');
+    expect((await now.auditVerify()).problems).toEqual([]);
+  });
+
+  test('a copy that is moved into the place of a store whose last changes are in its log', async () => {
+    const { folder, file, copy, keyring, answer } = await scene();
+    await keyring.create([{ name: 'in the log', mode: 'test', scopes: ['checkin:read'] }]);
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+    renameSync(file, path.join(folder, 'before.db'));
+    renameSync(copy, file);
+    await expectSoon(answer, 'inactive');
+    const now = await keyringAt(file);
+    expect((await now.auditVerify()).problems).toEqual([]);
+    const before = await keyringAt(path.join(folder, 'before.db'));
+    expect((await before.list()).keys.map(({ name }) => name)).toEqual(['in the log', 'a']);
+  });
+
+  test.each([
+    'the verifier itself',
+    'another program',
+  ])('a copy that is moved into the place of a store whose log %s began after the store was opened', async (who) => {
+    const { folder, file, copy, keyring, verifier: first, answerOf } = await scene();
+    await keyring.close();
+    await first.close();
+    const other = await keyringAt(file);
+    const store = await openStore(file, options(engine, { create: false, follow: true, durable: false }));
+    expect(statSync(`${file}-wal`).size).toBe(0);
+    const own = who === 'the verifier itself';
+    const verifier = own
+      ? await Verifier.open(store, { environment: 'test' })
+      : new Verifier(store, { environment: 'test' });
+    onTestFinished(() => verifier.close().catch(() => {}));
+    const answer = answerOf(verifier);
+    expect(await answer()).toBe('valid');
+    if (!own) await other.create([{ name: 'b', mode: 'test', scopes: ['plan:read'] }]);
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+    const before = path.join(folder, 'before.db');
+    renameSync(file, before);
+    renameSync(copy, file);
+    await expectSoon(answer, 'inactive');
+    const now = await keyringAt(file);
+    await now.enable('a');
+    expect(await answer()).toBe('valid');
+    expect((await now.auditVerify()).problems).toEqual([]);
+    for (const each of [verifier, now, other]) await each.close();
+    await collected();
+    for (const each of [file, before]) expect((await (await keyringAt(each)).auditVerify()).problems).toEqual([]);
+  });
+
+  test('a copy that is moved into the place of a store whose log somebody still reads', async () => {
+    const { folder, file, copy, keyring, answer } = await scene();
+    const reader = await localDatabase(file, engine);
+    await keyring.create([{ name: 'b', mode: 'test', scopes: ['plan:read'] }]);
+    await reader.exec('BEGIN');
+    await reader.all('SELECT count(*) FROM api_keys');
+    renameSync(file, path.join(folder, 'before.db'));
+    renameSync(copy, file);
+    await expectSoon(answer, 'store_unavailable');
+    await reader.exec('COMMIT');
+    await expectSoon(answer, 'inactive');
+    const now = await keyringAt(file);
+    expect((await now.auditVerify()).problems).toEqual([]);
+  });
+
+  test('a copy that is written over the file', async () => {
+    const { file, copy, keyring, answer } = await scene();
+    await keyring.close();
+    copyFileSync(copy, file);
+    await expectSoon(answer, 'inactive');
+  });
+
+  test('a file of another program in its place', async () => {
+    const { folder, file, answer } = await scene();
+    renameSync(file, path.join(folder, 'before.db'));
+    symlinkSync('/etc/passwd', file);
+    await expectSoon(answer, 'store_unavailable');
+  });
+
+  test('a directory above it that is exchanged', async () => {
+    const { folder, copy, file } = await scene();
+    const [one, two, link] = ['one', 'two', 'link'].map((name) => path.join(folder, name)) as [string, string, string];
+    for (const each of [one, two]) mkdirSync(each, { mode: 0o700 });
+    const keyring = await keyringAt(file);
+    await keyring.storeBackup(path.join(one, 'keys.db'));
+    copyFileSync(copy, path.join(two, 'keys.db'));
+    symlinkSync(one, link);
+    const verifier = await verifierAt(path.join(link, 'keys.db'));
+    const known = await keyringAt(path.join(link, 'keys.db'));
+    const [made] = await known.create([{ name: 'only in one', mode: 'test', scopes: ['checkin:read'] }]);
+    const answer = async () => (await verifier.verify(made?.keyString)).verdict;
+    expect(await answer()).toBe('valid');
+    rmSync(link);
+    symlinkSync(two, link);
+    await expectSoon(answer, 'invalid');
+  });
+});
