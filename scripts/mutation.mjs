@@ -1,16 +1,20 @@
 // Mutation testing, one group of files at a time: `npm run mutation -- domain http`. Stryker changes one thing in the source, such as an
 // operator or a word, and runs the tests that reach it; a change that no test notices has survived. Not part of CI: a group takes from
-// minutes to hours.
+// minutes to hours. `npm run mutation -- domain --file src/domain/policy.ts` does one file of a group anew; the report keeps the others.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** What is mutated in each group, and the tests that are run against it: on one local engine, without a server where that is possible. */
 const GROUPS = {
-  domain: { mutate: ['src/domain/*.ts'], tests: ['test/domain/*.test.ts'] },
+  domain: {
+    mutate: ['src/domain/*.ts', '!src/domain/confusables.ts'],
+    tests: ['test/domain/*.test.ts', 'test/keyring/line-check.test.ts'],
+  },
   http: { mutate: ['src/http/*.ts'], tests: ['test/http/*.test.ts', 'test/adapters/web.test.ts'] },
   rules: {
     mutate: ['src/server/{rules,rules-schema,path-match,shadowed,target}.ts'],
@@ -29,7 +33,10 @@ const GROUPS = {
 };
 
 const { UNLOCKOS_KEYS_MUTATION_WORKERS: workers = '1' } = process.env;
-const names = process.argv.slice(2);
+const { positionals: names, values } = parseArgs({
+  allowPositionals: true,
+  options: { file: { type: 'string', multiple: true } },
+});
 const unknown = names.find((name) => !(name in GROUPS));
 if (unknown !== undefined) {
   console.error(`there is no group "${unknown}"; the groups are: ${Object.keys(GROUPS).join(', ')}`);
@@ -44,7 +51,7 @@ for (const name of names.length > 0 ? names : Object.keys(GROUPS)) {
     testRunner: 'vitest',
     vitest: { configFile: 'scripts/mutation.vitest.ts', related: false },
     plugins: ['@stryker-mutator/vitest-runner'],
-    mutate,
+    mutate: values.file ?? mutate,
     coverageAnalysis: 'perTest',
     ignoreStatic: true, // what is computed once when a module is loaded: all tests would be run for each
     concurrency: Number(workers),
@@ -54,7 +61,7 @@ for (const name of names.length > 0 ? names : Object.keys(GROUPS)) {
     tempDirName: path.join(reports, 'tmp'),
     incremental: true,
     incrementalFile: path.join(reports, 'incremental.json'),
-    reporters: ['clear-text', 'json'],
+    reporters: ['clear-text', 'json', 'progress-append-only'],
     clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
     jsonReporter: { fileName: path.join(reports, 'mutation.json') },
     thresholds: { high: 95, low: 90, break: 85 },

@@ -1,5 +1,15 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { parseDuration, parseExpiry, parseSince, parseTimeout } from '../../src/domain/expiry.js';
+import {
+  assertNearer,
+  durationMs,
+  expiryWord,
+  parseDuration,
+  parseExpiry,
+  parseSince,
+  parseTimeout,
+  readExpiry,
+  readNewExpiry,
+} from '../../src/domain/expiry.js';
 import { refusal, usage } from '../support/refusal.js';
 
 const NOW = new Date('2026-11-23T10:00:00.000Z');
@@ -104,4 +114,96 @@ test('spans and timeouts want a unit', () => {
   expect([parseTimeout('500ms'), parseTimeout('10s'), parseTimeout('1m')]).toEqual([500, 10_000, 60_000]);
   for (const text of ['10', '0s', '11m', '-1s', 's', '1e3s', ''])
     expect(refusal(() => parseTimeout(text))).toEqual(usage);
+});
+
+test('a duration is a whole number of one unit', () => {
+  expect(['1m', '1h', '1d', '1w', '9999999m'].map(durationMs)).toEqual([
+    60_000, 3_600_000, 86_400_000, 604_800_000, 599_999_940_000,
+  ]);
+  for (const text of ['', 'd', '0d', '01d', '10000000m', '1s', '1 d', ' 1d', '1d ', '1d1d', 'x1d', '1D'])
+    expect(durationMs(text)).toBeNull();
+});
+
+describe('the expiry that a program passes', () => {
+  const date = new Date('2027-01-31T00:00:00.000Z');
+  const past = new Date(NOW.getTime() - 1);
+
+  test('is a date, or the words of --expires, or nothing', () => {
+    expect(readExpiry({}, NOW)).toBeUndefined();
+    expect(readExpiry({ expiresAt: null }, NOW)).toBeNull();
+    expect(readExpiry({ expiresAt: date }, NOW)).toBe(date);
+    expect(readExpiry({ expires: '2027-01-31' }, NOW)).toEqual(date);
+    expect(readExpiry({ expires: 'never' }, NOW)).toBeNull();
+  });
+
+  test('is not both', () => {
+    for (const expiresAt of [date, null])
+      expect(refusal(() => readExpiry({ expires: '1d', expiresAt }, NOW))).toMatchObject({
+        code: 'usage',
+        message: expect.stringContaining('both given'),
+      });
+  });
+
+  test('may not be over where it is set on its own', () => {
+    for (const expiresAt of [past, NOW])
+      expect(refusal(() => readNewExpiry({ expiresAt }, NOW)).message).toContain(
+        `${expiresAt.toISOString()} has already passed`,
+      );
+    expect(readNewExpiry({ expiresAt: date }, NOW)).toBe(date);
+    expect(readNewExpiry({ expiresAt: null }, NOW)).toBeNull();
+    expect(readNewExpiry({}, NOW)).toBeUndefined();
+    expect(readExpiry({ expiresAt: past }, NOW)).toBe(past);
+  });
+
+  test('has a word', () => {
+    expect([expiryWord(null), expiryWord(date)]).toEqual(['never', '2027-01-31T00:00:00.000Z']);
+  });
+});
+
+describe('an expiry only moves nearer', () => {
+  const at = new Date('2027-01-31T00:00:00.000Z');
+  const earlier = new Date(at.getTime() - 1);
+  const later = new Date(at.getTime() + 1);
+  const key = (expiresAt: Date | null, damaged?: ['expiresAt'] | ['name']) => ({
+    id: '0123456789ab',
+    name: 'a',
+    expiresAt,
+    ...(damaged && { damaged }),
+  });
+
+  test.each([
+    [null, null],
+    [null, at],
+    [at, at],
+    [at, earlier],
+  ])('from %o to %o', (from, to) => {
+    expect(() => assertNearer(key(from), to)).not.toThrow();
+    expect(() => assertNearer(key(from, ['name']), to)).not.toThrow();
+  });
+
+  test.each([
+    [at, later, later.toISOString()],
+    [at, null, 'never'],
+  ])('not from %o to %o', (from, to, word) => {
+    expect(refusal(() => assertNearer(key(from), to))).toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(`key "a" (0123456789ab) expires at ${from.toISOString()}`),
+      hint: expect.stringContaining(`rotate 0123456789ab --expires ${word}`),
+    });
+  });
+
+  test('and nowhere from one that cannot be read', () => {
+    for (const to of [null, earlier])
+      expect(refusal(() => assertNearer(key(at, ['expiresAt']), to))).toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('damaged'),
+        hint: expect.stringContaining('delete 0123456789ab'),
+      });
+  });
+});
+
+test('a timeout is at most ten minutes', () => {
+  expect(['1ms', '600000ms', '600s', '10m'].map((text) => parseTimeout(text))).toEqual([1, 600_000, 600_000, 600_000]);
+  for (const text of ['600001ms', '601s', '1h', ' 1s', '1s ', '10000000ms'])
+    expect(refusal(() => parseTimeout(text, '--wait')).message).toContain(`--wait ${JSON.stringify(text)} is not`);
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { isPepperId, newPepper, Peppers } from '../../src/domain/peppers.js';
 import {
+  assertStoreScheme,
   hashWithPepper,
   isOfScheme,
   provesKeyString,
@@ -10,6 +11,7 @@ import {
   readHashScheme,
   readStoreScheme,
 } from '../../src/domain/secret-hash.js';
+import { refusal } from '../support/refusal.js';
 
 const KEY = Buffer.alloc(32, 7).toString('base64url');
 
@@ -97,6 +99,7 @@ describe('a file of peppers', () => {
     ['something after it', `0123abcd ${KEY} x`],
     ['an id twice', `0123abcd ${KEY}\n0123abcd ${KEY}`],
     ['a megabyte', 'x'.repeat(1_000_000)],
+    ['something before it', `x0123abcd ${KEY}`],
   ])('is refused with %s, and nothing of it is repeated', (_, text) => {
     let message = '';
     try {
@@ -113,4 +116,72 @@ describe('a file of peppers', () => {
     expect(inspect({ peppers }, { depth: 9, showHidden: true }) + JSON.stringify({ peppers })).not.toContain('Bwc');
     expect(JSON.stringify(peppers)).toBe('["0123abcd"]');
   });
+});
+
+test('a file with more than a hundred peppers is none', () => {
+  const lines = Array.from({ length: 101 }, () => newPepper().line);
+  expect(Peppers.parse(lines.slice(1).join(''), 'f').ids).toHaveLength(100);
+  expect(refusal(() => Peppers.parse(lines.join(''), 'f'))).toMatchObject({ code: 'usage' });
+});
+
+test('a line that is wrong is named by its number, and with what is wrong', () => {
+  const line = `0123abcd ${KEY}`;
+  expect(refusal(() => Peppers.parse(`# mine\n\nx`, 'f')).message).toBe('line 3 of f is not a pepper');
+  expect(refusal(() => Peppers.parse(`${line}\n${line}`, 'f')).message).toBe('line 2 of f repeats the id 0123abcd');
+});
+
+describe('a scheme is usable', () => {
+  const peppers = Peppers.parse(`0123abcd ${KEY}`, 'f');
+
+  test('without a pepper that it does not need, and with the one that it needs', () => {
+    expect(peppers.has('0123abcd')).toBe(true);
+    expect(peppers.has('0123abce')).toBe(false);
+    for (const scheme of ['bcrypt', 'hmac-sha256:0123abcd']) expect(() => peppers.assertFor(scheme)).not.toThrow();
+    expect(() => Peppers.none.assertFor('bcrypt')).not.toThrow();
+  });
+
+  test.each(['hmac-sha256:0123abce', 'hmac-sha256:'])('but %s is not', (scheme) => {
+    expect(refusal(() => peppers.assertFor(scheme))).toMatchObject({
+      code: 'pepper_missing',
+      message: expect.stringContaining(JSON.stringify(scheme.split(':')[1])),
+      hint: expect.stringContaining('UNLOCKOS_KEYS_PEPPER_FILE'),
+    });
+  });
+});
+
+test('a digest is that of its pepper and body, whole', () => {
+  const peppers = Peppers.parse(`0123abcd ${KEY}`, 'f');
+  const digest = peppers.digest('0123abcd', 'body');
+  expect(peppers.matches('0123abcd', 'body', digest)).toBe(true);
+  expect(peppers.matches('0123abcd', 'bodx', digest)).toBe(false);
+  for (const other of [digest.subarray(1), new Uint8Array(0), Buffer.concat([digest, Buffer.of(0)])])
+    expect(peppers.matches('0123abcd', 'body', other)).toBe(false);
+});
+
+test('a scheme that a store cannot have is refused', () => {
+  for (const scheme of ['bcrypt', 'hmac-sha256:0123abcd']) expect(() => assertStoreScheme(scheme)).not.toThrow();
+  for (const [scheme, shown] of [
+    ['argon2', '"argon2"'],
+    ['hmac-sha256:x', '"hmac-sha256:x"'],
+    [5, 'a value that is not a string'],
+    [undefined, 'a value that is not a string'],
+  ])
+    expect(refusal(() => assertStoreScheme(scheme))).toMatchObject({
+      code: 'usage',
+      message: `${shown} is not a hash scheme`,
+    });
+});
+
+test.each([
+  ['$2a$04$', 'bcrypt'],
+  ['$2y$99$', 'bcrypt'],
+  ['$2b$4$', 'unsupported'],
+  ['x$2b$10$', 'unsupported'],
+  ['$2x$10$', 'unsupported'],
+  ['$hmac-sha256$v=1,k=0123abci$', 'unsupported'],
+  ['$hmac-sha256$v=1,k=0123abcd', 'unsupported'],
+  ['x$hmac-sha256$v=1,k=0123abcd$', 'unsupported'],
+  ['', 'unsupported'],
+])('hashes that begin with %j are of kind %s', (kind, scheme) => {
+  expect(readHashKind(kind)).toBe(scheme);
 });
