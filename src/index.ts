@@ -31,27 +31,13 @@ import { VERSION } from './version.js';
 
 export type { ApiKey, DisplayStatus, Status } from './domain/api-key.js';
 export type { AuditAction, AuditHead } from './domain/audit.js';
+export type { AuditEvent, AuditPage, AuditPosition, AuditQuery, ChainedEvent } from './domain/audit-side.js';
+export type { Changed, Creator } from './domain/change.js';
+export type { DeletedKey, DeleteOptions, Deletion } from './domain/deletion.js';
 export { type ErrorCode, KeysError } from './domain/errors.js';
 export type { RateDecision, RateState } from './domain/gcra.js';
-export type {
-  AuditEvent,
-  AuditPage,
-  AuditPosition,
-  AuditQuery,
-  ChainedEvent,
-  Changed,
-  Creator,
-  DeletedKey,
-  DeleteOptions,
-  Deletion,
-  Finding,
-  IfExists,
-  KeyCensus,
-  KeyPage,
-  ListQuery,
-  Replacement,
-  SchemaUpgrade,
-} from './domain/key-store.js';
+export type { KeyCensus, KeyPage, ListQuery } from './domain/key-query.js';
+export type { Finding, IfExists, Replacement, SchemaUpgrade } from './domain/key-store.js';
 export { KEY_STRING_IN_TEXT, type Mode, maskKey } from './domain/key-string.js';
 export type { Labels } from './domain/labels.js';
 export type { PolicyInput, StorePolicy } from './domain/policy.js';

@@ -1,5 +1,5 @@
 import { AUDIT_ACTIONS, type AuditRow, canonicalJson, chainHash } from './audit.js';
-import type { AuditEvent, ChainedEvent } from './key-store.js';
+import type { AuditEvent, ChainedEvent } from './audit-side.js';
 
 // A row of the audit log as one line of JSON: with the fields for people and programs, and all that its hash covers.
 

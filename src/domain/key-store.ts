@@ -1,62 +1,28 @@
-import type { ApiKey, EDITABLE_FIELDS, FIELD_DEFAULTS, STATUSES, Status } from './api-key.js';
-import type { AuditAction, AuditBody, AuditHead, AuditRow, Authorship, KeyState } from './audit.js';
+import type { ApiKey, EDITABLE_FIELDS, FIELD_DEFAULTS, Status } from './api-key.js';
+import type { AuditHead, AuditRow } from './audit.js';
+import type {
+  AuditEvent,
+  AuditPage,
+  AuditPosition,
+  AuditQuery,
+  ChainedEvent,
+  DeletedState,
+  StoredCatalogue,
+  StoredState,
+} from './audit-side.js';
+import type { Change, Changed, Creator, LogChange } from './change.js';
 import type { CopySide } from './copy.js';
+import type { DeletedKey, DeleteOptions, Deletion } from './deletion.js';
 import type { RateDecision } from './gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from './issue.js';
-import type { Mode } from './key-string.js';
-import type { Labels } from './labels.js';
+import type { KeyCensus, KeyPage, ListQuery } from './key-query.js';
 import type { NamePattern } from './lookalikes.js';
-import type { PolicyInput, PolicySettings, StorePolicy } from './policy.js';
+import type { PolicyInput, StorePolicy } from './policy.js';
 import type { RateLimit } from './rate-limit.js';
 import type { ScopeChange } from './scope-change.js';
 import type { CatalogueScope } from './scopes.js';
 import type { StoreScheme } from './secret-hash.js';
-import { safeText } from './text.js';
 import type { UseSide } from './use.js';
-
-export const SORT_FIELDS = ['created', 'name', 'last-used', 'expires'] as const;
-export type SortField = (typeof SORT_FIELDS)[number];
-
-/** Which keys to list: those that meet every condition given. */
-export interface ListQuery {
-  /** Default: any status. */
-  readonly status?: (typeof STATUSES)[number] | undefined;
-  readonly mode?: Mode | undefined;
-  /** Keys that have all of these scopes. */
-  readonly scopes?: readonly string[] | undefined;
-  /** Part of the name, the description or the id, whatever its case. */
-  readonly search?: string | undefined;
-  /** Keys that have all of these labels. */
-  readonly labels?: Labels | undefined;
-  /** Keys that were rotated and have not expired. */
-  readonly rotating?: boolean | undefined;
-  /** Keys created before this time and not used since then. */
-  readonly unusedSince?: Date | undefined;
-  /** Active keys that expire by this time. */
-  readonly expiringBefore?: Date | undefined;
-  /** Keys without an expiry. */
-  readonly neverExpires?: boolean | undefined;
-  /** Keys created before this time. */
-  readonly createdBefore?: Date | undefined;
-  /** Keys that were refused at least this often in 30 days, today included: none where no server counted. */
-  readonly refusedAtLeast?: number | undefined;
-  /** Keys that were made and never handed out, as far as anyone can know. */
-  readonly undelivered?: boolean | undefined;
-  readonly sort?: SortField | undefined;
-  readonly descending?: boolean | undefined;
-  /** The maximum number of keys. Default: all. */
-  readonly limit?: number | undefined;
-  /** The `next` of the previous page. */
-  readonly cursor?: string | undefined;
-  readonly now: Date;
-}
-
-/** A page of keys. */
-export interface KeyPage {
-  readonly keys: readonly ApiKey[];
-  /** The `cursor` of the next page; null on the last page. It stays valid when keys are added or deleted. */
-  readonly next: string | null;
-}
 
 /** The fields that a store fills in when it creates a key. */
 type FilledField = 'damaged' | 'status' | 'createdAt' | 'updatedAt' | 'lastUsedAt' | 'rotatedTo';
@@ -119,131 +85,6 @@ export interface Replacement {
   readonly kept: string | null;
 }
 
-/** Who makes a change, when, and its operation id. A change that is sent again with the same id is made once. */
-export interface Change {
-  readonly by: Authorship;
-  readonly at: Date;
-  readonly op: string;
-  readonly reason?: string | null | undefined;
-}
-
-/** A key that was deleted. */
-export type DeletedKey = ApiKey & {
-  /** Until when it can be restored; null for a key that is gone. */
-  readonly keptUntil: Date | null;
-};
-
-/** A key that was deleted and can be restored, and how it was deleted. */
-export interface Deletion {
-  readonly key: ApiKey;
-  readonly keptUntil: Date;
-  readonly deletedAt: Date;
-  readonly deletedBy: Creator;
-  readonly reason: string | null;
-  /** Its key string leaked. */
-  readonly leaked: boolean;
-}
-
-/** Who made something, as the audit log has it. `proven` is set when the actor is more than a claim. */
-export type Creator = Pick<Authorship, 'actor' | 'osUser'> & { readonly proven?: unknown };
-
-/** `alice (ops)`: the claimed person and the OS user, or the OS user alone; `github:acme/app … (proven, ops)` for a proven actor. */
-export function whoText({ actor, osUser, proven }: Creator): string {
-  return safeText(actor === null ? osUser : `${actor} (${proven ? 'proven, ' : ''}${osUser})`);
-}
-
-/** A deleted key in the form of the audit log. */
-export type DeletedState = StoredState & { readonly keptUntil: Date };
-
-/** How a key is deleted. */
-export interface DeleteOptions {
-  /** Remove it at once, so that nobody can restore it. */
-  readonly purge?: boolean | undefined;
-  /** Its key string leaked: whoever restores it is told. */
-  readonly leaked?: boolean | undefined;
-}
-
-/** Where the audit log ended before the first and after the last change that was made here, and the hash of its first row, which no two stores share. */
-export interface LogChange {
-  readonly birth: string;
-  readonly before: AuditHead;
-  readonly head: AuditHead;
-}
-
-/** A key after a change. */
-export interface Changed {
-  readonly key: ApiKey;
-  /** False when the key was already as requested: nothing was written. */
-  readonly changed: boolean;
-}
-
-/** Which audit events to list: those that meet every condition given. */
-export interface AuditQuery {
-  readonly keyId?: string | undefined;
-  /** The name that the key had when it was changed, whatever the case of its letters A to Z. */
-  readonly keyName?: string | undefined;
-  readonly actor?: string | undefined;
-  readonly action?: AuditAction | undefined;
-  readonly since?: Date | undefined;
-  readonly limit?: number | undefined;
-}
-
-/** A row of the audit log. */
-export interface AuditEvent extends Omit<AuditBody, 'action'> {
-  /** `damaged` for a row that cannot be read; its other fields are then empty. */
-  readonly action: AuditAction | 'damaged';
-  /** Its place in the log, from 1. */
-  readonly seq: number;
-  /** The operation id, or one derived from it. */
-  readonly op: string;
-}
-
-/** A row of the audit log with all that its hash covers, so that it can be checked without the store. */
-export interface ChainedEvent extends AuditEvent {
-  /** The hash of the row before. */
-  readonly prev: string;
-  /** SHA-256 of `prev`, a line feed, and the text of the row. */
-  readonly hash: string;
-  /** The text of the row where it is not the sorted JSON of the other fields, because the row is damaged or of another form; else null. */
-  readonly body: string | null;
-}
-
-/** A row that was read before: where to go on. Without `hash`, any row of this number. */
-export interface AuditPosition {
-  readonly seq: number;
-  readonly hash?: string | undefined;
-}
-
-/** The next part of the audit log. */
-export interface AuditPage {
-  /** The rows that match, oldest first. */
-  readonly events: readonly ChainedEvent[];
-  /** Where the next page goes on: the last row that was looked at. */
-  readonly next: AuditHead;
-  /** False when the log ended in `next` at that moment. */
-  readonly more: boolean;
-}
-
-/** What the audit log must agree with besides the keys, and the last row of the log when it was read. */
-export interface StoredCatalogue {
-  readonly head: AuditHead;
-  readonly catalogue: readonly CatalogueScope[];
-  /** The rows of the catalogue that cannot be read, as their number and fields. */
-  readonly damaged: readonly string[];
-  /** The hash scheme as it is stored, whether or not anybody knows it. */
-  readonly scheme: string;
-  /** The settings of the policy, likewise. */
-  readonly policy: PolicySettings;
-}
-
-export interface StoredState {
-  readonly seq: number;
-  readonly id: string;
-  readonly state: KeyState;
-  /** The fields of the key that cannot be read. */
-  readonly damaged: readonly string[];
-}
-
 /**
  * What to do with a name that exists. `fail`: refuse. `skip`: keep the key that has it, if it is of the same mode and scopes. `replace`:
  * delete that key and make another in its place, in one write.
@@ -253,14 +94,6 @@ export type IfExists = (typeof IF_EXISTS)[number];
 
 /** Decides, while the store is locked, about a name that exists: refuse, keep the existing key, or replace it with the new one. */
 export type OnNamesake = (existing: ApiKey, wanted: NewKey) => 'refuse' | 'keep' | 'replace';
-
-/**
- * The audit reason for a key that was disabled because nobody received its key string. Running the command again may replace such a key,
- * and no other inactive key.
- */
-export const UNDELIVERED = 'the key string could not be delivered';
-/** The audit reason for removing the mark of a key whose key string was not delivered yet. */
-export const DELIVERED = 'the key string was delivered';
 
 /** The result for one of the keys that `create` was asked for. */
 export interface Stored {
@@ -280,22 +113,6 @@ export interface Prospect {
   /** Audit events that this operation id has already. */
   readonly operation: readonly AuditEvent[];
 }
-
-/** How many days ahead a census looks for keys that expire. */
-export const CENSUS_DAYS = [7, 14, 30] as const;
-
-/** How many keys a store holds, of one mode. */
-export interface ModeCensus {
-  /** By status. */
-  readonly keys: Readonly<Record<(typeof STATUSES)[number], number>>;
-  /** Active keys that expire within so many days. */
-  readonly expiringWithin: Readonly<Record<(typeof CENSUS_DAYS)[number], number>>;
-  /** When the next active key expires; null when none does. */
-  readonly nextExpiry: Date | null;
-}
-
-/** How many keys a store holds. */
-export type KeyCensus = Readonly<Record<Mode, ModeCensus>>;
 
 /** The result of one check of a store. */
 export interface Finding {

@@ -1,6 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises';
+import type { AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/audit-side.js';
 import { isKeysError, type KeysError } from '../domain/errors.js';
-import type { AuditPage, AuditPosition, AuditQuery, ChainedEvent, KeyStore } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 
 const PAGE = 1000;
 /** The store may answer again. */

@@ -1,8 +1,9 @@
 import { networksText, normalizeNetworks, widens } from '../domain/addresses.js';
 import { type ApiKey, assertNewName, isUndelivered, nameKey, readDescription, readName } from '../domain/api-key.js';
+import type { Change } from '../domain/change.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readExpiry } from '../domain/expiry.js';
-import type { Change, IfExists, KeyStore, NewKey, OnNamesake, Prospect } from '../domain/key-store.js';
+import type { IfExists, KeyStore, NewKey, OnNamesake, Prospect } from '../domain/key-store.js';
 import type { Mode } from '../domain/key-string.js';
 import { type Labels, normalizeLabels, OWNER_LABEL } from '../domain/labels.js';
 import { assertLifetime, lastExpiry } from '../domain/policy.js';

@@ -1,7 +1,8 @@
 import { nameKey } from '../domain/api-key.js';
+import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
 import { exposedKeyString } from '../domain/exposed.js';
-import type { Deletion, KeyStore } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 import { holdsKeyString, readTypedId } from '../domain/key-string.js';
 import { relativeTime } from '../domain/relative-time.js';
 import { quoted } from '../domain/text.js';

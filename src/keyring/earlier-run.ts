@@ -1,6 +1,8 @@
 import type { ApiKey } from '../domain/api-key.js';
+import type { AuditEvent } from '../domain/audit-side.js';
+import { UNDELIVERED } from '../domain/change.js';
 import { KeysError } from '../domain/errors.js';
-import { type AuditEvent, type KeyStore, UNDELIVERED } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 
 /** Long enough for any pipeline to be run again, and too short for somebody to have put the key to use. */
 const REPEAT_WITHIN_MS = 86_400_000;

@@ -1,5 +1,6 @@
 import { type ApiKey, STATUSES } from '../domain/api-key.js';
 import { AUDIT_ACTIONS, type AuditHead } from '../domain/audit.js';
+import type { AuditPosition, AuditQuery } from '../domain/audit-side.js';
 import {
   abortSignal,
   type Check,
@@ -18,15 +19,10 @@ import {
   time,
   wholeNumber,
 } from '../domain/checks.js';
+import type { DeleteOptions } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
-import {
-  type AuditPosition,
-  type AuditQuery,
-  type DeleteOptions,
-  IF_EXISTS,
-  type ListQuery,
-  SORT_FIELDS,
-} from '../domain/key-store.js';
+import { type ListQuery, SORT_FIELDS } from '../domain/key-query.js';
+import { IF_EXISTS } from '../domain/key-store.js';
 import { MODES } from '../domain/key-string.js';
 import type { Labels } from '../domain/labels.js';
 import type { PolicyInput } from '../domain/policy.js';

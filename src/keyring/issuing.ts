@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiKey } from '../domain/api-key.js';
 import { type Authorship, canonicalJson, type Proof } from '../domain/audit.js';
+import { type Change, UNDELIVERED } from '../domain/change.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import type { Exchange, Exchanged } from '../domain/issue.js';
-import { type Change, type KeyStore, UNDELIVERED } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 import type { Labels } from '../domain/labels.js';
 import { withinLifetime } from '../domain/policy.js';
 import type { RateLimit } from '../domain/rate-limit.js';

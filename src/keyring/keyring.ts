@@ -2,32 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { normalizeNetworks } from '../domain/addresses.js';
 import { type ApiKey, assertNewName, nameKey, readDescription, readName } from '../domain/api-key.js';
 import type { AuditHead, Authorship } from '../domain/audit.js';
+import type { AuditEvent, AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/audit-side.js';
+import { type Change, type Changed, type Creator, DELIVERED, type LogChange, UNDELIVERED } from '../domain/change.js';
 import { callback, reading, secretText, text, texts } from '../domain/checks.js';
+import type { DeletedKey, DeleteOptions, Deletion } from '../domain/deletion.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readNewExpiry } from '../domain/expiry.js';
-import {
-  type AuditEvent,
-  type AuditPage,
-  type AuditPosition,
-  type AuditQuery,
-  type ChainedEvent,
-  type Change,
-  type Changed,
-  type Creator,
-  DELIVERED,
-  type DeletedKey,
-  type DeleteOptions,
-  type Deletion,
-  type Finding,
-  type KeyCensus,
-  type KeyPage,
-  type KeyStore,
-  type ListQuery,
-  type LogChange,
-  type Replacement,
-  type SchemaUpgrade,
-  UNDELIVERED,
-} from '../domain/key-store.js';
+import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
+import type { Finding, KeyStore, Replacement, SchemaUpgrade } from '../domain/key-store.js';
 import { isKeyId, type Mode, type RandomBytes, readTypedId } from '../domain/key-string.js';
 import { normalizeLabels } from '../domain/labels.js';
 import { assertChangeId, readOperationId } from '../domain/operation.js';

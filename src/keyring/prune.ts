@@ -1,6 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
-import type { KeyStore, ListQuery } from '../domain/key-store.js';
+import type { ListQuery } from '../domain/key-query.js';
+import type { KeyStore } from '../domain/key-store.js';
 import type { Mode } from '../domain/key-string.js';
 import type { Labels } from '../domain/labels.js';
 import { isNeverUsed, NOTHING_RECORDED, type Recording } from '../domain/use.js';

@@ -1,7 +1,9 @@
 import type { ApiKey } from '../domain/api-key.js';
+import { whoText } from '../domain/change.js';
+import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
 import { exposedKeyString } from '../domain/exposed.js';
-import { type Deletion, type KeyStore, whoText } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 import { holdsKeyString, isKeyId, KEY_ID_LENGTH, maskedId, maskKey, readTypedId } from '../domain/key-string.js';
 import { relativeTime } from '../domain/relative-time.js';
 import { didYouMean } from '../domain/scopes.js';

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
-import type { KeyStore, ListQuery } from '../domain/key-store.js';
+import type { ListQuery } from '../domain/key-query.js';
+import type { KeyStore } from '../domain/key-store.js';
 import { dayOf, USUAL_DAYS } from '../domain/use.js';
 import { rotationOf } from './rotation-status.js';
 

@@ -1,4 +1,4 @@
-import type { KeyCensus } from '../domain/key-store.js';
+import type { KeyCensus } from '../domain/key-query.js';
 
 /** A census is at least this old before the store is asked for another. */
 const MIN_AGE_MS = 5000;

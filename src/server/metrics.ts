@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import { CENSUS_DAYS, type KeyCensus, type ModeCensus } from '../domain/key-store.js';
+import { CENSUS_DAYS, type KeyCensus, type ModeCensus } from '../domain/key-query.js';
 import { MODES } from '../domain/key-string.js';
 import { Metrics } from '../http-server/metrics.js';
 import type { Counters } from '../verifier/verifier.js';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KeyCensus } from '../domain/key-store.js';
+import type { KeyCensus } from '../domain/key-query.js';
 import { problem } from '../http/problem.js';
 import { unavailable } from '../http/response.js';
 import type { Refusal } from '../http/types.js';

@@ -1,7 +1,7 @@
 import { type AuditHead, formatHead, GENESIS } from '../domain/audit.js';
 import { chainedEvent } from '../domain/audit-line.js';
+import type { AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/audit-side.js';
 import { KeysError } from '../domain/errors.js';
-import type { AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/key-store.js';
 import type { Database, Statement } from './database.js';
 import { and, asc, desc, eq, gt, gte, lt, or, qb, type SQL, sql } from './drizzle.js';
 import { PAGE_SIZE } from './key-pages.js';

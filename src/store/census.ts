@@ -1,5 +1,5 @@
 import { STATUSES } from '../domain/api-key.js';
-import { CENSUS_DAYS, type KeyCensus, type ModeCensus } from '../domain/key-store.js';
+import { CENSUS_DAYS, type KeyCensus, type ModeCensus } from '../domain/key-query.js';
 import type { Rows, Statement } from './database.js';
 import { qb, sql } from './drizzle.js';
 import { statement } from './query.js';

@@ -1,5 +1,5 @@
 import { KeysError } from '../domain/errors.js';
-import { type ListQuery, SORT_FIELDS, type SortField } from '../domain/key-store.js';
+import { type ListQuery, SORT_FIELDS, type SortField } from '../domain/key-query.js';
 
 /** The order of a list. */
 export interface ListOrder {

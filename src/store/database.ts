@@ -1,5 +1,6 @@
 import type { Authorship } from '../domain/audit.js';
-import type { Change, Finding, Replacement, SchemaUpgrade } from '../domain/key-store.js';
+import type { Change } from '../domain/change.js';
+import type { Finding, Replacement, SchemaUpgrade } from '../domain/key-store.js';
 import type { Migration } from './migrations.js';
 
 /** One SQL statement with its parameters, as drizzle compiles it. An engine caches the prepared statement by its text. */

@@ -1,6 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
-import type { KeyPage, ListQuery } from '../domain/key-store.js';
+import type { KeyPage, ListQuery } from '../domain/key-query.js';
 import { encodeCursor, type ListOrder, orderOf } from './cursor.js';
 import type { Database, Rows, Statement } from './database.js';
 import { KEY_COLUMN_COUNT, keyFromRow } from './key-row.js';

@@ -1,5 +1,5 @@
 import { nameKey } from '../domain/api-key.js';
-import type { ListQuery, SortField } from '../domain/key-store.js';
+import type { ListQuery, SortField } from '../domain/key-query.js';
 import { PENDING, PENDING_LABEL } from '../domain/labels.js';
 import { dayOf, USUAL_DAYS } from '../domain/use.js';
 import { decodeCursor, type ListOrder, orderOf } from './cursor.js';

@@ -1,7 +1,7 @@
 import { type AuditHead, type AuditRow, GENESIS } from '../domain/audit.js';
 import { eventOf } from '../domain/audit-line.js';
+import type { AuditEvent } from '../domain/audit-side.js';
 import { KeysError } from '../domain/errors.js';
-import type { AuditEvent } from '../domain/key-store.js';
 import { POLICY_SETTINGS, type PolicySettings, policyFrom, type StorePolicy } from '../domain/policy.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import { DEFAULT_SCHEME, type StoreScheme } from '../domain/secret-hash.js';

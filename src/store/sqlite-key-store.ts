@@ -1,30 +1,27 @@
 import type { ApiKey, Status } from '../domain/api-key.js';
 import type { AuditHead, AuditRow } from '../domain/audit.js';
-import type { CopySide } from '../domain/copy.js';
-import type { RateDecision } from '../domain/gcra.js';
-import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
 import type {
   AuditEvent,
   AuditPage,
   AuditPosition,
   AuditQuery,
   ChainedEvent,
-  Change,
-  Changed,
-  Creator,
-  Credential,
-  DeletedKey,
   DeletedState,
-  DeleteOptions,
-  Deletion,
+  StoredCatalogue,
+  StoredState,
+} from '../domain/audit-side.js';
+import type { Change, Changed, Creator, LogChange } from '../domain/change.js';
+import type { CopySide } from '../domain/copy.js';
+import type { DeletedKey, DeleteOptions, Deletion } from '../domain/deletion.js';
+import type { RateDecision } from '../domain/gcra.js';
+import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
+import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
+import type {
+  Credential,
   Finding,
   HashMove,
-  KeyCensus,
-  KeyPage,
   KeyPatch,
   KeyStore,
-  ListQuery,
-  LogChange,
   NewKey,
   OnNamesake,
   Prospect,
@@ -32,8 +29,6 @@ import type {
   Retirement,
   SchemaUpgrade,
   Stored,
-  StoredCatalogue,
-  StoredState,
 } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
 import { changedPolicy, keepDeletedIn, type PolicyInput, type StorePolicy } from '../domain/policy.js';

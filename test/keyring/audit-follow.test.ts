@@ -1,6 +1,6 @@
 import { copyFileSync, renameSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { ChainedEvent } from '../../src/domain/key-store.js';
+import type { ChainedEvent } from '../../src/domain/audit-side.js';
 import type { FollowOptions } from '../../src/keyring/audit-follow.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { UNDELIVERED } from '../../src/domain/key-store.js';
+import { UNDELIVERED } from '../../src/domain/change.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { another, freshKeyring, input, make } from '../support/keyrings.js';
 import { ENGINES, START } from '../support/stores.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AuditEvent } from '../../src/domain/key-store.js';
+import type { AuditEvent } from '../../src/domain/audit-side.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make } from '../support/keyrings.js';
 import { BY, type Clock, DEFAULT_ENGINE, ENGINES, START, storeOf } from '../support/stores.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ApiKey } from '../../src/domain/api-key.js';
+import { UNDELIVERED } from '../../src/domain/change.js';
 import { isKeysError } from '../../src/domain/errors.js';
-import { UNDELIVERED } from '../../src/domain/key-store.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { type RotateInput, retiredName } from '../../src/keyring/rotation.js';
 import { openStore } from '../../src/store/open.js';

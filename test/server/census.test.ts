@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { KeyCensus } from '../../src/domain/key-store.js';
+import type { KeyCensus } from '../../src/domain/key-query.js';
 import { CachedCensus } from '../../src/server/census.js';
 import { ask, scene } from '../support/auth-servers.js';
 import { ROOT } from '../support/built-tool.js';

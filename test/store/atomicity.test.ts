@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Change, KeyStore } from '../../src/domain/key-store.js';
+import type { Change } from '../../src/domain/change.js';
+import type { KeyStore } from '../../src/domain/key-store.js';
 import { loadEngine } from '../../src/store/local/engines/load.js';
 import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { openStore } from '../../src/store/open.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FIELD_DEFAULTS } from '../../src/domain/api-key.js';
-import type { AuditEvent } from '../../src/domain/key-store.js';
+import type { AuditEvent } from '../../src/domain/audit-side.js';
 import { change, ENGINES, freshLocation, freshStore, markUsed, newKey, rawDatabase, START } from '../support/stores.js';
 
 const LATER = new Date('2026-11-24T10:00:00.000Z');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { compiledStatements } from '../../scripts/compiled-statements.mjs';
-import type { ListQuery } from '../../src/domain/key-store.js';
+import type { ListQuery } from '../../src/domain/key-query.js';
 import { plainPage } from '../../src/store/key-pages.js';
 import { listStatements } from '../../src/store/list-query.js';
 import * as plainPages from '../../src/store/plain-pages.js';

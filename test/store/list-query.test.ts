@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, statusAt } from '../../src/domain/api-key.js';
-import { type KeyStore, type ListQuery, SORT_FIELDS } from '../../src/domain/key-store.js';
+import { type ListQuery, SORT_FIELDS } from '../../src/domain/key-query.js';
+import type { KeyStore } from '../../src/domain/key-store.js';
 import { sharedBy } from '../support/lifetime.js';
 import {
   change,

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import os from 'node:os';
 import path from 'node:path';
 import type { Authorship } from '../../src/domain/audit.js';
-import type { Change, KeyStore, NewKey } from '../../src/domain/key-store.js';
+import type { Change } from '../../src/domain/change.js';
+import type { KeyStore, NewKey } from '../../src/domain/key-store.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import type { Peppers } from '../../src/domain/peppers.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';

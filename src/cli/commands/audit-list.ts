@@ -1,7 +1,7 @@
 import { AUDIT_ACTIONS } from '../../domain/audit.js';
+import type { AuditPosition, AuditQuery, ChainedEvent } from '../../domain/audit-side.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseSince, parseTimeout } from '../../domain/expiry.js';
-import type { AuditPosition, AuditQuery, ChainedEvent } from '../../domain/key-store.js';
 import { quoted } from '../../domain/text.js';
 import type { FollowOptions } from '../../keyring/audit-follow.js';
 import type { Keyring } from '../../keyring/keyring.js';

@@ -1,6 +1,6 @@
 import type { ApiKey } from '../../domain/api-key.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import type { KeyPage, ListQuery } from '../../domain/key-store.js';
+import type { KeyPage, ListQuery } from '../../domain/key-query.js';
 import { NOTHING_RECORDED } from '../../domain/use.js';
 import { ESCAPE, type KeyAction, type TablePlace } from '../context.js';
 import { type ExitCode, reportOf } from '../exit-code.js';

@@ -1,6 +1,6 @@
 import { type ApiKey, nameKey, readDescription } from '../../domain/api-key.js';
+import type { Deletion } from '../../domain/deletion.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import type { Deletion } from '../../domain/key-store.js';
 import { maskKey } from '../../domain/key-string.js';
 import { relativeTime } from '../../domain/relative-time.js';
 import { quoted } from '../../domain/text.js';

@@ -2,7 +2,7 @@ import { type ApiKey, STATUSES } from '../../domain/api-key.js';
 import { counted } from '../../domain/counted.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
-import { type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-store.js';
+import { type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-query.js';
 import { MODES, type Mode } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { splitList } from '../../domain/scopes.js';

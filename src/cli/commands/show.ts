@@ -1,5 +1,6 @@
 import { type ApiKey, statusAt } from '../../domain/api-key.js';
-import { type AuditEvent, type Creator, whoText } from '../../domain/key-store.js';
+import type { AuditEvent } from '../../domain/audit-side.js';
+import { type Creator, whoText } from '../../domain/change.js';
 import { relativeTime } from '../../domain/relative-time.js';
 import { safeText } from '../../domain/text.js';
 import type { Recording } from '../../domain/use.js';

@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from 'commander';
 import { AUDIT_ACTIONS } from '../../domain/audit.js';
-import { IF_EXISTS, SORT_FIELDS } from '../../domain/key-store.js';
+import { SORT_FIELDS } from '../../domain/key-query.js';
+import { IF_EXISTS } from '../../domain/key-store.js';
 import { MODES } from '../../domain/key-string.js';
 import { FORMATS, reportsOf } from '../settings/global-flags.js';
 import { SHELLS } from './shells.js';

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../../domain/api-key.js';
-import { type Deletion, whoText } from '../../domain/key-store.js';
+import { whoText } from '../../domain/change.js';
+import type { Deletion } from '../../domain/deletion.js';
 import { maskKey } from '../../domain/key-string.js';
 import { keyView, time } from './key-view.js';
 import { fieldsOf, type View, view } from './view.js';

@@ -1,5 +1,5 @@
 import { type ApiKey, type DisplayStatus, statusAt } from '../../domain/api-key.js';
-import { type Creator, whoText } from '../../domain/key-store.js';
+import { type Creator, whoText } from '../../domain/change.js';
 import { maskKey } from '../../domain/key-string.js';
 import { describeRateLimit } from '../../domain/rate-limit.js';
 import { relativeTime } from '../../domain/relative-time.js';

@@ -1,4 +1,6 @@
-import { type AuditEvent, type ChainedEvent, type Finding, whoText } from '../../domain/key-store.js';
+import type { AuditEvent, ChainedEvent } from '../../domain/audit-side.js';
+import { whoText } from '../../domain/change.js';
+import type { Finding } from '../../domain/key-store.js';
 import type { CatalogueScope } from '../../domain/scopes.js';
 import { type Fields, view } from './view.js';
 

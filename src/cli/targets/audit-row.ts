@@ -1,7 +1,7 @@
 import { type AuditHead, parseHead } from '../../domain/audit.js';
 import { readLine } from '../../domain/audit-line.js';
+import type { AuditPosition } from '../../domain/audit-side.js';
 import { KeysError } from '../../domain/errors.js';
-import type { AuditPosition } from '../../domain/key-store.js';
 import { quoted } from '../../domain/text.js';
 
 /** A row in a line of `audit list -o jsonl`, as `tail -n 1` prints it. */

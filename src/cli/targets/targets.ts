@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiKey } from '../../domain/api-key.js';
+import type { AuditEvent } from '../../domain/audit-side.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import type { AuditEvent } from '../../domain/key-store.js';
 import { parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { quoted } from '../../domain/text.js';

@@ -1,6 +1,7 @@
+import type { Change } from '../../domain/change.js';
 import { counted } from '../../domain/counted.js';
 import { KeysError } from '../../domain/errors.js';
-import type { Change, Finding, Replacement, SchemaUpgrade } from '../../domain/key-store.js';
+import type { Finding, Replacement, SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
 import { translate } from '../errors.js';
