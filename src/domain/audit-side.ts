@@ -1,4 +1,4 @@
-import type { AuditAction, AuditBody, AuditHead, KeyState } from './audit.js';
+import type { AuditAction, AuditBody, AuditHead, AuditRow, KeyState } from './audit.js';
 import type { PolicySettings } from './policy.js';
 import type { CatalogueScope } from './scopes.js';
 
@@ -72,4 +72,29 @@ export interface StoredState {
   readonly state: KeyState;
   /** The fields of the key that cannot be read. */
   readonly damaged: readonly string[];
+}
+
+/** The part of a store that is about its audit log. */
+export interface AuditSide {
+  /** Newest last. A damaged row is among them, with the action `damaged`. */
+  events(query: AuditQuery): Promise<ChainedEvent[]>;
+  /**
+   * The rows that match and come after one that was read before, oldest first, at most `limit` of them. Throws `anchor_missing` when the log
+   * does not contain that row.
+   */
+  page(after: AuditPosition, query: Omit<AuditQuery, 'limit'>, limit: number): Promise<AuditPage>;
+  head(): Promise<AuditHead>;
+  /** A page of the raw chain, for verification: the rows after `afterSeq`. */
+  rows(afterSeq: number, limit: number): Promise<AuditRow[]>;
+  /** A page of the deleted keys that can be restored, as {@link keyStates} of keys. */
+  deletedStates(
+    afterSeq: number,
+    limit: number,
+  ): Promise<{ readonly head: AuditHead; readonly deleted: DeletedState[] }>;
+  /** A page of keys in the form of the audit log: the rows after `afterSeq`, and the last row of the log, as they were at one moment. */
+  keyStates(afterSeq: number, limit: number): Promise<{ readonly head: AuditHead; readonly keys: StoredState[] }>;
+  /** The catalogue and the hash scheme, and the last row of the log, as they were at one moment. */
+  storedCatalogue(): Promise<StoredCatalogue>;
+  /** The audit events of an operation id, oldest first; empty for an unknown id. */
+  operation(op: string): Promise<AuditEvent[]>;
 }

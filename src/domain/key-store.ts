@@ -1,27 +1,19 @@
 import type { ApiKey, EDITABLE_FIELDS, FIELD_DEFAULTS, Status } from './api-key.js';
-import type { AuditHead, AuditRow } from './audit.js';
-import type {
-  AuditEvent,
-  AuditPage,
-  AuditPosition,
-  AuditQuery,
-  ChainedEvent,
-  DeletedState,
-  StoredCatalogue,
-  StoredState,
-} from './audit-side.js';
+import type { AuditHead } from './audit.js';
+import type { AuditEvent, AuditSide } from './audit-side.js';
 import type { Change, Changed, Creator, LogChange } from './change.js';
 import type { CopySide } from './copy.js';
-import type { DeletedKey, DeleteOptions, Deletion } from './deletion.js';
+import type { DeletedKey, DeletedSide, DeleteOptions } from './deletion.js';
 import type { RateDecision } from './gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from './issue.js';
 import type { KeyCensus, KeyPage, ListQuery } from './key-query.js';
 import type { NamePattern } from './lookalikes.js';
-import type { PolicyInput, StorePolicy } from './policy.js';
+import type { StorePolicy } from './policy.js';
 import type { RateLimit } from './rate-limit.js';
 import type { ScopeChange } from './scope-change.js';
 import type { CatalogueScope } from './scopes.js';
 import type { StoreScheme } from './secret-hash.js';
+import type { SettingsSide } from './settings-side.js';
 import type { UseSide } from './use.js';
 
 /** The fields that a store fills in when it creates a key. */
@@ -132,6 +124,8 @@ export interface KeyStore {
   readonly location: string;
   /** True when this process created the store. */
   readonly created: boolean;
+  /** The changes that were made through this object; null when none was. */
+  readonly lastChange: LogChange | null;
 
   /** The keys that match `ref`: by exact id, by exact name, and at most `limit` by a prefix of the id. */
   candidates(ref: { id?: string; name?: string; idPrefix?: string; limit: number }): Promise<ApiKey[]>;
@@ -147,9 +141,6 @@ export interface KeyStore {
   prospect(names: readonly string[], op: string | null): Promise<Prospect>;
   /** Id and name of the keys whose names match one of these patterns, at most 1000. */
   namesMatching(patterns: readonly NamePattern[]): Promise<Pick<ApiKey, 'id' | 'name'>[]>;
-  /** The audit events of an operation id, oldest first; empty for an unknown id. */
-  operation(op: string): Promise<AuditEvent[]>;
-
   /**
    * Creates all of the keys or none, and reads each back through a new connection. `onNamesake` decides about names that exist, under the
    * same lock. Without it, or where it refuses, throws `name_taken` with the first such name.
@@ -175,17 +166,6 @@ export interface KeyStore {
    * out. With `seen`, throws `conflict` when the key was changed or used since `seen` was read.
    */
   delete(id: string, change: Change, seen?: ApiKey, options?: DeleteOptions): Promise<DeletedKey>;
-  /** The deleted keys that can be restored, the last first; with `where`, those with this id or this name. */
-  deletions(where?: { readonly id?: string; readonly name?: string }): Promise<Deletion[]>;
-  /**
-   * Makes a deleted key again what it was, but inactive, under `name` if that is given. Throws `not_found` when it cannot be restored,
-   * `name_taken`, and `store_corrupt` when it is not as the audit log has it.
-   */
-  restore(id: string, name: string | null, change: Change): Promise<ApiKey>;
-  /** Removes a deleted key for good. Throws `not_found` when there is nothing left of it. */
-  purge(id: string, change: Change): Promise<ApiKey>;
-  /** Removes deleted keys that are past their time, as each audited change does. Writes no audit row: the log has their time. */
-  dropPast(): Promise<void>;
   /**
    * Rotates key `id` in one write: `successor` gets its name, and the key itself gets the name and expiry of `retiring`. Each refers to
    * the other. Throws `conflict` when the key has changed since `retiring.seen` was read.
@@ -199,27 +179,6 @@ export interface KeyStore {
   /** Makes a key expire at `change.at`. `changed` is false when it had expired before. */
   expire(id: string, change: Change): Promise<Changed>;
 
-  /** The scopes, without those whose row is damaged. */
-  catalogue(): Promise<CatalogueScope[]>;
-  addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope>;
-  /** `changed` is false when the scope was already retired. */
-  retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }>;
-
-  policy(): Promise<StorePolicy>;
-  /** The policy as {@link setPolicy} would make it. */
-  plannedPolicy(input: PolicyInput): Promise<StorePolicy>;
-  /**
-   * Changes the policy; what is left out stays. New keys that it does not allow are refused with `guarded`, under the lock of the change.
-   * `changed` is false when it was the same. Throws `usage` for values that no policy has.
-   */
-  setPolicy(input: PolicyInput, change: Change): Promise<{ policy: StorePolicy; changed: boolean }>;
-
-  /** The scheme of new hashes, also one that this version does not know. */
-  hashScheme(): Promise<string>;
-  /** `changed` is false when the store already used this scheme. */
-  setHashScheme(scheme: StoreScheme, change: Change): Promise<{ scheme: StoreScheme; changed: boolean }>;
-  /** The number of keys by kind of hash. The kind is the beginning of the hash, up to its cost or pepper id. */
-  hashKinds(): Promise<{ kind: string; keys: number }[]>;
   /** Replaces hashes by new hashes of the same secrets. Skips keys whose hash is no longer `from`. Returns the ids of the others. */
   rehash(moves: readonly HashMove[], change: Change): Promise<string[]>;
 
@@ -228,6 +187,12 @@ export interface KeyStore {
    * cannot be read without asking a server. Takes about a microsecond.
    */
   version(): number | null;
+  /** The audit log. */
+  readonly audit: AuditSide;
+  /** What holds for every key: the catalogue of scopes, the policy, the hash scheme. */
+  readonly settings: SettingsSide;
+  /** The deleted keys that can be restored. */
+  readonly deleted: DeletedSide;
   /** Marks of last use, counts of use and refusals, and who records them. */
   readonly use: UseSide;
 
@@ -236,28 +201,6 @@ export interface KeyStore {
    * comes, it rejects with a `store_…` code, and the request may have been counted.
    */
   admit(id: string, rateLimit: RateLimit): Promise<RateDecision>;
-
-  /** Newest last. A damaged row is among them, with the action `damaged`. */
-  auditEvents(query: AuditQuery): Promise<ChainedEvent[]>;
-  /**
-   * The rows that match and come after one that was read before, oldest first, at most `limit` of them. Throws `anchor_missing` when the log
-   * does not contain that row.
-   */
-  auditPage(after: AuditPosition, query: Omit<AuditQuery, 'limit'>, limit: number): Promise<AuditPage>;
-  auditHead(): Promise<AuditHead>;
-  /** The changes that were made through this object; null when none was. */
-  readonly lastChange: LogChange | null;
-  /** A page of the raw chain, for verification: the rows after `afterSeq`. */
-  auditRows(afterSeq: number, limit: number): Promise<AuditRow[]>;
-  /** A page of the deleted keys that can be restored, as {@link keyStates} of keys. */
-  deletedStates(
-    afterSeq: number,
-    limit: number,
-  ): Promise<{ readonly head: AuditHead; readonly deleted: DeletedState[] }>;
-  /** A page of keys in the form of the audit log: the rows after `afterSeq`, and the last row of the log, as they were at one moment. */
-  keyStates(afterSeq: number, limit: number): Promise<{ readonly head: AuditHead; readonly keys: StoredState[] }>;
-  /** The catalogue and the hash scheme, and the last row of the log, as they were at one moment. */
-  storedCatalogue(): Promise<StoredCatalogue>;
 
   /** The version of the store's schema, and the latest that this package knows. */
   schema(): Promise<{ version: number; latest: number }>;

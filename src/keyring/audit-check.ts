@@ -51,7 +51,7 @@ class Follower {
 
   async advanceTo(head: AuditHead): Promise<void> {
     while (this.replay.head.seq < head.seq) {
-      if (this.#ahead.length === 0) this.#ahead = await this.#store.auditRows(this.replay.head.seq, PAGE);
+      if (this.#ahead.length === 0) this.#ahead = await this.#store.audit.rows(this.replay.head.seq, PAGE);
       const end = this.#ahead.findIndex(({ seq }) => seq > head.seq);
       const rows = this.#ahead.splice(0, end === -1 ? this.#ahead.length : end);
       if (rows.length === 0) throw new LogMoved();
@@ -71,7 +71,7 @@ async function replayOnce(store: KeyStore, anchor: AuditHead | null): Promise<Au
   const log = new Follower(store, anchor);
   const { replay } = log;
   for (let seq = 0; ; ) {
-    const { head, keys } = await store.keyStates(seq, PAGE);
+    const { head, keys } = await store.audit.keyStates(seq, PAGE);
     await log.advanceTo(head);
     for (const { id, state, damaged } of keys) replay.checkKey(id, state, damaged);
     const last = keys.at(-1);
@@ -80,14 +80,14 @@ async function replayOnce(store: KeyStore, anchor: AuditHead | null): Promise<Au
   }
   replay.finishKeys();
   for (let seq = 0; ; ) {
-    const { head, deleted } = await store.deletedStates(seq, PAGE);
+    const { head, deleted } = await store.audit.deletedStates(seq, PAGE);
     await log.advanceTo(head);
     for (const { id, state, keptUntil, damaged } of deleted) replay.checkDeleted(id, state, keptUntil, damaged);
     const last = deleted.at(-1);
     if (!last || deleted.length < PAGE) break;
     seq = last.seq;
   }
-  const { head, catalogue, damaged, scheme, policy } = await store.storedCatalogue();
+  const { head, catalogue, damaged, scheme, policy } = await store.audit.storedCatalogue();
   await log.advanceTo(head);
   for (const position of damaged) replay.problems.push(`row ${position} of the catalogue is damaged`);
   for (const entry of catalogue) replay.checkScope(entry.scope, entry.retired);

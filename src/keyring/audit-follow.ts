@@ -48,7 +48,7 @@ export async function followAudit(
     try {
       const version = store.version(); // before the page: what is added meanwhile changes it again
       if (version !== null && version === seen && !inTrouble) return null;
-      const page = await unlessAborted(store.auditPage(at, query, PAGE), signal);
+      const page = await unlessAborted(store.audit.page(at, query, PAGE), signal);
       if (inTrouble) onTrouble?.(null);
       inTrouble = false;
       seen = page?.more ? null : version;

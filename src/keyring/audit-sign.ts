@@ -10,9 +10,9 @@ export interface HeadNote extends SignedHead {
 
 /** Signs the end of the log as it is. Throws `store_busy` when the store is replaced meanwhile. */
 export async function signAuditHead(store: KeyStore, signer: NoteSigner, at: Date): Promise<HeadNote> {
-  const head = await store.auditHead();
-  const [first] = await store.auditRows(0, 1);
-  const [last] = head.seq > 0 ? await store.auditRows(head.seq - 1, 1) : [];
+  const head = await store.audit.head();
+  const [first] = await store.audit.rows(0, 1);
+  const [last] = head.seq > 0 ? await store.audit.rows(head.seq - 1, 1) : [];
   if (!first || last?.hash !== head.hash)
     throw new KeysError(
       head.seq === 0 ? 'store_corrupt' : 'store_busy',

@@ -22,7 +22,7 @@ export interface CopyResult {
 /** Throws unless the target's log is the beginning of the source's. */
 async function assertPrefix(from: KeyStore, to: KeyStore, head: AuditHead): Promise<void> {
   if (head.seq === 0) return;
-  const [row] = await from.auditRows(head.seq - 1, 1);
+  const [row] = await from.audit.rows(head.seq - 1, 1);
   if (row?.seq === head.seq && row.hash === head.hash) return;
   throw new KeysError(
     'conflict',
@@ -115,7 +115,7 @@ export async function copyStore(
   to: KeyStore,
   progress: (done: number, total: number) => void = () => {},
 ): Promise<CopyResult> {
-  const start = await to.auditHead();
+  const start = await to.audit.head();
   await assertPrefix(from, to, start);
   await assertApart(from, to, start);
   const source = await assertSound(from);
@@ -130,7 +130,7 @@ export async function copyStore(
 
 /** The source may have grown since, but must still contain the row that the copy ends in. */
 async function assertPrefixOfSource(from: KeyStore, head: AuditHead): Promise<AuditHead> {
-  const [row] = await from.auditRows(head.seq - 1, 1);
+  const [row] = await from.audit.rows(head.seq - 1, 1);
   if (row?.hash === head.hash) return head;
   throw new KeysError(
     'conflict',

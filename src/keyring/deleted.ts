@@ -16,7 +16,7 @@ const MIN_PREFIX = 4;
  */
 export async function resolveDeleted(store: KeyStore, ref: string, now: Date): Promise<Deletion> {
   if (holdsKeyString(ref)) throw exposedKeyString(ref);
-  const all = await store.deletions();
+  const all = await store.deleted.list();
   const id = wholeId(ref) ?? readTypedId(ref);
   const byId = all.filter(({ key }) => key.id === id);
   const byName = all.filter(({ key }) => nameKey(key.name) === nameKey(ref));

@@ -68,7 +68,7 @@ export class EarlierRun {
     if (now.getTime() - createdAt.getTime() > REPEAT_WITHIN_MS)
       throw this.refusal(`its key ${id} is more than a day old`);
     if (status === 'active') return;
-    const [disabled] = await store.auditEvents({ keyId: id, action: 'key.disable', limit: 1 });
+    const [disabled] = await store.audit.events({ keyId: id, action: 'key.disable', limit: 1 });
     if (disabled?.reason !== UNDELIVERED) throw this.refusal(`its key ${id} has been disabled since`);
   }
 }

@@ -21,10 +21,10 @@ function merged(hashes: HashReport['hashes']): HashReport['hashes'] {
 
 /** Counts the kinds of hashes in a store. Two reads. */
 export async function hashReport(store: KeyStore, peppers: Peppers): Promise<HashReport> {
-  const hashes = (await store.hashKinds()).map(({ kind, keys }) => {
+  const hashes = (await store.settings.hashKinds()).map(({ kind, keys }) => {
     const scheme = readHashKind(kind);
     const pepper = pepperOf(scheme);
     return { scheme, keys, readable: pepper === null ? scheme === 'bcrypt' : peppers.has(pepper) };
   });
-  return { scheme: await store.hashScheme(), hashes: merged(hashes), peppers: peppers.ids };
+  return { scheme: await store.settings.hashScheme(), hashes: merged(hashes), peppers: peppers.ids };
 }

@@ -102,7 +102,7 @@ export class Issuing {
     const { name, scopes, rateLimit, ttlMs, asked, labels } = input;
     const now = this.#now();
     const wanted = new Date(now.getTime() + ttlMs);
-    const expiresAt = asked ? wanted : withinLifetime(await this.#store.policy(), 'test', wanted, now);
+    const expiresAt = asked ? wanted : withinLifetime(await this.#store.settings.policy(), 'test', wanted, now);
     const key = { name, mode: 'test', scopes, rateLimit, labels, expiresAt } as const;
     const { inputs, scheme } = await planCreation(this.#store, [key], {}, now);
     const [minted] = await mintKeys(inputs, scheme, this.#mint);
@@ -132,7 +132,7 @@ export class Issuing {
 
   /** Ends a key that this very job was given. False when it was given none with this id. True also when the key is gone by now. */
   async end(id: string, job: ProvenJob): Promise<boolean> {
-    const events = await this.#store.auditEvents({ keyId: id, action: 'key.create' });
+    const events = await this.#store.audit.events({ keyId: id, action: 'key.create' });
     const isOwn = ({ proven }: { proven?: Proof | undefined }) => canonicalJson(proven) === canonicalJson(job.proof);
     if (!events.some((event) => event.proven && isOwn(event))) return false;
     try {

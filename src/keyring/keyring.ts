@@ -524,7 +524,7 @@ export class Keyring {
    * ```
    */
   async deletions(): Promise<Deletion[]> {
-    return this.#store.deletions();
+    return this.#store.deleted.list();
   }
 
   /**
@@ -565,12 +565,12 @@ export class Keyring {
     this.#guardKey(key);
     const name = input.name === undefined ? null : readName(input.name);
     if (name !== null && nameKey(name) !== nameKey(key.name)) assertNewName(name);
-    return this.#store.restore(key.id, name, change);
+    return this.#store.deleted.restore(key.id, name, change);
   }
 
   /** The key that an earlier run of this operation restored: it is no longer among the deleted ones. */
   async #restoredBy(operationId: string | undefined, ref: string): Promise<ApiKey | null> {
-    const done = operationId === undefined ? [] : await this.#store.operation(operationId);
+    const done = operationId === undefined ? [] : await this.#store.audit.operation(operationId);
     const event = done.find(({ action, op }) => action === 'key.restore' && op === operationId);
     if (!event?.keyId || ![event.keyId, event.keyName].includes(ref)) return null;
     return keyById(this.#store, event.keyId);
@@ -591,7 +591,7 @@ export class Keyring {
     check.changeOptions(options, 'purge: options');
     const { key } = await this.deletion(ref);
     this.#guardKey(key);
-    return this.#store.purge(key.id, this.#change(options));
+    return this.#store.deleted.purge(key.id, this.#change(options));
   }
 
   /**
@@ -603,7 +603,7 @@ export class Keyring {
    * ```
    */
   async dropPast(): Promise<void> {
-    return this.#store.dropPast();
+    return this.#store.deleted.dropPast();
   }
 
   /**
@@ -617,7 +617,7 @@ export class Keyring {
    */
   async operation(operationId: string): Promise<AuditEvent[]> {
     text(operationId, 'operation: operationId');
-    return this.#store.operation(readOperationId(operationId));
+    return this.#store.audit.operation(readOperationId(operationId));
   }
 
   /**
@@ -660,7 +660,7 @@ export class Keyring {
    * ```
    */
   async scopes(): Promise<CatalogueScope[]> {
-    return this.#store.catalogue();
+    return this.#store.settings.catalogue();
   }
 
   /**
@@ -677,7 +677,7 @@ export class Keyring {
     check.changeOptions(options, 'addScope: options');
     assertScopeForm(scope);
     const label = categoryLabel === undefined ? null : readName(categoryLabel);
-    return this.#store.addScope(scope, label, this.#change(options));
+    return this.#store.settings.addScope(scope, label, this.#change(options));
   }
 
   /**
@@ -692,7 +692,7 @@ export class Keyring {
   async retireScope(scope: string, options: ChangeOptions = {}): Promise<{ scope: CatalogueScope; changed: boolean }> {
     text(scope, 'retireScope: scope');
     check.changeOptions(options, 'retireScope: options');
-    return this.#store.retireScope(scope, this.#change(options));
+    return this.#store.settings.retireScope(scope, this.#change(options));
   }
 
   /**
@@ -790,7 +790,7 @@ export class Keyring {
    */
   async auditList(query: AuditQuery = {}): Promise<ChainedEvent[]> {
     check.auditQuery(query, 'auditList: query');
-    return this.#store.auditEvents(query);
+    return this.#store.audit.events(query);
   }
 
   /**
@@ -810,7 +810,7 @@ export class Keyring {
     check.auditPosition(after, 'auditAfter: after');
     check.auditQuery(query, 'auditAfter: query');
     const { limit = 1000, ...conditions } = query;
-    return this.#store.auditPage(after, conditions, limit);
+    return this.#store.audit.page(after, conditions, limit);
   }
 
   /**
@@ -876,7 +876,7 @@ export class Keyring {
    * ```
    */
   async auditHead(): Promise<AuditHead> {
-    return this.#store.auditHead();
+    return this.#store.audit.head();
   }
 
   /**
@@ -888,7 +888,7 @@ export class Keyring {
    * ```
    */
   async auditBirth(): Promise<string | null> {
-    const [first] = await this.#store.auditRows(0, 1);
+    const [first] = await this.#store.audit.rows(0, 1);
     return first?.hash ?? null;
   }
 
@@ -905,7 +905,7 @@ export class Keyring {
   async auditContains(head: AuditHead): Promise<boolean> {
     check.auditHead(head, 'auditContains: head');
     if (head.seq === 0) return true;
-    const [row] = await this.#store.auditRows(head.seq - 1, 1);
+    const [row] = await this.#store.audit.rows(head.seq - 1, 1);
     return row?.seq === head.seq && row.hash === head.hash;
   }
 
@@ -988,7 +988,7 @@ export class Keyring {
     assertStoreScheme(scheme);
     check.changeOptions(options, 'setStoreHash: options');
     this.#mint.peppers.assertFor(scheme);
-    return this.#store.setHashScheme(scheme, this.#change(options));
+    return this.#store.settings.setHashScheme(scheme, this.#change(options));
   }
 
   /**
@@ -1001,7 +1001,7 @@ export class Keyring {
    * ```
    */
   async storePolicy(): Promise<StorePolicy> {
-    return this.#store.policy();
+    return this.#store.settings.policy();
   }
 
   /**
@@ -1021,7 +1021,7 @@ export class Keyring {
     check.changeOptions(options, 'setStorePolicy: options');
     if (input.maxLifetime?.live !== undefined || input.keepDeleted !== undefined)
       this.#guard('live', 'what this policy is about');
-    return this.#store.setPolicy(input, this.#change(options));
+    return this.#store.settings.setPolicy(input, this.#change(options));
   }
 
   /**
@@ -1035,7 +1035,7 @@ export class Keyring {
    */
   async plannedStorePolicy(input: PolicyInput): Promise<StorePolicy> {
     check.policyInput(input, 'plannedStorePolicy: input');
-    return this.#store.plannedPolicy(input);
+    return this.#store.settings.plannedPolicy(input);
   }
 
   /**
@@ -1104,7 +1104,7 @@ export class Keyring {
    */
   async issuing(): Promise<Issuing> {
     const { Issuing } = await import('./issuing.js');
-    this.#mint.peppers.assertFor(await this.#store.hashScheme());
+    this.#mint.peppers.assertFor(await this.#store.settings.hashScheme());
     return new Issuing({ store: this.#store, mint: this.#mint, by: this.#by, now: this.#now });
   }
 

@@ -43,9 +43,9 @@ function ambiguous(ref: string, found: readonly ApiKey[]): KeysError {
 
 /** Throws `not_found` for a whole id that a key had once, whatever name another key has: an id never means anything else. */
 async function assertNeverAnId(store: KeyStore, id: string, now: Date): Promise<void> {
-  const [last] = await store.auditEvents({ keyId: id, limit: 1 });
+  const [last] = await store.audit.events({ keyId: id, limit: 1 });
   if (!last) return;
-  const [deletion] = await store.deletions({ id });
+  const [deletion] = await store.deleted.list({ id });
   throw deletion
     ? wasDeleted(deletion, now)
     : new KeysError(
@@ -71,10 +71,10 @@ const SEARCHED_ROWS = 100_000;
 
 /** The `not_found` for the last key of this name that was deleted; null when there was none, or nobody knows. */
 async function deletedNamesake(store: KeyStore, name: string, now: Date): Promise<KeysError | null> {
-  const [deletion] = await store.deletions({ name });
+  const [deletion] = await store.deleted.list({ name });
   if (deletion) return wasDeleted(deletion, now);
-  if ((await store.auditHead()).seq > SEARCHED_ROWS) return null;
-  const [last] = await store.auditEvents({ keyName: name.normalize('NFC'), action: 'key.delete', limit: 1 });
+  if ((await store.audit.head()).seq > SEARCHED_ROWS) return null;
+  const [last] = await store.audit.events({ keyName: name.normalize('NFC'), action: 'key.delete', limit: 1 });
   if (!last) return null;
   return new KeysError(
     'not_found',
@@ -120,7 +120,7 @@ export async function resolveKey(store: KeyStore, ref: string, now: Date): Promi
  * several had it, with what became of each.
  */
 export async function formerKey(store: KeyStore, ref: string): Promise<string | null> {
-  const events = await store.auditEvents({ keyName: ref.normalize('NFC') });
+  const events = await store.audit.events({ keyName: ref.normalize('NFC') });
   const ids = [...new Set(events.flatMap(({ keyId }) => (keyId === null ? [] : [keyId])))];
   const [only = null] = ids;
   if (ids.length <= 1) return only;

@@ -56,7 +56,7 @@ export async function rotationOf(store: KeyStore, old: ApiKey, now: Date, record
 
 /** From the audit log, which outlives the successor. */
 async function rotationTime(store: KeyStore, { id, updatedAt }: ApiKey): Promise<Date> {
-  const [event] = await store.auditEvents({ keyId: id, action: 'key.rotate', limit: 1 });
+  const [event] = await store.audit.events({ keyId: id, action: 'key.rotate', limit: 1 });
   return event ? new Date(event.at) : updatedAt;
 }
 

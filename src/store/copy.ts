@@ -15,6 +15,7 @@ import { eq, qb } from './drizzle.js';
 import { hashColumn } from './hash-column.js';
 import { changingColumns, credentialFromRow, keyColumns, secretColumns } from './key-row.js';
 import { affectingRows, statement } from './query.js';
+import { readRows } from './read-rows.js';
 import {
   auditRowFromRow,
   headFromRows,
@@ -180,7 +181,7 @@ export class SqliteCopySide implements CopySide {
   }
 
   async keys(seq: number, limit: number): Promise<CopiedKey[]> {
-    const [rows = []] = await this.#db.read([credentialsAfter({ seq, limit })], { fresh: true });
+    const rows = await readRows(this.#db, credentialsAfter({ seq, limit }));
     return inOrder(rows, seq).map(copiedFromRow);
   }
 
@@ -189,7 +190,7 @@ export class SqliteCopySide implements CopySide {
   }
 
   async sees(token: string): Promise<boolean> {
-    const [rows = []] = await this.#db.read([readToken({})], { fresh: true });
+    const rows = await readRows(this.#db, readToken({}));
     return rows[0]?.[0] === token;
   }
 

@@ -6,6 +6,7 @@ import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
 import { credentialFromRecord, isRecord } from './key-row.js';
 import { NOW, of } from './raw-sql.js';
+import { readRows } from './read-rows.js';
 
 // The statements about keys that were deleted and can be restored. They are in a table of their own: whatever looks for keys, a server of an
 // older version too, does not find them.
@@ -128,7 +129,7 @@ export function deletedOfEvents({ seq, limit }: { seq: number; limit: number }):
 
 /** Stores of an earlier schema have no table of deleted keys. */
 export async function hasDeleted(db: Database): Promise<boolean> {
-  const [rows = []] = await db.read([HAS_DELETED], { fresh: true });
+  const rows = await readRows(db, HAS_DELETED);
   return Number(rows[0]?.[0]) > 0;
 }
 

@@ -50,7 +50,7 @@ export function assertAsLogged(credential: Credential, keptUntil: number, event:
     );
 }
 
-/** See {@link KeyStore.deletions}. */
+/** See {@link DeletedSide.list}. */
 export async function readDeletions(db: Database, where: { id?: string; name?: string } | null): Promise<Deletion[]> {
   if (!(await hasDeleted(db))) return [];
   const filter = where === null ? '' : ' and (id = ? or name_key = ?)';

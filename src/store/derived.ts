@@ -2,6 +2,7 @@ import { nameKey } from '../domain/api-key.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement } from './database.js';
 import { searchText } from './key-fields.js';
+import { readRows } from './read-rows.js';
 
 const PAGE = 2000;
 
@@ -75,7 +76,7 @@ function wrongColumns(rows: Rows): string[] {
 export async function derivedProblems(db: Database, countsUse: boolean): Promise<string[]> {
   const problems: string[] = [];
   for (let seq = 0; ; ) {
-    const [rows = []] = await db.read([{ sql: COLUMNS, params: [seq, PAGE] }], { fresh: true });
+    const rows = await readRows(db, { sql: COLUMNS, params: [seq, PAGE] });
     problems.push(...wrongColumns(rows));
     const last = rows.at(-1)?.[0];
     if (typeof last !== 'number' || last <= seq) break;

@@ -6,6 +6,9 @@ import type { Database, Rows, Statement } from './database.js';
 import { KEY_COLUMN_COUNT, keyFromRow } from './key-row.js';
 import { listStatements } from './list-query.js';
 import { allNewestFirst, allOldestFirst, newestKeys, oldestKeys } from './plain-pages.js';
+import { readRows } from './read-rows.js';
+import { inOrder } from './rows.js';
+import { credentialsAfter } from './statements.js';
 
 /** How many rows one request asks a remote engine for: a server may refuse to send more than about 10 MB. */
 export const PAGE_SIZE = 1000;
@@ -56,5 +59,17 @@ export async function listKeys(db: Database, query: ListQuery): Promise<KeyPage>
     if (page.next === null) return { keys, next: null };
     if (page.next === cursor) throw new KeysError('store_corrupt', 'a page of the store is followed by itself');
     cursor = page.next;
+  }
+}
+
+/** The damaged keys, as `id (fields)`. */
+export async function damagedKeys(db: Database): Promise<string[]> {
+  const found: string[] = [];
+  for (let seq = 0; ; ) {
+    const rows = inOrder(await readRows(db, credentialsAfter({ seq, limit: PAGE_SIZE })), seq);
+    for (const { id, damaged } of rows.map(keyFromRow)) if (damaged) found.push(`${id} (${damaged.join(', ')})`);
+    const last = rows.at(-1);
+    if (!last) return found;
+    seq = last[0] as number;
   }
 }

@@ -1,14 +1,18 @@
 import { type ApiKey, nameKey } from '../domain/api-key.js';
 import type { AuditEvent } from '../domain/audit-side.js';
+import type { Creator } from '../domain/change.js';
 import { KeysError } from '../domain/errors.js';
 import type { KeyStore, Prospect } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
 import { belongsToOperation, endOfOperation } from '../domain/operation.js';
 import type { Database, Rows, Statement } from './database.js';
+import { PAGE_SIZE } from './key-pages.js';
 import { keyFromRow } from './key-row.js';
+import { readRows } from './read-rows.js';
 import { eventFromRow, policyFromRows, schemeFromRows, scopesFromRows } from './rows.js';
 import {
   allScopes,
+  firstEvents,
   hashScheme,
   keyByIdOrName,
   keysByIdRange,
@@ -73,7 +77,7 @@ function operationStatement(op: string, seq = 0): Statement {
 async function restOfOperation(db: Database, op: string, page: Rows): Promise<Rows> {
   const rows = [...page];
   for (let last = page; last.length === AT_ONCE; rows.push(...last)) {
-    const [next = []] = await db.read([operationStatement(op, Number(last.at(-1)?.[0]))], { fresh: true });
+    const next = await readRows(db, operationStatement(op, Number(last.at(-1)?.[0])));
     last = next;
   }
   return rows;
@@ -99,7 +103,7 @@ export async function findCandidates(db: Database, ref: CandidateQuery): Promise
 async function restOfNamesakes(db: Database, names: readonly string[]): Promise<Rows> {
   const rows: Rows[number][] = [];
   for (let from = AT_ONCE; from < names.length; from += AT_ONCE) {
-    const [page = []] = await db.read([keysByNames(byNames(names.slice(from, from + AT_ONCE)))], { fresh: true });
+    const page = await readRows(db, keysByNames(byNames(names.slice(from, from + AT_ONCE))));
     rows.push(...page);
   }
   return rows;
@@ -127,8 +131,23 @@ export async function readProspect(db: Database, names: readonly string[], op: s
   };
 }
 
-/** See {@link KeyStore.operation}. */
+/** See {@link AuditSide.operation}. */
 export async function readOperation(db: Database, op: string): Promise<AuditEvent[]> {
-  const [rows = []] = await db.read([operationStatement(op)], { fresh: true });
+  const rows = await readRows(db, operationStatement(op));
   return operationEvents(await restOfOperation(db, op, rows), op);
+}
+
+/** See {@link KeyStore.creators}. */
+export async function readCreators(db: Database, ids: readonly string[]): Promise<Map<string, Creator>> {
+  const found = new Map<string, Creator>();
+  for (let from = 0; from < ids.length; from += PAGE_SIZE) {
+    const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
+    for (const [id, actor, osUser, proven] of await readRows(db, firstEvents({ ids: page })))
+      found.set(String(id), {
+        actor: typeof actor === 'string' ? actor : null,
+        osUser: String(osUser),
+        ...(proven === 'object' && { proven: true }),
+      });
+  }
+  return found;
 }

@@ -1,18 +1,8 @@
 import type { ApiKey, Status } from '../domain/api-key.js';
-import type { AuditHead, AuditRow } from '../domain/audit.js';
-import type {
-  AuditEvent,
-  AuditPage,
-  AuditPosition,
-  AuditQuery,
-  ChainedEvent,
-  DeletedState,
-  StoredCatalogue,
-  StoredState,
-} from '../domain/audit-side.js';
+import type { AuditSide } from '../domain/audit-side.js';
 import type { Change, Changed, Creator, LogChange } from '../domain/change.js';
 import type { CopySide } from '../domain/copy.js';
-import type { DeletedKey, DeleteOptions, Deletion } from '../domain/deletion.js';
+import type { DeletedKey, DeletedSide, DeleteOptions } from '../domain/deletion.js';
 import type { RateDecision } from '../domain/gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
 import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
@@ -31,56 +21,37 @@ import type {
   Stored,
 } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
-import { changedPolicy, keepDeletedIn, type PolicyInput, type StorePolicy } from '../domain/policy.js';
+import { keepDeletedIn } from '../domain/policy.js';
 import type { RateLimit } from '../domain/rate-limit.js';
-import type { CatalogueScope } from '../domain/scopes.js';
-import { DEFAULT_SCHEME, type StoreScheme } from '../domain/secret-hash.js';
-import { readEvents, readPage } from './audit-query.js';
-import { AuditedChanges, alreadyCarriedOut, unchangedKey, unchangedScope } from './audited-change.js';
-import { lastPosition, planAddScope, planHashScheme, planPolicy, planRetireScope } from './catalogue-changes.js';
+import type { SettingsSide } from '../domain/settings-side.js';
+import { SqliteAuditSide } from './audit-side.js';
+import { AuditedChanges, unchangedKey } from './audited-change.js';
 import { censusFromRows, keyCensus } from './census.js';
 import { planCreate, planEdit, planExpire, planRehash, planRotate, planSettle, planStatus } from './changes.js';
 import { SqliteCopySide } from './copy.js';
-import type { Database, Rows, Statement } from './database.js';
-import { assertAsLogged, credentialOf, deletedPage, notKept, readDeletions } from './deleted.js';
-import { planDelete, planPurge, planRestore } from './deleted-changes.js';
-import { DROP_PAST, deletedById, deletedFromRow, deletedRows, HAS_DELETED } from './deleted-writes.js';
+import type { Database, Rows } from './database.js';
+import { planDelete } from './deleted-changes.js';
+import { SqliteDeletedSide } from './deleted-side.js';
 import { derivedProblems } from './derived.js';
 import { exchangeReads, planExchange, planTakeBack, refusalOf } from './exchange.js';
 import { damageFinding, useFinding } from './findings.js';
-import { listKeys, PAGE_SIZE } from './key-pages.js';
+import { damagedKeys, listKeys } from './key-pages.js';
 import { credentialFromRow, isTrustworthy, keyFromRow, knownScheme } from './key-row.js';
 import { countStatement } from './list-query.js';
-import { byNames, type CandidateQuery, findCandidates, globsOf, readOperation, readProspect } from './lookups.js';
-import { assertUnchanged, auditState } from './planned.js';
+import { byNames, type CandidateQuery, findCandidates, globsOf, readCreators, readProspect } from './lookups.js';
+import { assertUnchanged } from './planned.js';
 import { countInDatabase } from './rate-count.js';
 import { CLOCK } from './raw-sql.js';
+import { readRows } from './read-rows.js';
+import { policyFromRows, settingsFromRows, timeFromRows } from './rows.js';
+import { SqliteSettingsSide } from './settings-side.js';
 import {
-  auditRowFromRow,
-  damagedScopes,
-  eventFromRow,
-  headFromRows,
-  inOrder,
-  policyFromRows,
-  scopesFromRows,
-  settingsFromRows,
-  timeFromRows,
-} from './rows.js';
-import {
-  allScopes,
   credentialById,
-  credentialsAfter,
   credentialsByIds,
   credentialsByNames,
-  firstEvents,
-  hashKinds,
-  hashScheme,
-  head,
-  keyNamedAsDeleted,
   keysByNames,
   namesMatching,
   policyRows,
-  rowsAfter,
 } from './statements.js';
 import { SqliteUseSide } from './use.js';
 
@@ -88,12 +59,18 @@ import { SqliteUseSide } from './use.js';
 export class SqliteKeyStore implements KeyStore {
   readonly #db: Database;
   readonly #changes: AuditedChanges;
+  readonly audit: AuditSide;
+  readonly settings: SettingsSide;
+  readonly deleted: DeletedSide;
   readonly use: SqliteUseSide;
 
   constructor(database: Database) {
     this.#db = database;
-    this.use = new SqliteUseSide(database);
     this.#changes = new AuditedChanges(database);
+    this.audit = new SqliteAuditSide(database);
+    this.settings = new SqliteSettingsSide(database, this.#changes);
+    this.deleted = new SqliteDeletedSide(database, this.#changes);
+    this.use = new SqliteUseSide(database);
   }
 
   get location(): string {
@@ -108,17 +85,12 @@ export class SqliteKeyStore implements KeyStore {
     return this.#changes.last;
   }
 
-  async #rows(query: Statement): Promise<Rows> {
-    const [rows = []] = await this.#db.read([query], { fresh: true });
-    return rows;
-  }
-
   async candidates(ref: CandidateQuery): Promise<ApiKey[]> {
     return findCandidates(this.#db, ref);
   }
 
   async credential(id: string): Promise<Credential | null> {
-    const [row] = await this.#rows(credentialById({ id }));
+    const [row] = await readRows(this.#db, credentialById({ id }));
     const credential = row ? credentialFromRow(row) : null;
     if (!credential || !isTrustworthy(credential.key)) return null;
     knownScheme(credential.scheme); // a hash that this version cannot check must not be called wrong
@@ -132,26 +104,16 @@ export class SqliteKeyStore implements KeyStore {
 
   async count(query: ListQuery): Promise<number> {
     if (query.refusedAtLeast !== undefined && !(await this.use.has())) return 0;
-    const [row = []] = await this.#rows(countStatement(query));
+    const [row = []] = await readRows(this.#db, countStatement(query));
     return Number(row[0]);
   }
 
   async creators(ids: readonly string[]): Promise<Map<string, Creator>> {
-    const found = new Map<string, Creator>();
-    for (let from = 0; from < ids.length; from += PAGE_SIZE) {
-      const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
-      for (const [id, actor, osUser, proven] of await this.#rows(firstEvents({ ids: page })))
-        found.set(String(id), {
-          actor: typeof actor === 'string' ? actor : null,
-          osUser: String(osUser),
-          ...(proven === 'object' && { proven: true }),
-        });
-    }
-    return found;
+    return readCreators(this.#db, ids);
   }
 
   async census(now: Date): Promise<KeyCensus> {
-    return censusFromRows(await this.#rows(keyCensus(now)));
+    return censusFromRows(await readRows(this.#db, keyCensus(now)));
   }
 
   async prospect(names: readonly string[], op: string | null): Promise<Prospect> {
@@ -159,13 +121,9 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   async namesMatching(patterns: readonly NamePattern[]): Promise<Pick<ApiKey, 'id' | 'name'>[]> {
-    return (await this.#rows(namesMatching({ globs: globsOf(patterns), limit: 1000 }))).flatMap(([id, name]) =>
+    return (await readRows(this.#db, namesMatching({ globs: globsOf(patterns), limit: 1000 }))).flatMap(([id, name]) =>
       typeof id === 'string' && typeof name === 'string' ? [{ id, name }] : [],
     );
-  }
-
-  async operation(op: string): Promise<AuditEvent[]> {
-    return readOperation(this.#db, op);
   }
 
   async create(newKeys: readonly NewKey[], change: Change, onNamesake?: OnNamesake): Promise<Stored[]> {
@@ -256,63 +214,6 @@ export class SqliteKeyStore implements KeyStore {
     });
   }
 
-  async deletions(where?: { readonly id?: string; readonly name?: string }): Promise<Deletion[]> {
-    return readDeletions(this.#db, where ?? null);
-  }
-
-  async restore(id: string, name: string | null, change: Change): Promise<ApiKey> {
-    return this.#changes.make({
-      change,
-      reads: [
-        ...deletedById(id),
-        credentialById({ id }),
-        name === null ? keyNamedAsDeleted({ id }) : keysByNames(byNames([name])),
-      ],
-      plan: ([rows = [], events = [], , namesakes = []]) => {
-        const [deleted] = deletedRows(rows);
-        if (!deleted) throw notKept(id);
-        const credential = credentialOf(deleted);
-        assertAsLogged(credential, deleted.keptUntil, events.map(eventFromRow)[0]);
-        return planRestore({ seq: deleted.seq, credential }, name, namesakes.map(keyFromRow), change.at);
-      },
-      repeated: (done, [, , present = []]) => {
-        const [row] = present;
-        if (done.action !== 'key.restore' || done.keyId !== id || !row) throw alreadyCarriedOut(done);
-        return credentialFromRow(row).key;
-      },
-    });
-  }
-
-  async purge(id: string, change: Change): Promise<ApiKey> {
-    return this.#changes.make({
-      change,
-      reads: deletedById(id),
-      plan: ([rows = []]) => {
-        const [deleted] = rows.map(deletedFromRow);
-        if (!deleted) throw notKept(id);
-        return planPurge(credentialOf(deleted));
-      },
-    });
-  }
-
-  async dropPast(): Promise<void> {
-    await this.#db.write([HAS_DELETED], ([rows = []]) => ({
-      writes: Number(rows[0]?.[0]) === 0 ? [] : [DROP_PAST],
-      result: undefined,
-    }));
-  }
-
-  async deletedStates(afterSeq: number, limit: number): Promise<{ head: AuditHead; deleted: DeletedState[] }> {
-    const { end, rows } = await deletedPage(this.#db, afterSeq, limit);
-    const deleted = rows.map((row) => {
-      const credential = credentialOf(row);
-      const { id } = credential.key;
-      const damaged = [...(row.damaged ?? []), ...(credential.key.damaged ?? [])];
-      return { seq: row.seq, id, state: auditState(credential), damaged, keptUntil: new Date(row.keptUntil) };
-    });
-    return { head: headFromRows(end), deleted };
-  }
-
   async rotate(
     id: string,
     successor: NewKey,
@@ -336,68 +237,6 @@ export class SqliteKeyStore implements KeyStore {
     });
   }
 
-  async catalogue(): Promise<CatalogueScope[]> {
-    return scopesFromRows(await this.#rows(allScopes({})));
-  }
-
-  async addScope(scope: string, categoryLabel: string | null, change: Change): Promise<CatalogueScope> {
-    return this.#changes.make({
-      change,
-      reads: [allScopes({})],
-      plan: ([rows = []]) => planAddScope(scope, categoryLabel, scopesFromRows(rows), lastPosition(rows)),
-      repeated: (done, [rows = []]) => unchangedScope('scope.add', scope, done, rows),
-    });
-  }
-
-  async retireScope(scope: string, change: Change): Promise<{ scope: CatalogueScope; changed: boolean }> {
-    return this.#changes.make({
-      change,
-      reads: [allScopes({})],
-      plan: ([rows = []]) => planRetireScope(scope, scopesFromRows(rows)),
-      repeated: (done, [rows = []]) => ({ scope: unchangedScope('scope.retire', scope, done, rows), changed: false }),
-    });
-  }
-
-  async hashScheme(): Promise<string> {
-    return String((await this.#rows(hashScheme({})))[0]?.[0] ?? DEFAULT_SCHEME);
-  }
-
-  async setHashScheme(scheme: StoreScheme, change: Change): Promise<{ scheme: StoreScheme; changed: boolean }> {
-    return this.#changes.make({
-      change,
-      reads: [hashScheme({})],
-      plan: ([rows = []]) => planHashScheme(scheme, String(rows[0]?.[0] ?? DEFAULT_SCHEME)),
-      repeated: (done) => {
-        if (done.action !== 'store.hash') throw alreadyCarriedOut(done);
-        return { scheme, changed: false };
-      },
-    });
-  }
-
-  async policy(): Promise<StorePolicy> {
-    return policyFromRows(await this.#rows(policyRows({})));
-  }
-
-  async plannedPolicy(input: PolicyInput): Promise<StorePolicy> {
-    return changedPolicy(settingsFromRows(await this.#rows(policyRows({}))), input);
-  }
-
-  async setPolicy(input: PolicyInput, change: Change): Promise<{ policy: StorePolicy; changed: boolean }> {
-    return this.#changes.make({
-      change,
-      reads: [policyRows({})],
-      plan: ([rows = []]) => planPolicy(input, settingsFromRows(rows)),
-      repeated: (done, [rows = []]) => {
-        if (done.action !== 'store.policy') throw alreadyCarriedOut(done);
-        return { policy: policyFromRows(rows), changed: false };
-      },
-    });
-  }
-
-  async hashKinds(): Promise<{ kind: string; keys: number }[]> {
-    return (await this.#rows(hashKinds({}))).map(([kind, keys]) => ({ kind: String(kind), keys: Number(keys) }));
-  }
-
   async rehash(moves: readonly HashMove[], change: Change): Promise<string[]> {
     return this.#changes.make({
       change,
@@ -415,46 +254,6 @@ export class SqliteKeyStore implements KeyStore {
   version(): number | null {
     const others = this.#db.version(); // counts the commits of other connections, one by one
     return others === null ? null : (others + Math.imul(this.#changes.count, 0x9e3779b1)) | 0;
-  }
-
-  async auditEvents(query: AuditQuery): Promise<ChainedEvent[]> {
-    return readEvents(this.#db, query);
-  }
-
-  async auditPage(after: AuditPosition, query: Omit<AuditQuery, 'limit'>, limit: number): Promise<AuditPage> {
-    return readPage(this.#db, after, query, limit);
-  }
-
-  async auditHead(): Promise<AuditHead> {
-    return headFromRows(await this.#rows(head({})));
-  }
-
-  async auditRows(afterSeq: number, limit: number): Promise<AuditRow[]> {
-    const rows = await this.#rows(rowsAfter({ seq: afterSeq, limit }));
-    return inOrder(rows, afterSeq).map(auditRowFromRow);
-  }
-
-  async keyStates(afterSeq: number, limit: number): Promise<{ head: AuditHead; keys: StoredState[] }> {
-    const reads = [head({}), credentialsAfter({ seq: afterSeq, limit })];
-    const [end = [], rows = []] = await this.#db.read(reads, { fresh: true });
-    const keys = inOrder(rows, afterSeq).map((row) => {
-      const credential = credentialFromRow(row);
-      const { id, damaged = [] } = credential.key;
-      return { seq: row[0] as number, id, state: auditState(credential), damaged };
-    });
-    return { head: headFromRows(end), keys };
-  }
-
-  async storedCatalogue(): Promise<StoredCatalogue> {
-    const reads = [head({}), allScopes({}), hashScheme({}), policyRows({})];
-    const [end = [], rows = [], scheme = [], policy = []] = await this.#db.read(reads, { fresh: true });
-    return {
-      head: headFromRows(end),
-      catalogue: scopesFromRows(rows),
-      damaged: damagedScopes(rows),
-      scheme: String(scheme[0]?.[0] ?? DEFAULT_SCHEME),
-      policy: settingsFromRows(policy),
-    };
   }
 
   get copySide(): CopySide {
@@ -477,19 +276,7 @@ export class SqliteKeyStore implements KeyStore {
     const findings = await this.#db.check();
     return findings.some(({ check, status }) => check === 'schema' && status !== 'ok')
       ? findings
-      : [...findings, damageFinding(await this.#damaged()), useFinding(await this.use.damaged())];
-  }
-
-  /** The damaged keys, as `id (fields)`. */
-  async #damaged(): Promise<string[]> {
-    const found: string[] = [];
-    for (let seq = 0; ; ) {
-      const rows = inOrder(await this.#rows(credentialsAfter({ seq, limit: PAGE_SIZE })), seq);
-      for (const { id, damaged } of rows.map(keyFromRow)) if (damaged) found.push(`${id} (${damaged.join(', ')})`);
-      const last = rows.at(-1);
-      if (!last) return found;
-      seq = last[0] as number;
-    }
+      : [...findings, damageFinding(await damagedKeys(this.#db)), useFinding(await this.use.damaged())];
   }
 
   async backup(file: string): Promise<void> {

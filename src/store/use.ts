@@ -10,6 +10,7 @@ import {
 import type { Database, Rows, Statement } from './database.js';
 import { USE_SINCE } from './migrations.js';
 import { affectingRows } from './query.js';
+import { readRows } from './read-rows.js';
 import { MEND_MARKS, markUsed } from './statements.js';
 import { MEND_USAGE, UNSOUND } from './use-damage.js';
 import { countOf, dayFromRow, isBehind, recordingFrom, strange, textOf, totalsFromRow } from './use-rows.js';
@@ -49,7 +50,7 @@ export class SqliteUseSide implements UseSide {
     if (this.#hasTables) return true;
     this.#hasTables = (await this.#db.schema()).version >= USE_SINCE; // of the last look at it; asks nobody again
     if (this.#hasTables) return true;
-    const [rows = []] = await this.#db.read([HAS_TABLES], { fresh: true });
+    const rows = await readRows(this.#db, HAS_TABLES);
     this.#hasTables = rows[0]?.[0] === 1;
     return this.#hasTables;
   }

@@ -105,7 +105,7 @@ export class UseRecorder {
   /** A token that is refused altogether is another fault than one that may not write. */
   async #refusal(cause: KeysError): Promise<unknown> {
     try {
-      await this.#store.auditHead();
+      await this.#store.audit.head();
     } catch (error) {
       return error;
     }

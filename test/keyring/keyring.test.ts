@@ -4,6 +4,21 @@ import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { BY, change, ENGINES, freshStore, newKey, START, storeOf } from '../support/stores.js';
 
+/** A store, or a part of one. Before each answer, `step` happens: another process does something. */
+function precededBy<T extends object>(part: T, step: () => Promise<unknown>): T {
+  return new Proxy(part, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value === 'object' && value !== null) return precededBy(value, step);
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]) => {
+        await step();
+        return value.apply(target, args);
+      };
+    },
+  });
+}
+
 describe.each(ENGINES)('a keyring, on %s', (engine) => {
   test('a retired scope cannot be taken, and stays with those that hold it', async () => {
     const keyring = await freshKeyring(engine);
@@ -103,17 +118,8 @@ describe.each(ENGINES)('a keyring, on %s', (engine) => {
   test('a store that grows at every read is checked all the same, up to a row that it had', async () => {
     const keyring = await freshKeyring(engine);
     let growths = 0;
-    /** The store, in which another process makes a key before each read. */
-    const growing = new Proxy(storeOf(keyring), {
-      get(store, name) {
-        const value: unknown = Reflect.get(store, name, store);
-        if (typeof value !== 'function') return value;
-        return async (...args: unknown[]) => {
-          await store.create([newKey(`grown ${growths++}`)], change());
-          return value.apply(store, args);
-        };
-      },
-    });
+    const store = storeOf(keyring);
+    const growing = precededBy(store, () => store.create([newKey(`grown ${growths++}`)], change()));
     const { sound, problems, events } = await checkAudit(growing, null);
     expect({ sound, problems }).toEqual({ sound: true, problems: [] });
     expect(events).toBeGreaterThan(1);

@@ -35,8 +35,8 @@ const CHANGES: [verb: string, (store: KeyStore, id: string, by: Change) => Promi
   ],
   ['disable', (store, id, by) => store.setStatus(id, 'inactive', by)],
   ['delete', (store, id, by) => store.delete(id, by)],
-  ['add a scope', (store, _, by) => store.addScope('plan:purge', null, by)],
-  ['retire a scope', (store, _, by) => store.retireScope('plan:read', by)],
+  ['add a scope', (store, _, by) => store.settings.addScope('plan:purge', null, by)],
+  ['retire a scope', (store, _, by) => store.settings.retireScope('plan:read', by)],
 ];
 
 async function threeKeys(engine: EngineName) {
@@ -63,10 +63,10 @@ describe.each(ENGINES)('a change is whole or nothing, on %s', (engine) => {
     const held = await snapshot(db);
     await expect(apply(store, id, before)).rejects.toMatchObject({ code: 'conflict' });
     expect(await snapshot(db)).toEqual(held);
-    const { seq } = await store.auditHead();
+    const { seq } = await store.audit.head();
     await apply(store, id, change(LATER)); // and the store is not stuck
     expect(await snapshot(db)).not.toEqual(held);
-    expect((await store.auditHead()).seq).toBeGreaterThan(seq);
+    expect((await store.audit.head()).seq).toBeGreaterThan(seq);
   });
 
   test.each(CHANGES)('%s is undone where it would touch another number of rows than it must', async (_, apply) => {

@@ -13,7 +13,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
   test('a new store begins with its own birth, the catalogue, and no key', async () => {
     const store = await freshStore(engine, await freshLocation(engine));
     expect(store.created).toBe(true);
-    expect((await store.catalogue()).map(({ scope }) => scope)).toEqual([
+    expect((await store.settings.catalogue()).map(({ scope }) => scope)).toEqual([
       'checkin:read',
       'checkin:create',
       'checkin:update',
@@ -23,7 +23,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
       'facility:read',
     ]);
     expect((await store.list({ now: START })).keys).toEqual([]);
-    expect(await store.auditEvents({})).toMatchObject([{ seq: 1, action: 'store.create', osUser: 'ops' }]);
+    expect(await store.audit.events({})).toMatchObject([{ seq: 1, action: 'store.create', osUser: 'ops' }]);
   });
 
   test('create stores every field, with an audit row that holds no hash', async () => {
@@ -47,7 +47,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     });
     expect(await store.credential(row.id)).toEqual({ key: made, hash, guard, scheme: 'bcrypt', outdated: false });
     expect((await store.list({ now: START })).keys).toEqual([made]);
-    const event = (await store.auditEvents({ keyId: row.id }))[0];
+    const event = (await store.audit.events({ keyId: row.id }))[0];
     expect(event).toMatchObject({
       action: 'key.create',
       keyName: '施設連携',
@@ -64,13 +64,13 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     const id = key?.id ?? '';
     const edited = await store.edit(id, { name: 'new', description: null }, change(LATER));
     expect(edited).toEqual({ changed: true, key: { ...key, name: 'new', description: null, updatedAt: LATER } });
-    const head = await store.auditHead();
+    const head = await store.audit.head();
     expect(await store.edit(id, { name: 'new', rateLimit: { limit: 600, windowSeconds: 60 } }, change(LATER))).toEqual({
       changed: false,
       key: edited.key,
     });
-    expect(await store.auditHead()).toEqual(head);
-    expect(lastEvents(await store.auditEvents({ limit: 1 }))).toEqual([
+    expect(await store.audit.head()).toEqual(head);
+    expect(lastEvents(await store.audit.events({ limit: 1 }))).toEqual([
       {
         action: 'key.edit',
         keyId: id,
@@ -105,7 +105,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
       changed: true,
       key: { status: 'active' },
     });
-    expect((await store.auditEvents({ keyId: id })).map(({ action, reason }) => [action, reason])).toEqual([
+    expect((await store.audit.events({ keyId: id })).map(({ action, reason }) => [action, reason])).toEqual([
       ['key.create', null],
       ['key.disable', 'leaked'],
       ['key.enable', null],
@@ -119,7 +119,7 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     const db = await rawDatabase(store.location, engine);
     for (const table of ['api_keys', 'key_usage', 'key_scopes'])
       expect(await db.rows(`select count(*) from ${table}`)).toEqual([[1]]);
-    expect((await store.auditEvents({ keyId: key?.id ?? '' })).at(-1)).toMatchObject({
+    expect((await store.audit.events({ keyId: key?.id ?? '' })).at(-1)).toMatchObject({
       action: 'key.delete',
       keyName: 'a',
       before: { name: 'a', status: 'active' },
@@ -151,16 +151,21 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
 
   test('the catalogue grows and retires, each once', async () => {
     const store = await freshStore(engine);
-    expect(await store.addScope('plan:purge', 'ignored', change())).toMatchObject({
+    expect(await store.settings.addScope('plan:purge', 'ignored', change())).toMatchObject({
       scope: 'plan:purge',
       categoryLabel: 'Plan',
     });
-    expect(await store.addScope('report:read', 'Reports', change())).toMatchObject({ categoryLabel: 'Reports' });
-    await expect(store.addScope('plan:purge', null, change())).rejects.toMatchObject({ code: 'conflict' });
-    expect(await store.retireScope('plan:purge', change())).toMatchObject({ changed: true, scope: { retired: true } });
-    expect(await store.retireScope('plan:purge', change())).toMatchObject({ changed: false });
-    await expect(store.retireScope('nope:read', change())).rejects.toMatchObject({ code: 'not_found' });
-    expect((await store.auditEvents({})).map(({ action }) => action)).toEqual([
+    expect(await store.settings.addScope('report:read', 'Reports', change())).toMatchObject({
+      categoryLabel: 'Reports',
+    });
+    await expect(store.settings.addScope('plan:purge', null, change())).rejects.toMatchObject({ code: 'conflict' });
+    expect(await store.settings.retireScope('plan:purge', change())).toMatchObject({
+      changed: true,
+      scope: { retired: true },
+    });
+    expect(await store.settings.retireScope('plan:purge', change())).toMatchObject({ changed: false });
+    await expect(store.settings.retireScope('nope:read', change())).rejects.toMatchObject({ code: 'not_found' });
+    expect((await store.audit.events({})).map(({ action }) => action)).toEqual([
       'store.create',
       'scope.add',
       'scope.add',
@@ -174,8 +179,8 @@ describe.each(ENGINES)('changes, on %s', (engine) => {
     const [{ key: a } = {}] = await store.create([newKey('a')], { ...change(), ...by('alice', 'root') });
     await store.create([newKey('b')], { ...change(LATER), ...by(null, 'alice') });
     await store.setStatus(a?.id ?? '', 'inactive', { ...change(LATER), ...by('bob', 'root') });
-    const names = async (query: Parameters<typeof store.auditEvents>[0]) =>
-      (await store.auditEvents(query)).map(({ seq }) => seq);
+    const names = async (query: Parameters<typeof store.audit.events>[0]) =>
+      (await store.audit.events(query)).map(({ seq }) => seq);
     expect(await names({ keyId: a?.id })).toEqual([2, 4]);
     expect(await names({ actor: 'alice' })).toEqual([2, 3]);
     expect(await names({ action: 'key.create' })).toEqual([2, 3]);

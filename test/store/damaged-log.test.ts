@@ -94,8 +94,10 @@ for (const engine of ENGINES) {
       'create trigger turn_scope after insert on scopes begin update scopes set retired = 1 where scope = new.scope; end',
       "create trigger turn_hash after insert on store_settings when new.name = 'hash' begin update store_settings set value = 'bcrypt' where name = 'hash'; end",
     );
-    await expect(store.addScope('plan:purge', null, change())).rejects.toMatchObject({ code: 'store_corrupt' });
-    await expect(store.setHashScheme('hmac-sha256:abcdefgh', change())).rejects.toMatchObject({
+    await expect(store.settings.addScope('plan:purge', null, change())).rejects.toMatchObject({
+      code: 'store_corrupt',
+    });
+    await expect(store.settings.setHashScheme('hmac-sha256:abcdefgh', change())).rejects.toMatchObject({
       code: 'store_corrupt',
     });
   });

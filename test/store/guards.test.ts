@@ -117,7 +117,7 @@ describe.each(ENGINES)('what the database itself refuses, on %s', (engine) => {
 
   test('an audit row that follows the last one must still bring a new operation', async () => {
     const { store, db } = await twoKeys(engine);
-    const { seq, hash } = await store.auditHead();
+    const { seq, hash } = await store.audit.head();
     const [op = []] = await db.rows('select op from audit_events where seq = 2');
     const append = `insert into audit_events ${AUDIT} values (?, ?, json_object('op', ?), ?, ?)`;
     await expect(db.rows(append, seq + 1, op[0], op[0], hash, 'f'.repeat(64))).rejects.toThrow('unlk:op-taken');

@@ -13,19 +13,19 @@ const SCHEME = `hmac-sha256:${pepper.id}` as const;
 describe.each(ENGINES)('the hash scheme, on %s', (engine) => {
   test('is bcrypt at first, is set with an audit row, and set again changes nothing', async () => {
     const store = await freshStore(engine);
-    expect(await store.hashScheme()).toBe('bcrypt');
-    expect(await store.setHashScheme(SCHEME, change())).toEqual({ scheme: SCHEME, changed: true });
-    expect(await store.setHashScheme(SCHEME, change())).toEqual({ scheme: SCHEME, changed: false });
-    expect(await store.hashScheme()).toBe(SCHEME);
+    expect(await store.settings.hashScheme()).toBe('bcrypt');
+    expect(await store.settings.setHashScheme(SCHEME, change())).toEqual({ scheme: SCHEME, changed: true });
+    expect(await store.settings.setHashScheme(SCHEME, change())).toEqual({ scheme: SCHEME, changed: false });
+    expect(await store.settings.hashScheme()).toBe(SCHEME);
     expect((await store.prospect([], null)).scheme).toBe(SCHEME);
-    const events = await store.auditEvents({ action: 'store.hash' });
+    const events = await store.audit.events({ action: 'store.hash' });
     expect(events).toMatchObject([{ before: { scheme: 'bcrypt' }, after: { scheme: SCHEME } }]);
     expect((await keyringOver(store).auditVerify()).problems).toEqual([]);
   });
 
   test('that was changed without an audit row is found', async () => {
     const store = await freshStore(engine);
-    await store.setHashScheme(SCHEME, change());
+    await store.settings.setHashScheme(SCHEME, change());
     await (await rawDatabase(store.location, engine)).exec("update store_settings set value = 'bcrypt'");
     expect((await keyringOver(store).auditVerify()).problems).toEqual([
       `the hash scheme is bcrypt, but the audit log says ${SCHEME}`,
@@ -45,7 +45,7 @@ describe.each(ENGINES)('the hash scheme, on %s', (engine) => {
     const store = await freshStore(engine);
     const [a, b] = [await realKey('a'), await realKey('b')];
     await store.create([a.row, b.row], change());
-    await store.setHashScheme(SCHEME, change());
+    await store.settings.setHashScheme(SCHEME, change());
     expect(await store.credential(a.row.id)).toMatchObject({ outdated: true, scheme: SCHEME });
     const to = hashWithPepper('body of a', pepper.id, peppers);
     const moves = [
@@ -57,23 +57,23 @@ describe.each(ENGINES)('the hash scheme, on %s', (engine) => {
     expect(await store.rehash(moves, change())).toEqual([]);
     expect(await store.credential(a.row.id)).toMatchObject({ hash: to, outdated: false });
     expect((await store.credential(b.row.id))?.hash).toBe(b.row.hash);
-    expect(new Map((await store.hashKinds()).map(({ kind, keys }) => [kind, keys]))).toEqual(
+    expect(new Map((await store.settings.hashKinds()).map(({ kind, keys }) => [kind, keys]))).toEqual(
       new Map([
         ['$2b$04$', 1],
         [`$hmac-sha256$v=1,k=${pepper.id}$`, 1],
       ]),
     );
-    expect(await store.auditEvents({ action: 'key.rehash' })).toMatchObject([{ keyId: a.row.id }]);
+    expect(await store.audit.events({ action: 'key.rehash' })).toMatchObject([{ keyId: a.row.id }]);
     expect((await keyringOver(store).auditVerify()).problems).toEqual([]);
   });
 
   test('is copied with the store', async () => {
     const store = await freshStore(engine);
     await store.create([newKey('a')], change());
-    await store.setHashScheme(SCHEME, change());
+    await store.settings.setHashScheme(SCHEME, change());
     const target = await receiver(engine);
     await copyStore(store, storeOf(target));
-    expect(await storeOf(target).hashScheme()).toBe(SCHEME);
+    expect(await storeOf(target).settings.hashScheme()).toBe(SCHEME);
     expect((await target.auditVerify()).problems).toEqual([]);
   });
 });

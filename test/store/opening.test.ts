@@ -81,7 +81,7 @@ describe.each(LOCAL_ENGINES)('opening a file, on %s', (binding) => {
     const { row } = await realKey('a');
     await store.create([row], change());
     await store.delete(row.id, change());
-    await store.purge(row.id, change());
+    await store.deleted.purge(row.id, change());
     await store.close();
     expect(readFileSync(store.location).includes(row.hash)).toBe(false);
     const log = `${store.location}-wal`;
@@ -146,7 +146,7 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
   async function open(location: string, more: Parameters<typeof options>[1] = {}) {
     const store = await openStore(location, options(engine, more));
     onTestFinished(() => store.close().catch(() => {}));
-    if (!more.inspect) await store.auditHead();
+    if (!more.inspect) await store.audit.head();
     return store;
   }
 
@@ -169,7 +169,7 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
     const newer = await open(store.location, { migrations: next() });
     expect(await newer.upgrade()).toMatchObject({ from: SCHEMA_VERSION, to: SCHEMA_VERSION + 1 });
     expect(await newer.upgrade()).toBeNull();
-    expect((await newer.auditEvents({})).at(-1)).toMatchObject({
+    expect((await newer.audit.events({})).at(-1)).toMatchObject({
       action: 'store.upgrade',
       before: { schema: SCHEMA_VERSION },
       after: { schema: SCHEMA_VERSION + 1 },
@@ -188,7 +188,7 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
     const store = await freshStore(engine);
     const many = await Promise.all(Array.from({ length: 5 }, () => open(store.location, { migrations: next() })));
     await Promise.all(many.map((each, i) => each.create([newKey(`k${i}`)], change())));
-    const actions = (await store.auditEvents({})).map(({ action }) => action);
+    const actions = (await store.audit.events({})).map(({ action }) => action);
     expect(actions.filter((action) => action === 'store.upgrade')).toHaveLength(1);
     expect(actions).toHaveLength(7);
   });

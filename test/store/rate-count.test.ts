@@ -51,9 +51,9 @@ describe.each(ENGINES)('rate limits counted in the store, on %s', (engine) => {
     const store = await freshStore(engine);
     const key = newKey('a');
     await store.create([key], change());
-    const head = await store.auditHead();
+    const head = await store.audit.head();
     for (let i = 0; i < 3; i++) await store.admit(key.id, LIMIT);
-    expect(await store.auditHead()).toEqual(head);
+    expect(await store.audit.head()).toEqual(head);
     expect(await store.admit(key.id, { limit: 2, windowSeconds: 3600 })).toMatchObject({ admitted: true });
     expect(await store.admit(key.id, { limit: 2, windowSeconds: 3600 })).toMatchObject({ admitted: false });
     await store.delete(key.id, change(START));

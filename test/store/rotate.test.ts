@@ -19,7 +19,7 @@ describe.each(ENGINES)('rotation in the store, on %s', (engine) => {
     const store = await freshStore(engine);
     const old = await oneKey(store, { labels: { team: 'a' } });
     const successor = newKey('ci', { labels: { team: 'a' } });
-    const { seq } = await store.auditHead();
+    const { seq } = await store.audit.head();
     const { key, retired } = await store.rotate(old.id, successor, retiring(old), {
       ...change(at(1)),
       op: 'rotation-1',
@@ -33,8 +33,8 @@ describe.each(ENGINES)('rotation in the store, on %s', (engine) => {
     });
     expect(key).toMatchObject({ id: successor.id, name: 'ci', rotatedFrom: old.id, rotatedTo: null, createdAt: at(1) });
     expect((await store.list({ now: START, sort: 'created' })).keys).toEqual([retired, key]);
-    const events = await store.operation('rotation-1');
-    expect((await store.auditHead()).seq).toBe(seq + 2);
+    const events = await store.audit.operation('rotation-1');
+    expect((await store.audit.head()).seq).toBe(seq + 2);
     expect(events).toMatchObject([
       {
         op: 'rotation-1',
@@ -90,11 +90,11 @@ describe.each(ENGINES)('rotation in the store, on %s', (engine) => {
     const { id } = await oneKey(store, { expiresAt: at(10) });
     const first = { ...change(at(2)), op: 'finish-it' };
     expect(await store.expire(id, first)).toMatchObject({ changed: true, key: { expiresAt: at(2), updatedAt: at(2) } });
-    const head = await store.auditHead();
+    const head = await store.audit.head();
     expect(await store.expire(id, first)).toMatchObject({ changed: false, key: { expiresAt: at(2) } });
     expect(await store.expire(id, change(at(5)))).toMatchObject({ changed: false, key: { expiresAt: at(2) } });
-    expect(await store.auditHead()).toEqual(head);
-    expect((await store.auditEvents({ action: 'key.expire' })).map(({ before, after }) => [before, after])).toEqual([
+    expect(await store.audit.head()).toEqual(head);
+    expect((await store.audit.events({ action: 'key.expire' })).map(({ before, after }) => [before, after])).toEqual([
       [{ expiresAt: at(10).toISOString() }, { expiresAt: at(2).toISOString() }],
     ]);
     await expect(store.expire('zzzzzzzzzzzz', change())).rejects.toMatchObject({ code: 'not_found' });

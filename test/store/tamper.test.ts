@@ -16,7 +16,7 @@ describe.each(ENGINES)('what somebody with the database and its triggers dropped
     const store = await freshStore(engine);
     const keyring = keyringOver(store);
     await store.create([newKey('a'), newKey('b')], change());
-    await store.addScope('plan:purge', null, change());
+    await store.settings.addScope('plan:purge', null, change());
     expect((await keyring.auditVerify()).problems).toEqual([]);
     expect((await store.check()).filter(({ status }) => status === 'failed')).toEqual([]);
     const head = await keyring.auditHead();

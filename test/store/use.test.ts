@@ -70,7 +70,7 @@ describe.each(ENGINES)('the use of keys, on %s', (engine) => {
     await store.delete(b.id, change(), undefined, { purge: true });
     const db = await rawDatabase(store.location, engine);
     expect(await db.all('select count(*) as n from key_days')).toEqual([{ n: 0 }]);
-    await store.restore(a.id, null, change());
+    await store.deleted.restore(a.id, null, change());
     expect(await store.use.days([a.id], 0)).toEqual(before);
     for (const trigger of ['key_days_values', 'key_days_new_values']) await db.exec(`drop trigger ${trigger}`);
     const damaged = [
@@ -83,7 +83,7 @@ describe.each(ENGINES)('the use of keys, on %s', (engine) => {
     for (const each of damaged)
       await db.exec(`insert into key_days select seq, ${each}, null from api_keys where id = '${a.id}'`);
     await store.delete(a.id, change()); // damaged counts keep nobody from deleting and restoring a key
-    await store.restore(a.id, null, change());
+    await store.deleted.restore(a.id, null, change());
     expect(await store.use.days([a.id], 0)).toEqual(before);
     expect((await store.use.known([a.id, b.id], today)).totals).toEqual(await store.use.totals([a.id, b.id], today));
     expect((await store.use.totals([a.id], today)).get(a.id)).toMatchObject({ used: 5, refused: 1 });

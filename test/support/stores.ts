@@ -81,7 +81,7 @@ async function createdOnServer(): Promise<Map<string, Buffer>> {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'unlockos-keys-sqld-'));
   const server = await startSqld({ dir, lives: 'caller' });
   const store = await openStore(server.url, options('sqld'));
-  await store.auditHead();
+  await store.audit.head();
   await store.close();
   await server.stop();
   const entries = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -114,7 +114,7 @@ async function copiedStore(engine: EngineName): Promise<string> {
 export async function freshStore(engine: EngineName, location?: string): Promise<KeyStore> {
   const store = await openStore(location ?? (await copiedStore(engine)), options(engine));
   atEnd(() => store.close().catch(() => {}));
-  await store.auditHead();
+  await store.audit.head();
   return store;
 }
 

@@ -13,7 +13,7 @@ test.each(
   let most = 0;
   for (let i = 0; i < 200; i++) {
     const store = await openStore(location, options(engine, { create: false }));
-    await store.auditHead();
+    await store.audit.head();
     await store.close();
     most = Math.max(most, descriptors());
   }
