@@ -110,9 +110,9 @@ export function changedPolicy(settings: PolicySettings, { maxLifetime = {}, keep
   });
 }
 
-/** How long deleted keys are kept, in milliseconds. */
+/** How long deleted keys are kept, in milliseconds. `0`, for not at all, is no duration. */
 export function keepMs(keepDeleted: string): number {
-  return keepDeleted === '0' ? 0 : (durationMs(keepDeleted) ?? 0);
+  return durationMs(keepDeleted) ?? 0;
 }
 
 /** The latest time at which a key that is made at `now` may expire; null for no limit. */
