@@ -158,13 +158,113 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     await expect(verifier.verify(keyString)).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 
+  test('counts a refusal that a route tells it of, and nothing else', async () => {
+    const { keyring, verifier, clock } = await scene(engine);
+    const { key, keyString } = await make(keyring, 'a');
+    const verdict = await verifier.verify(keyString);
+    verifier.noteRefusal(verdict);
+    verifier.noteRefusal({ verdict: 'invalid' });
+    verifier.noteRefusal({ verdict: 'missing_scope', key, missingScopes: ['plan:read'] });
+    await verifier.close();
+    const day = Math.floor(clock.now / 86_400_000);
+    expect(
+      (await storeOf(keyring).use.days([key.id], 0)).map(({ day: on, ...each }) => [on, each.verdict, each.times]),
+    ).toEqual([
+      [day, 'missing_scope', 1],
+      [day, 'valid', 1],
+    ]);
+  });
+
+  test('asks a limiter of its program, and gives the verdict that follows, at once or later', async () => {
+    const state = { limit: 5, windowSeconds: 60, remaining: 0, resetMs: 9 };
+    const asked: unknown[][] = [];
+    const answers = [
+      { admitted: true, rate: state },
+      { admitted: false, rate: state, retryAfterMs: 7 },
+    ] as const;
+    for (const later of [false, true])
+      for (const decision of answers) {
+        const rateLimit = {
+          admit: (...given: unknown[]) => {
+            asked.push(given);
+            return later ? Promise.resolve(decision) : decision;
+          },
+        };
+        const { keyring, verifier, clock } = await scene(engine, { rateLimit });
+        const { key, keyString } = await make(keyring, 'a');
+        expect(await verifier.verify(keyString)).toEqual(
+          decision.admitted
+            ? { verdict: 'valid', key, rate: state }
+            : { verdict: 'rate_limited', key, rate: state, retryAfterMs: 7 },
+        );
+        expect(asked.pop()).toEqual([key.id, key.rateLimit, clock.now]);
+      }
+    const failing = await scene(engine, {
+      rateLimit: {
+        admit: () => {
+          throw new Error('the counter is down');
+        },
+      },
+    });
+    const { keyString } = await make(failing.keyring, 'a');
+    await expect(failing.verifier.verify(keyString)).rejects.toThrow('the counter is down');
+  });
+
+  test('works from a list of networks, by the address of the request', async () => {
+    const { keyring, verifier } = await scene(engine);
+    const { key, keyString } = await make(keyring, 'a', { allowFrom: ['192.0.2.0/24'] });
+    expect(await verifier.verify(keyString, { address: '192.0.2.7' })).toMatchObject({ verdict: 'valid' });
+    for (const [needs, address] of [
+      [{ address: '::ffff:198.51.100.1' }, '198.51.100.1'],
+      [{}, null],
+      [undefined, null],
+    ] as const)
+      expect(await verifier.verify(keyString, needs)).toEqual({ verdict: 'wrong_address', key, address });
+  });
+});
+
+describe('a verifier', () => {
   test.each([
     { environment: 'Live' },
+    { environment: undefined },
     { maxStaleMs: -1 },
     { maxStaleMs: 60_001 },
     { maxStaleMs: Number.NaN },
-  ])('refuses invalid options: %j', async (wrong) => {
-    await expect(scene(engine, wrong as Partial<VerifierOptions>)).rejects.toMatchObject({ code: 'usage' });
+    { rateLimit: 'none' },
+    { rateLimit: null },
+    { rateLimit: {} },
+    { markUsed: 'no' },
+    { pepperedOnly: 1 },
+    { peppers: {} },
+    { by: 'me' },
+    { now: 5 },
+    { onWarning: null },
+    { enviroment: 'test' },
+  ])('refuses invalid options: %o', async (wrong) => {
+    const [name = ''] = Object.keys(wrong);
+    await expect(scene(DEFAULT_ENGINE, wrong as Partial<VerifierOptions>)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining(name),
+    });
+  });
+
+  test.each<[unknown, RegExp]>([
+    [null, /must be an object/],
+    ['plan:read', /must be an object/],
+    [['plan:read'], /unknown property "0"/],
+    [{ scope: ['plan:read'] }, /unknown property "scope"/],
+    [{ environment: 'live' }, /unknown property "environment"/],
+    [{ scopes: 'plan:read' }, /needs.scopes must be an array/],
+    [{ address: 5 }, /needs.address must be a string/],
+  ])('refuses needs that it would have to pass over: %j', async (needs, message) => {
+    const { keyring, verifier } = await scene(DEFAULT_ENGINE);
+    const { keyString } = await make(keyring, 'a');
+    for (const text of [keyString, 'rubbish'])
+      await expect(verifier.verify(text, needs as never)).rejects.toMatchObject({
+        code: 'usage',
+        message: expect.stringMatching(message),
+        hint: expect.stringContaining('verify('),
+      });
   });
 });
 
