@@ -20,7 +20,7 @@ const GROUPS = {
     mutate: ['src/server/{rules,rules-schema,path-match,shadowed,target}.ts'],
     tests: ['test/server/rules.test.ts'],
   },
-  finder: { mutate: ['src/scan/{finder,escapes,base64}.ts'], tests: ['test/scan/finder.test.ts'] },
+  finder: { mutate: ['src/scan/{finder,escapes,base64}.ts'], tests: ['test/scan/{finder,escapes,base64}.test.ts'] },
   verifier: {
     mutate: ['src/verifier/*.ts', '!src/verifier/redis-limiter.ts'],
     tests: ['test/verifier/*.test.ts', '!test/verifier/redis-limiter.test.ts'],
