@@ -29,6 +29,8 @@ const SETTINGS = {
   target: 'node20.17',
   legalComments: 'none',
   minify: true, // less to read, and less memory: without it the tool needs slightly more than its 50 MiB
+  // Written as a literal, a regular expression is compiled when it is first used; esbuild would write `new RegExp`, which compiles at start.
+  supported: { 'regexp-unicode-property-escapes': true, 'regexp-lookbehind-assertions': true },
   write: false,
   metafile: true,
   logLevel: 'warning',
@@ -37,7 +39,7 @@ const SETTINGS = {
 /** A CommonJS file does not know its URL: modules that look for files beside themselves ask for `import.meta.url`. */
 const COMMONJS = {
   format: 'cjs',
-  supported: { 'dynamic-import': false }, // written as require, which our loader serves
+  supported: { ...SETTINGS.supported, 'dynamic-import': false }, // written as require, which our loader serves
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 };
@@ -216,7 +218,7 @@ export async function bundle(entry = ENTRY) {
       const needs = members(own).flatMap((part) => staticNeeds(part, parts).map((each) => files.get(groups.get(each))));
       return {
         name,
-        text: asFunction(outputFiles[0].text),
+        text: asFunction(withPlainExports(outputFiles[0].text)),
         inputs: members(own).flatMap((part) => parts.get(part).inputs),
         needs: [...new Set(needs)].filter((each) => each !== name),
       };
@@ -225,6 +227,27 @@ export async function bundle(entry = ENTRY) {
   const all = [...built, ...(await Promise.all(LAZY_PACKAGES.map(lazyPackage)))];
   check(all);
   return all;
+}
+
+const EXPORTS = /(?:[\w$]+\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$.]+,?)*)\}\);)?module\.exports=[\w$]+\([\w$]+\)/;
+const IMPORTED =
+  /=\((\w+),(\w+),(\w+)\)=>\(\3=\1!=null\?[\w$]+\([\w$]+\(\1\)\):\{\},[\w$]+\(\2\|\|!\1\|\|!\1\.__esModule\?[\w$]+\(\3,"default",\{value:\1,enumerable:!0\}\):\3,\1\)\)/g;
+
+/**
+ * esbuild defines what a file exports property by property, twice, and copies every property of a module of Node for each source that
+ * imports its default export. At a start, which runs everything for the first time, that takes 3 ms. One object with getters, and one that
+ * inherits, say the same. Throws for a text in which esbuild has written it in another way.
+ */
+function withPlainExports(text) {
+  const plain = text
+    .replace(EXPORTS, (_, __, names = '') => {
+      const getters = names.replace(/([\w$]+):\(\)=>([\w$.]+)/g, 'get $1(){return $2}');
+      return `module.exports={${getters}}`;
+    })
+    .replace(IMPORTED, '=($1,$2)=>$2||!$1||!$1.__esModule?{__proto__:$1,default:$1}:$1');
+  if (/module\.exports=[\w$]+\(|\?[\w$]+\(\w+,"default",/.test(plain))
+    throw new Error('esbuild writes exports in another way: see withPlainExports in scripts/bundle.mjs');
+  return plain;
 }
 
 /** As the loader compiles it: to put a text together there would cost every start a copy of it. */

@@ -1,11 +1,13 @@
 import { redactKeyStrings } from './key-string.js';
 
+// The classes of Unicode in a regular expression take a millisecond to read. In a function, that is done when it is first called.
+
 /**
  * Characters that must not reach a terminal, a log line or a stored name unescaped: controls (C0 and C1), format characters
  * (bidirectional overrides, zero-width characters, tags), surrogates, private use, unassigned, line and paragraph separators, and all
  * other invisible characters (variation selectors, joiners, fillers: Unicode's Default_Ignorable_Code_Point).
  */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const unsafe = () => /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** A quick check first: most text is ASCII, and the character tables above take time to build. */
 const BEYOND_ASCII = /[^\x20-\x7e]/;
@@ -14,18 +16,18 @@ const BEYOND_ASCII = /[^\x20-\x7e]/;
  * Invisible characters that are part of an emoji: U+200D joins two pictographs; U+FE0F selects the colour picture, or makes a digit a
  * keycap. They are allowed only there. Reserved pictographs (Cn) are escaped, so they are not joined.
  */
-const EMOJI_MARK =
+const emojiMark = () =>
   /(?<=(?!\p{Cn})\p{Extended_Pictographic}|\p{Emoji_Modifier}|(?!\p{Cn})\p{Extended_Pictographic}\uFE0F)\u200D(?=(?!\p{Cn})\p{Extended_Pictographic})|(?<=(?!\p{Cn})\p{Extended_Pictographic})\uFE0F|(?<=[0-9#*])\uFE0F(?=\u20E3)/gu;
 /** Placeholders for these characters while the rest is escaped. */
 const STAND_INS = { '\u200D': '\uE000', '\uFE0F': '\uE001' } as const;
 
 function withoutEmojiMarks(text: string): string {
-  return text.replace(EMOJI_MARK, '');
+  return text.replace(emojiMark(), '');
 }
 
 /** True when `text` contains a character that {@link safeText} would escape. */
 export function hasUnsafeText(text: string): boolean {
-  return BEYOND_ASCII.test(text) && withoutEmojiMarks(text).search(UNSAFE) >= 0;
+  return BEYOND_ASCII.test(text) && withoutEmojiMarks(text).search(unsafe()) >= 0;
 }
 
 /**
@@ -33,12 +35,12 @@ export function hasUnsafeText(text: string): boolean {
  * becomes a visible `\u{…}`. Idempotent, because the escapes are ASCII.
  */
 export function safeText(text: string): string {
-  if (!BEYOND_ASCII.test(text) || text.search(UNSAFE) < 0) return text;
+  if (!BEYOND_ASCII.test(text) || text.search(unsafe()) < 0) return text;
   // The placeholders are private-use characters: where the text has them itself, they are escaped first.
   const marked = text
     .replace(/[\uE000\uE001]/g, escaped)
-    .replace(EMOJI_MARK, (mark) => STAND_INS[mark as keyof typeof STAND_INS]);
-  return marked.replace(UNSAFE, (char) =>
+    .replace(emojiMark(), (mark) => STAND_INS[mark as keyof typeof STAND_INS]);
+  return marked.replace(unsafe(), (char) =>
     char === '\uE000' ? '\u200D' : char === '\uE001' ? '\uFE0F' : escaped(char),
   );
 }
@@ -57,7 +59,7 @@ export function quoted(value: string): string {
 
 /** JSON with unsafe characters written as `\uXXXX`: it parses to the same value. */
 export function safeJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(UNSAFE, (char) => {
+  return JSON.stringify(value, null, indent).replace(unsafe(), (char) => {
     if (char === '\n') return char; // indentation: newlines inside strings are already escaped
     return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join(
       '',

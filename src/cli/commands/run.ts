@@ -7,7 +7,6 @@ import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import type { NewKey } from '../../keyring/delivery.js';
 import type { Keyring } from '../../keyring/keyring.js';
-import { warnOfLookalikes } from '../asking/lookalikes.js';
 import { collect, examples, type Register } from '../command.js';
 import type { StartedChild } from '../delivery/child.js';
 import { interruptible } from '../delivery/interruption.js';
@@ -141,7 +140,8 @@ async function ofStore(session: Session, flags: RunFlags, wanted: Wanted & { pro
   const rateLimit = flags.rateLimit === undefined ? undefined : parseRateLimit(flags.rateLimit);
   const description = `for one run of ${nameOf(program)}`;
   const plan = await keyring.plan([{ name, description, mode: 'test', scopes, expiresAt, rateLimit }]);
-  if (flags.name !== undefined) await warnOfLookalikes(session, keyring, [name]);
+  if (flags.name !== undefined)
+    await (await import('../asking/lookalikes.js')).warnOfLookalikes(session, keyring, [name]);
   if (!session.dryRun) session.noteStore();
   return {
     intent: `create TEST key ${quoted(name)}`,

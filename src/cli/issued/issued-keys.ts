@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { type ApiKey, FIELD_DEFAULTS } from '../../domain/api-key.js';
 import { DEFAULT_RATE_LIMIT } from '../../domain/rate-limit.js';
+import { elapsed } from '../../domain/real-time.js';
 import {
   type Clock,
   findIdTokens,
@@ -94,7 +95,7 @@ const DELETED: TakenBack = {
 
 /** Real time, which keeps the process alive. */
 const clock: Clock = {
-  now: () => Number(process.hrtime.bigint()) / 1e6, // to load the module of `performance` takes a millisecond
+  now: elapsed,
   wait: (ms, signal) =>
     new Promise((resolve, reject) => {
       const stop = () => {

@@ -1,11 +1,12 @@
-const WIDE =
+const wide = () =>
+  // as in domain/text.ts
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Extended_Pictographic}\uff01-\uff60]/u;
-const NO_WIDTH = /\p{Mn}|\p{Me}|\u200d|\ufe0f/u;
+const noWidth = () => /\p{Mn}|\p{Me}|\u200d|\ufe0f/u;
 
 /** The width in terminal columns, near enough to break lines. */
 export function widthOf(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  return Array.from(text).reduce((sum, char) => sum + (WIDE.test(char) ? 2 : NO_WIDTH.test(char) ? 0 : 1), 0);
+  return Array.from(text).reduce((sum, char) => sum + (wide().test(char) ? 2 : noWidth().test(char) ? 0 : 1), 0);
 }
 
 /** A command line at the end of a message, to be copied: it stays in one piece. */
