@@ -155,9 +155,14 @@ export class OpenFile {
     return this.#patiently(() => this.#transaction('BEGIN', body));
   }
 
-  /** The rows of one statement that reads. */
-  all({ sql, params }: Statement): unknown[][] {
-    return this.#patiently(() => this.prepared(sql).all(...params));
+  /** The rows of one statement that reads, by itself. */
+  all(statement: Statement): unknown[][] {
+    return this.#patiently(() => this.rows(statement));
+  }
+
+  /** The rows of one statement of a transaction. */
+  rows({ sql, params }: Statement): unknown[][] {
+    return this.prepared(sql).all(...params);
   }
 
   /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was faster. */
