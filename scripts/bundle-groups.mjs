@@ -29,7 +29,7 @@ const LAZY_SOURCES = {
     ...['restore', 'snapshot'].map((name) => `store/local/${name}`),
   ],
   'keyring-changes': [
-    ...['audit-check', 'copy', 'creation', 'claim', 'earlier-run', 'hash-report', 'leaked'],
+    ...['audit-check', 'copy', 'creation', 'namesakes', 'claim', 'earlier-run', 'hash-report', 'leaked'],
     ...['prune', 'review', 'rotation', 'rotation-status', 'deleted', 'minting'],
   ].map((name) => `keyring/${name}`),
   'keyring-delivery': ['keyring/delivery'], // also of keys of a server, without a store

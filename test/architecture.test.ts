@@ -81,7 +81,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ['context', /^cli\/(context|exit-code|command-line|read-words|operation)\.ts$/],
   ['settings', /^cli\/settings\//],
   ['output, completion and the names of help topics', /^cli\/(output\/|completion\/|help\/topic-names\.ts$)/],
-  ['session', /^cli\/(session|command)\.ts$/],
+  ['session', /^cli\/(opening|session|command)\.ts$/],
   ['asking', /^cli\/(asking\/|diagnose\.ts$)/],
   ['delivery', /^cli\/delivery\//],
   ['targets', /^cli\/targets\//],

@@ -1,12 +1,11 @@
 import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
-import type { SchemaUpgrade } from '../domain/key-store.js';
-import type { Peppers } from '../domain/peppers.js';
 import { quoted } from '../domain/text.js';
 import { isThere } from '../files/exists.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { commandLine } from './command-line.js';
 import type { Context, Prompts } from './context.js';
+import { type OpenFlags, openFor } from './opening.js';
 import { Operation } from './operation.js';
 import { Printer } from './output/printer.js';
 import { Waiting } from './output/waiting.js';
@@ -15,14 +14,6 @@ import { actorFlag } from './settings/actor.js';
 import { readConfig } from './settings/config-file.js';
 import { type Format, type GlobalFlags, isOn, type Report, type Sourced, wantsColor } from './settings/global-flags.js';
 import { resolveSettings, type Settings, settingsWithoutStore } from './settings/settings.js';
-
-interface OpenFlags {
-  readonly create?: boolean;
-  readonly inspect?: boolean;
-  readonly receive?: boolean;
-  readonly durable?: boolean;
-  readonly follow?: boolean;
-}
 
 /** What {@link Session.open} needs to know of the command that runs. */
 export interface Invocation {
@@ -166,76 +157,16 @@ export class Session {
   /** Opens the store on the first call. `create`: make it if it does not exist. */
   async keyring(options: OpenFlags = {}): Promise<Keyring> {
     if (this.#keyring) return this.#keyring;
-    this.#keyring = await this.#open(this.settings, options);
+    this.#keyring = await openFor(this, this.settings, options);
     this.#sayCreated();
     return this.#keyring;
   }
 
   /** Opens a second store, to copy to or from; closed with the session. */
   async other(settings: Settings, options: OpenFlags): Promise<Keyring> {
-    const keyring = await this.#open(settings, options);
+    const keyring = await openFor(this, settings, options);
     this.#others.push(keyring);
     return keyring;
-  }
-
-  async #open(settings: Settings, options: OpenFlags): Promise<Keyring> {
-    const { store, remote, allowHttp, timeoutMs, profile } = settings;
-    this.out.debug(`store ${store.value} (${store.source})`);
-    const opened = await this.ctx.openStore(store.value, {
-      create: options.create === true,
-      makeParent: store.source === 'default',
-      timeoutMs: timeoutMs.value,
-      by: () => this.by(),
-      now: this.ctx.now,
-      inspect: options.inspect,
-      receive: options.receive,
-      durable: options.durable,
-      follow: options.follow,
-      onUpgrade: (upgrade) => this.#sayUpgrade(store.value, upgrade),
-      ...(!options.follow && { onWait: (what) => this.#sayWaiting(what, settings) }),
-      ...(remote && { token: await this.#token(settings), allowHttp }),
-    });
-    const { Keyring } = await import('../keyring/keyring.js');
-    return new Keyring(opened, {
-      by: () => this.by(),
-      now: this.ctx.now,
-      random: this.ctx.random,
-      hashCost: this.ctx.hashCost,
-      testOnly: profile?.value.testOnly === true,
-      claim: this.ctx.claim,
-      peppers: await this.#peppers(settings),
-    });
-  }
-
-  /** The module for peppers is loaded only where some are configured: most runs need none. */
-  async #peppers(settings: Settings): Promise<Peppers | undefined> {
-    const { ctx } = this;
-    const configured = settings.profile?.value.pepperFile ?? ctx.peppers ?? ctx.env.UNLOCKOS_KEYS_PEPPER_FILE;
-    return configured ? (await import('./settings/peppers.js')).readPeppers(settings, ctx) : undefined;
-  }
-
-  async #token(settings: Settings): Promise<string | undefined> {
-    const { isVariableWithheld, readToken, TOKEN_VARIABLE } = await import('./settings/token.js');
-    if (isVariableWithheld(settings, this.ctx))
-      this.out.remark(`${TOKEN_VARIABLE} is not sent: it is for the server that UNLOCKOS_KEYS_STORE names`);
-    const token = await readToken(settings, this.ctx, this.out.quiet);
-    this.out.debug(token === null ? 'no token' : `token from ${token.source}`);
-    return token?.value;
-  }
-
-  /** What a person is told who waits for a second. */
-  #sayWaiting(what: 'answer' | 'lock', { store, timeoutMs }: Settings): () => void {
-    const limit = `up to ${timeoutMs.value / 1000} s`;
-    const back = this.leavable ? '; Esc goes back' : '';
-    return what === 'answer'
-      ? this.waiting.begin(`Waiting for ${new URL(store.value).host} (${limit}${back}) …`)
-      : this.waiting.begin(`Waiting for another process that uses the store (${limit}) …`, { now: true });
-  }
-
-  /** Said before it happens. */
-  #sayUpgrade(store: string, { from, to, copy }: SchemaUpgrade): void {
-    const before = copy === null ? 'its server keeps what was before' : `a copy as it was: ${copy}`;
-    this.out.remark(`Upgrading the schema of ${store} from version ${from} to ${to}; ${before}`);
   }
 
   /** A remote store is made by the first request to it, which may come after it was opened. */

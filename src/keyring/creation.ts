@@ -1,20 +1,21 @@
-import { networksText, normalizeNetworks, widens } from '../domain/addresses.js';
+import { normalizeNetworks } from '../domain/addresses.js';
 import { type ApiKey, assertNewName, isUndelivered, nameKey, readDescription, readName } from '../domain/api-key.js';
 import type { Change } from '../domain/change.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readExpiry } from '../domain/expiry.js';
-import type { IfExists, KeyStore, NewKey, OnNamesake, Prospect } from '../domain/key-store.js';
+import type { IfExists, KeyStore, OnNamesake, Prospect } from '../domain/key-store.js';
 import type { Mode } from '../domain/key-string.js';
-import { type Labels, normalizeLabels, OWNER_LABEL } from '../domain/labels.js';
+import { type Labels, normalizeLabels } from '../domain/labels.js';
 import { assertLifetime, lastExpiry } from '../domain/policy.js';
 import { DEFAULT_RATE_LIMIT, type RateLimit, readRateLimit } from '../domain/rate-limit.js';
 import type { ScopeChange } from '../domain/scope-change.js';
 import { resolveScopes } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
-import { type Claim, isAbandoned } from './claim.js';
+import type { Claim } from './claim.js';
 import { EarlierRun } from './earlier-run.js';
 import { type CompleteInput, type Mint, mintKeys } from './minting.js';
+import { assertAlike, givesWay, nameTaken, sameScopes } from './namesakes.js';
 
 /** A key to create. */
 export interface CreateInput {
@@ -93,40 +94,6 @@ function uniqueNames(inputs: readonly FullInput[]): FullInput[] {
   });
 }
 
-function sameScopes(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((scope) => b.includes(scope));
-}
-
-/** Throws unless a key that is to be kept is what was asked for: a script that wanted a test key must not go on with a live one. */
-function assertAlike(existing: ApiKey, wanted: Pick<NewKey, 'mode' | 'scopes' | 'allowFrom'>): void {
-  const differs = [
-    existing.mode === wanted.mode ? '' : `its mode is ${existing.mode}`,
-    sameScopes(existing.scopes, wanted.scopes) ? '' : `its scopes are ${existing.scopes.join(', ')}`,
-    widens(wanted.allowFrom ?? [], existing.allowFrom) ? `it works from ${networksText(existing.allowFrom)}` : '',
-  ].filter(Boolean);
-  if (differs.length > 0)
-    throw new KeysError(
-      'name_taken',
-      `a key named ${quoted(existing.name)} exists (${existing.id}) and differs: ${differs.join('; ')}`,
-      'choose another name, or replace it: --if-exists replace',
-    );
-}
-
-/** The error for a name that a key already has. */
-export function nameTaken(existing: ApiKey): KeysError {
-  if (isUndelivered(existing) && existing.labels[OWNER_LABEL] === undefined)
-    return new KeysError(
-      'name_taken',
-      `a key named ${quoted(existing.name)} exists (${existing.id}), and another run is delivering it right now`,
-      'wait until that run has ended, and run the command again',
-    );
-  return new KeysError(
-    'name_taken',
-    `a key named ${quoted(existing.name)} exists (${existing.id})`,
-    `choose another name, or see it: unlockos-keys show ${existing.id}`,
-  );
-}
-
 /** The keys that an earlier run of this operation created and did not hand out. Throws `conflict` where they cannot be replaced. */
 async function unfinishedKeys(
   store: KeyStore,
@@ -183,11 +150,6 @@ export async function planCreation(
   }
   const id = run?.nextId ?? operationId ?? null;
   return { inputs: complete, ifExists, operation: id, replaced, unfinished, kept, scheme };
-}
-
-/** True for a key that the next of its name replaces. What belongs to a manifest is left to `apply`. */
-export function givesWay(existing: ApiKey, claim: Claim | undefined): boolean {
-  return existing.labels[OWNER_LABEL] === undefined && isAbandoned(existing, claim);
 }
 
 function completed(input: FullInput, { catalogue, namesakes, policy }: Prospect, now: Date): CompleteInput {

@@ -24,9 +24,8 @@ import { KeysError } from '../domain/errors.js';
 import { type ListQuery, SORT_FIELDS } from '../domain/key-query.js';
 import { IF_EXISTS } from '../domain/key-store.js';
 import { MODES } from '../domain/key-string.js';
-import type { Labels } from '../domain/labels.js';
 import type { PolicyInput } from '../domain/policy.js';
-import { type RateLimit, rateLimitCheck } from '../domain/rate-limit.js';
+import { rateLimitCheck } from '../domain/rate-limit.js';
 import { scopeChangeCheck } from '../domain/scope-change.js';
 import type { Needs } from '../domain/verdict.js';
 import type { FollowOptions } from './audit-follow.js';
@@ -34,44 +33,11 @@ import type { ToDeliver } from './claim.js';
 import type { CreateInput, CreateOptions } from './creation.js';
 import type { LikeInput } from './like.js';
 import type { CompleteInput } from './minting.js';
+import type { AsSeen, ChangeOptions, EditInput } from './options.js';
 import type { PruneQuery } from './prune.js';
 import type { RotateInput } from './rotation.js';
 import type { FinishOptions } from './rotation-status.js';
 import type { UsageQuery } from './usage.js';
-
-// What every public method of a keyring accepts. An interface with a field that has no check here does not compile.
-
-/** How a change is carried out. */
-export interface ChangeOptions {
-  /** 8 to 64 letters, digits, `-` or `_`. A change is made once for each id, however often it is sent. Default: a random one. */
-  readonly operationId?: string | undefined;
-}
-
-/** A key id, an exact name, the masked key string or at least 4 characters of the beginning of the id; or a key that was looked up. */
-export type KeyRef = string | ApiKey;
-
-/** For a change of a key that was looked up before. */
-export interface AsSeen {
-  /** The key passed in must be as it was looked up: `conflict` when somebody has changed it since. Default: false. */
-  readonly asSeen?: boolean | undefined;
-}
-
-/** What to change of a key. What is left out stays. */
-export interface EditInput {
-  readonly name?: string | undefined;
-  /** Null for none. */
-  readonly description?: string | null | undefined;
-  /** A text such as `600/m`, or the limit and its window. */
-  readonly rateLimit?: RateLimit | string | undefined;
-  /** An earlier end of the key, as on the command line: `90d`, `2027-01-31`. */
-  readonly expires?: string | undefined;
-  /** An earlier end of the key, instead of `expires`. */
-  readonly expiresAt?: Date | null | undefined;
-  /** All labels: those that are not listed are removed. */
-  readonly labels?: Labels | undefined;
-  /** All IP addresses and networks that the key works from, such as `10.0.0.0/8`; none: it works from everywhere. */
-  readonly allowFrom?: readonly string[] | undefined;
-}
 
 const mode = oneOf(MODES);
 const labels = recordOf(text, 'strings');

@@ -33,22 +33,21 @@ import {
   type CreateInput,
   type CreateOptions,
   type CreatePlan,
-  givesWay,
   makeKeys,
-  nameTaken,
   planCreation,
 } from './creation.js';
 import { resolveDeleted } from './deleted.js';
 import { type Destination, DISABLED, deliverNewKeys, type NewKeys } from './delivery.js';
 import { type HashReport, hashReport } from './hash-report.js';
 import { type Identity, identify } from './identity.js';
-import type { AsSeen, ChangeOptions, EditInput, KeyRef } from './inputs.js';
 import * as check from './inputs.js';
 import type { Issuing } from './issuing.js';
 import { proveLeaked } from './leaked.js';
 import { inputLike, type LikeInput } from './like.js';
 import { findLookalikes, type Lookalike } from './lookalikes.js';
 import type { Mint } from './minting.js';
+import { givesWay, nameTaken } from './namesakes.js';
+import type { AsSeen, ChangeOptions, EditInput, KeyRef } from './options.js';
 import { type PruneQuery, prunableKeys } from './prune.js';
 import { describeKey, formerKey, keyById, resolveKey, wholeId } from './references.js';
 import { type ReviewFinding, reviewKeys } from './review.js';
@@ -57,7 +56,7 @@ import { type FinishOptions, planFinish, type Rotation, rotationOf, rotationsOf 
 
 import { type DayUse, type KeyUse, knownUseOf, type UsageQuery, usageByDay, usageOf } from './usage.js';
 
-export type { AsSeen, ChangeOptions, EditInput, KeyRef } from './inputs.js';
+export type { AsSeen, ChangeOptions, EditInput, KeyRef } from './options.js';
 
 /** How a keyring works. */
 export interface KeyringOptions {
