@@ -111,30 +111,6 @@ export class Keyring {
     };
   }
 
-  /**
-   * Where the store is: the absolute path of its file, or the URL of its server without credentials.
-   *
-   * @example
-   * ```ts
-   * console.log(`Keys are in ${keyring.location}`);
-   * ```
-   */
-  get location(): string {
-    return this.#store.location;
-  }
-
-  /**
-   * True once this process has created the store. A remote store is created by the first call, not when it is opened.
-   *
-   * @example
-   * ```ts
-   * if (keyring.created) console.log('This is a new store.');
-   * ```
-   */
-  get created(): boolean {
-    return this.#store.created;
-  }
-
   /** Throws `guarded` for a live key where only test keys may be changed. */
   #guard(mode: Mode, what: string): void {
     if (this.#testOnly && mode === 'live')
@@ -173,6 +149,58 @@ export class Keyring {
     return key;
   }
 
+  // The store that it manages
+
+  /**
+   * Where the store is: the absolute path of its file, or the URL of its server without credentials.
+   *
+   * @example
+   * ```ts
+   * console.log(`Keys are in ${keyring.location}`);
+   * ```
+   */
+  get location(): string {
+    return this.#store.location;
+  }
+
+  /**
+   * True once this process has created the store. A remote store is created by the first call, not when it is opened.
+   *
+   * @example
+   * ```ts
+   * if (keyring.created) console.log('This is a new store.');
+   * ```
+   */
+  get created(): boolean {
+    return this.#store.created;
+  }
+
+  /**
+   * Where the audit log ended before and after the last change that was made here; null when none was.
+   *
+   * @example
+   * ```ts
+   * console.log(keyring.lastChange?.head);
+   * ```
+   */
+  get lastChange(): LogChange | null {
+    return this.#store.lastChange;
+  }
+
+  /**
+   * Closes the store. No method may be called afterwards; calling `close` again does nothing.
+   *
+   * @example
+   * ```ts
+   * await keyring.close();
+   * ```
+   */
+  async close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  // Creating keys
+
   /**
    * Works out what {@link create} would do: checks everything, hashes and writes nothing. Throws what `create` throws.
    *
@@ -193,36 +221,6 @@ export class Keyring {
     this.#mint.peppers.assertFor(plan.scheme);
     for (const key of [...plan.replaced, ...plan.unfinished]) this.#guardKey(key);
     return plan;
-  }
-
-  /**
-   * Throws `name_taken` when a key has this name, whatever its case.
-   *
-   * @example
-   * ```ts
-   * await keyring.assertNameFree('ci');
-   * ```
-   */
-  async assertNameFree(name: string): Promise<void> {
-    text(name, 'assertNameFree: name');
-    const namesake = (await this.#store.candidates({ name, limit: 1 })).find(
-      (key) => nameKey(key.name) === nameKey(name),
-    );
-    if (namesake && !givesWay(namesake, this.#claim)) throw nameTaken(namesake);
-  }
-
-  /**
-   * The names among these that people could take for that of another key, or for an earlier one of these: they are drawn alike, as `раrtner`
-   * with Cyrillic letters and `partner`, or `web1` and `webl`. Nothing refuses such names.
-   *
-   * @example
-   * ```ts
-   * for (const { name, other } of await keyring.lookalikes(['p\u0430rtner'])) console.log(`${name} looks like ${other}`);
-   * ```
-   */
-  async lookalikes(names: readonly string[]): Promise<Lookalike[]> {
-    texts(names, 'lookalikes: names');
-    return findLookalikes(this.#store, names);
   }
 
   /**
@@ -281,23 +279,6 @@ export class Keyring {
   }
 
   /**
-   * The keys that have one of these names, whatever its case, in no particular order. Names that no key has are left out.
-   *
-   * @example
-   * ```ts
-   * const keys = await keyring.named(['partner', 'no-such-key']);
-   * console.log(keys.length);
-   * ```
-   */
-  async named(names: readonly string[]): Promise<ApiKey[]> {
-    texts(names, 'named: names');
-    const found: ApiKey[] = [];
-    for (let from = 0; from < names.length; from += NAMES_AT_ONCE)
-      found.push(...(await this.#store.prospect(names.slice(from, from + NAMES_AT_ONCE), null)).namesakes);
-    return found;
-  }
-
-  /**
    * Makes keys and delivers their key strings: probes `destination`, calls `make`, hands over what it made. When the delivery fails, the
    * new keys are disabled, and it throws `delivery_failed`, which names them; an error of the probe or of `make` is thrown as it is, and
    * nothing was made. An aborted `signal` is a delivery that failed. The ids of these changes are derived from `operationId`.
@@ -337,6 +318,38 @@ export class Keyring {
   }
 
   /**
+   * Throws `name_taken` when a key has this name, whatever its case.
+   *
+   * @example
+   * ```ts
+   * await keyring.assertNameFree('ci');
+   * ```
+   */
+  async assertNameFree(name: string): Promise<void> {
+    text(name, 'assertNameFree: name');
+    const namesake = (await this.#store.candidates({ name, limit: 1 })).find(
+      (key) => nameKey(key.name) === nameKey(name),
+    );
+    if (namesake && !givesWay(namesake, this.#claim)) throw nameTaken(namesake);
+  }
+
+  /**
+   * The names among these that people could take for that of another key, or for an earlier one of these: they are drawn alike, as `раrtner`
+   * with Cyrillic letters and `partner`, or `web1` and `webl`. Nothing refuses such names.
+   *
+   * @example
+   * ```ts
+   * for (const { name, other } of await keyring.lookalikes(['p\u0430rtner'])) console.log(`${name} looks like ${other}`);
+   * ```
+   */
+  async lookalikes(names: readonly string[]): Promise<Lookalike[]> {
+    texts(names, 'lookalikes: names');
+    return findLookalikes(this.#store, names);
+  }
+
+  // Finding keys
+
+  /**
    * One page of keys. Without a `limit` it is the only one. Throws `usage` for an invalid cursor.
    *
    * @example
@@ -348,6 +361,36 @@ export class Keyring {
   async list(query: Omit<ListQuery, 'now'> = {}): Promise<KeyPage> {
     check.listQuery(query, 'list: query');
     return this.#store.list({ ...query, now: this.#now() });
+  }
+
+  /**
+   * The one key that `ref` names. Throws `not_found`, `ambiguous` with the candidates, or `usage` for a whole key string.
+   *
+   * @example
+   * ```ts
+   * const key = await keyring.show('partner');
+   * console.log(key.status, key.lastUsedAt);
+   * ```
+   */
+  async show(ref: KeyRef): Promise<ApiKey> {
+    return this.#find(ref);
+  }
+
+  /**
+   * The keys that have one of these names, whatever its case, in no particular order. Names that no key has are left out.
+   *
+   * @example
+   * ```ts
+   * const keys = await keyring.named(['partner', 'no-such-key']);
+   * console.log(keys.length);
+   * ```
+   */
+  async named(names: readonly string[]): Promise<ApiKey[]> {
+    texts(names, 'named: names');
+    const found: ApiKey[] = [];
+    for (let from = 0; from < names.length; from += NAMES_AT_ONCE)
+      found.push(...(await this.#store.prospect(names.slice(from, from + NAMES_AT_ONCE), null)).namesakes);
+    return found;
   }
 
   /**
@@ -366,19 +409,6 @@ export class Keyring {
   }
 
   /**
-   * The state of the keys: how many never expire, are unused, expire soon, are old, are used beside their successor, are refused a lot, or were
-   * never handed out; with the worst of each.
-   *
-   * @example
-   * ```ts
-   * for (const { what, count, worst } of await keyring.review()) console.log(count, what, worst.map(({ name }) => name));
-   * ```
-   */
-  async review(): Promise<ReviewFinding[]> {
-    return reviewKeys(this.#store, this.#now());
-  }
-
-  /**
    * How many keys there are, by mode and status, how many expire soon, and when the next one does.
    *
    * @example
@@ -392,17 +422,34 @@ export class Keyring {
   }
 
   /**
-   * The one key that `ref` names. Throws `not_found`, `ambiguous` with the candidates, or `usage` for a whole key string.
+   * The state of the keys: how many never expire, are unused, expire soon, are old, are used beside their successor, are refused a lot, or were
+   * never handed out; with the worst of each.
    *
    * @example
    * ```ts
-   * const key = await keyring.show('partner');
-   * console.log(key.status, key.lastUsedAt);
+   * for (const { what, count, worst } of await keyring.review()) console.log(count, what, worst.map(({ name }) => name));
    * ```
    */
-  async show(ref: KeyRef): Promise<ApiKey> {
-    return this.#find(ref);
+  async review(): Promise<ReviewFinding[]> {
+    return reviewKeys(this.#store, this.#now());
   }
+
+  /**
+   * The keys that meet at least one of the conditions, oldest first: what `prune` would remove. Throws `usage` without a
+   * condition, and `guarded` where it goes by last use and not all use was recorded, unless `force` is set.
+   *
+   * @example
+   * ```ts
+   * const expired = await keyring.prunable({ expired: true, mode: 'test' });
+   * for (const key of expired) await keyring.delete(key, { asSeen: true });
+   * ```
+   */
+  async prunable(query: PruneQuery): Promise<ApiKey[]> {
+    check.pruneQuery(query, 'prunable: query');
+    return prunableKeys(this.#store, query, this.#now());
+  }
+
+  // Changing keys
 
   /**
    * Changes the name, description, rate limit, labels, networks or expiry; what is left out stays. Scopes and mode never change. Throws `usage`,
@@ -462,33 +509,145 @@ export class Keyring {
     return this.#store.setStatus(key.id, 'inactive', change, this.#seen(ref, options));
   }
 
+  // Rotating keys
+
   /**
-   * The key that a leaked key string opens, whatever its status. Throws `usage` for a text that is not a key string or was mistyped,
-   * `not_found` where the secret is wrong or there is no such key, and `pepper_missing`.
+   * Works out what {@link rotate} would do: hashes and writes nothing. Throws what `rotate` throws.
    *
    * @example
    * ```ts
-   * const leaked = await keyring.proveLeaked(keyString);
-   * console.log(leaked.name);
+   * const { successor, retired } = await keyring.planRotation('partner', { overlapMs: 86_400_000 });
+   * console.log(successor.scopes, retired.expiresAt);
    * ```
    */
-  async proveLeaked(keyString: string): Promise<ApiKey> {
-    return proveLeaked(this.#store, keyString, this.#now(), this.#mint.peppers);
+  async planRotation(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotationPlan> {
+    check.rotateInput(input, 'rotate: input');
+    check.changeOptions(options, 'rotate: options');
+    const { operationId } = options;
+    const key = await this.#findForChange(ref);
+    const id = operationId && assertChangeId(operationId);
+    const plan = await planRotation(this.#store, key, input, id, this.#now(), this.#claim);
+    this.#mint.peppers.assertFor(plan.scheme);
+    return plan;
   }
 
   /**
-   * Disables the key of a leaked key string, once the secret is proven: anybody can write a key string that contains somebody else's key
-   * id. Idempotent. Throws what {@link proveLeaked} and {@link disable} throw.
+   * Replaces a key by a new one, in one write: the new key takes the name, and the old one is renamed and keeps working for the overlap. The
+   * key string exists in the returned value only. The scopes of the old key never change; `addScopes` and `dropScopes` say how those of the
+   * new key differ.
+   *
+   * With the operation id of an earlier run it finishes that run, as {@link create} does. Throws `conflict` for a key that is inactive or
+   * was already rotated, or that has changed meanwhile; else what `create` and {@link show} throw.
    *
    * @example
    * ```ts
-   * await keyring.disableLeaked(keyString, { reason: 'pasted into a chat' });
+   * const { keyString: fresh, retired } = await keyring.rotate('partner', { overlapMs: 24 * 3_600_000 });
+   * console.log(fresh, retired.expiresAt);
    * ```
    */
-  async disableLeaked(keyString: string, options: ChangeOptions & { reason?: string | null } = {}): Promise<Changed> {
-    check.disableOptions(options, 'disableLeaked: options');
-    return this.disable(await this.proveLeaked(keyString), options);
+  async rotate(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotatedKey> {
+    return this.makeRotation(await this.planRotation(ref, input, options), options);
   }
+
+  /**
+   * Carries out a plan of {@link planRotation}. `operationId` is used where the plan was made without one. Throws what `rotate` throws.
+   *
+   * @example
+   * ```ts
+   * const plan = await keyring.planRotation('partner', { overlapMs: 0 });
+   * const { key: successor } = await keyring.makeRotation(plan);
+   * console.log(successor.id);
+   * ```
+   */
+  async makeRotation(plan: RotationPlan, options: ChangeOptions & ToDeliver = {}): Promise<RotatedKey> {
+    check.plannedInputs([reading('makeRotation: plan', () => plan?.successor)], 'makeRotation: plan.successor');
+    check.lookedUpKey(plan.retirement?.seen, 'makeRotation: plan.retirement.seen');
+    check.makeRotationOptions(options, 'makeRotation: options');
+    const { operationId, toDeliver } = options;
+    this.#guard(plan.successor.mode, `the key ${quoted(plan.successor.name)}`);
+    await this.#findForChange(plan.retirement.seen);
+    const successor = toDeliver ? marked(plan.successor, this.#claim) : plan.successor;
+    return makeRotation(this.#store, { ...plan, successor }, this.#mint, () =>
+      this.#change({ operationId: plan.operation ?? operationId }),
+    );
+  }
+
+  /**
+   * How far the change from a rotated key to its successor is: above all, whether the old key is still in use.
+   *
+   * @example
+   * ```ts
+   * const { retired } = await keyring.rotate('partner', { overlapMs: 3_600_000 });
+   * console.log((await keyring.rotationOf(retired)).usedSince);
+   * ```
+   */
+  async rotationOf(old: ApiKey): Promise<Rotation> {
+    check.lookedUpKey(old, 'rotationOf: old');
+    return rotationOf(this.#store, old, this.#now());
+  }
+
+  /**
+   * {@link rotationOf} for several keys. When use was recorded is read once for all of them.
+   *
+   * @example
+   * ```ts
+   * const { keys } = await keyring.list({ rotating: true });
+   * for (const { old, usedSince } of await keyring.rotationsOf(keys)) console.log(old.name, usedSince);
+   * ```
+   */
+  async rotationsOf(olds: readonly ApiKey[]): Promise<Rotation[]> {
+    check.lookedUpKeys(olds, 'rotationsOf: olds');
+    if (olds.length === 0) return [];
+    const recording = await this.#store.use.recording();
+    return Promise.all(olds.map((old) => rotationOf(this.#store, old, this.#now(), recording)));
+  }
+
+  /**
+   * The rotations that a key is part of, as the old or the new key: the last one, and earlier ones whose overlap has not ended. Throws what
+   * {@link show} throws.
+   *
+   * @example
+   * ```ts
+   * for (const { old, successor, usedSince } of await keyring.rotations('partner')) console.log(old.id, successor?.id, usedSince);
+   * ```
+   */
+  async rotations(ref: KeyRef): Promise<Rotation[]> {
+    return rotationsOf(this.#store, await this.#find(ref), this.#now());
+  }
+
+  /**
+   * Works out what {@link finishRotation} would end, and writes nothing; `over` is true when the overlap has ended. Throws what
+   * `finishRotation` throws.
+   *
+   * @example
+   * ```ts
+   * await keyring.rotate('partner', { overlapMs: 3_600_000 });
+   * const { rotation, over } = await keyring.planFinish('partner', { force: true });
+   * console.log(rotation.old.id, over);
+   * ```
+   */
+  async planFinish(ref: KeyRef, options: FinishOptions = {}): Promise<{ rotation: Rotation; over: boolean }> {
+    check.finishOptions(options, 'planFinish: options');
+    return planFinish(this.#store, await this.#findForChange(ref), options, this.#now());
+  }
+
+  /**
+   * Ends the overlap of a rotation, named by either of its keys: the old key expires now. Idempotent. Throws `guarded` while the old key is in
+   * use, `conflict` for a key that was not rotated, `ambiguous` for one that replaced several keys that still work, or what {@link show} throws.
+   *
+   * @example
+   * ```ts
+   * await keyring.rotate('partner', { overlapMs: 3_600_000 });
+   * await keyring.finishRotation('partner', { force: true }); // although nobody recorded that the new key is used
+   * ```
+   */
+  async finishRotation(ref: KeyRef, options: FinishOptions & ChangeOptions = {}): Promise<Changed> {
+    const { rotation } = await this.planFinish(ref, options);
+    await this.#findForChange(rotation.old);
+    return this.#store.expire(rotation.old.id, this.#change(options));
+  }
+
+  // Deleting keys
 
   /**
    * Deletes a key, and returns what it was, with `keptUntil`: until then {@link restore} brings it back. Verifiers refuse it from now on.
@@ -605,19 +764,7 @@ export class Keyring {
     return this.#store.deleted.dropPast();
   }
 
-  /**
-   * What was done under an operation id, oldest first; empty when nothing was. Throws `usage` for a malformed id.
-   *
-   * @example
-   * ```ts
-   * const events = await keyring.operation('provision-4711');
-   * console.log(events.map(({ action, keyName }) => `${action} ${keyName}`));
-   * ```
-   */
-  async operation(operationId: string): Promise<AuditEvent[]> {
-    text(operationId, 'operation: operationId');
-    return this.#store.audit.operation(readOperationId(operationId));
-  }
+  // Key strings
 
   /**
    * The verdict on a key string, as an API server would give it. Does not count as use, and does not count against the rate limit. A
@@ -635,6 +782,24 @@ export class Keyring {
   }
 
   /**
+   * A verifier of the same store with the peppers of this keyring. Closing either closes the store for both. Throws `usage` for invalid options,
+   * and `marks_refused` where it may not record use and `markUsed` is not false.
+   *
+   * @example
+   * ```ts
+   * const verifier = await keyring.verifier({ environment: 'test' });
+   * const verdict = await verifier.verify(keyString, { scopes: ['checkin:read'] });
+   * console.log(verdict.verdict);
+   * ```
+   */
+  async verifier(options: Omit<VerifierOptions, 'peppers' | 'by' | 'now'>): Promise<Verifier> {
+    const { Verifier } = await import('../verifier/verifier.js');
+    const now = () => this.#now().getTime();
+    const given = reading('verifier: options', () => ({ ...options }));
+    return Verifier.open(this.#store, { ...given, peppers: this.#mint.peppers, by: this.#by, now });
+  }
+
+  /**
    * What a key string says by itself, and the key whose id it contains. This is no proof: anybody can write a key string with somebody
    * else's key id.
    *
@@ -648,6 +813,52 @@ export class Keyring {
     text(keyString, 'identify: keyString');
     return identify(this.#store, keyString);
   }
+
+  /**
+   * The key that a leaked key string opens, whatever its status. Throws `usage` for a text that is not a key string or was mistyped,
+   * `not_found` where the secret is wrong or there is no such key, and `pepper_missing`.
+   *
+   * @example
+   * ```ts
+   * const leaked = await keyring.proveLeaked(keyString);
+   * console.log(leaked.name);
+   * ```
+   */
+  async proveLeaked(keyString: string): Promise<ApiKey> {
+    return proveLeaked(this.#store, keyString, this.#now(), this.#mint.peppers);
+  }
+
+  /**
+   * Disables the key of a leaked key string, once the secret is proven: anybody can write a key string that contains somebody else's key
+   * id. Idempotent. Throws what {@link proveLeaked} and {@link disable} throw.
+   *
+   * @example
+   * ```ts
+   * await keyring.disableLeaked(keyString, { reason: 'pasted into a chat' });
+   * ```
+   */
+  async disableLeaked(keyString: string, options: ChangeOptions & { reason?: string | null } = {}): Promise<Changed> {
+    check.disableOptions(options, 'disableLeaked: options');
+    return this.disable(await this.proveLeaked(keyString), options);
+  }
+
+  /**
+   * Makes test keys for jobs that prove who they are by an ID token, for `unlockos-keys issue`. Verifying the token is up to the caller.
+   * Throws `pepper_missing`.
+   *
+   * @example
+   * ```ts
+   * const issuing = await keyring.issuing();
+   * console.log(await issuing.end('bk47xq0d1tz9', { actor: 'ci', proof: { issuer: 'https://ci.example', subject: 'x', job: {} } }));
+   * ```
+   */
+  async issuing(): Promise<Issuing> {
+    const { Issuing } = await import('./issuing.js');
+    this.#mint.peppers.assertFor(await this.#store.settings.hashScheme());
+    return new Issuing({ store: this.#store, mint: this.#mint, by: this.#by, now: this.#now });
+  }
+
+  // The catalogue of scopes
 
   /**
    * Every scope of the catalogue, retired ones included, in its order.
@@ -694,20 +905,7 @@ export class Keyring {
     return this.#store.settings.retireScope(scope, this.#change(options));
   }
 
-  /**
-   * The keys that meet at least one of the conditions, oldest first: what `prune` would remove. Throws `usage` without a
-   * condition, and `guarded` where it goes by last use and not all use was recorded, unless `force` is set.
-   *
-   * @example
-   * ```ts
-   * const expired = await keyring.prunable({ expired: true, mode: 'test' });
-   * for (const key of expired) await keyring.delete(key, { asSeen: true });
-   * ```
-   */
-  async prunable(query: PruneQuery): Promise<ApiKey[]> {
-    check.pruneQuery(query, 'prunable: query');
-    return prunableKeys(this.#store, query, this.#now());
-  }
+  // The use of keys
 
   /**
    * When the use of keys was recorded, and by which servers. Who concludes from `lastUsedAt` that nobody uses a key must look here first.
@@ -776,6 +974,22 @@ export class Keyring {
    */
   async trimUsage(): Promise<number> {
     return this.#store.use.trim();
+  }
+
+  // The audit log
+
+  /**
+   * What was done under an operation id, oldest first; empty when nothing was. Throws `usage` for a malformed id.
+   *
+   * @example
+   * ```ts
+   * const events = await keyring.operation('provision-4711');
+   * console.log(events.map(({ action, keyName }) => `${action} ${keyName}`));
+   * ```
+   */
+  async operation(operationId: string): Promise<AuditEvent[]> {
+    text(operationId, 'operation: operationId');
+    return this.#store.audit.operation(readOperationId(operationId));
   }
 
   /**
@@ -931,18 +1145,6 @@ export class Keyring {
   }
 
   /**
-   * Where the audit log ended before and after the last change that was made here; null when none was.
-   *
-   * @example
-   * ```ts
-   * console.log(keyring.lastChange?.head);
-   * ```
-   */
-  get lastChange(): LogChange | null {
-    return this.#store.lastChange;
-  }
-
-  /**
    * Checks the chain of the audit log and replays it against the keys and the catalogue. With an `anchor`, a head noted earlier, the log
    * must still contain it. Problems are values. Others may go on changing the store.
    *
@@ -956,6 +1158,8 @@ export class Keyring {
     check.auditAnchor(anchor, 'auditVerify: anchor');
     return checkAudit(this.#store, anchor);
   }
+
+  // The store as a whole
 
   /**
    * How the secrets of the store's keys are hashed.
@@ -1051,6 +1255,33 @@ export class Keyring {
   }
 
   /**
+   * The version of the store's schema, and the latest that this package knows.
+   *
+   * @example
+   * ```ts
+   * const { version, latest } = await keyring.storeSchema();
+   * console.log(version < latest ? 'the next change upgrades the store' : 'up to date');
+   * ```
+   */
+  async storeSchema(): Promise<{ version: number; latest: number }> {
+    return this.#store.schema();
+  }
+
+  /**
+   * Brings an older schema up to date; null when it is. Any change does the same before it, reading never does. A copy of a local store as it
+   * was lies beside it. Servers of the version before can go on reading. Throws `store_newer`.
+   *
+   * @example
+   * ```ts
+   * const upgrade = await keyring.storeUpgrade();
+   * if (upgrade) console.log(`schema ${upgrade.from} became ${upgrade.to}; before: ${upgrade.copy}`);
+   * ```
+   */
+  async storeUpgrade(): Promise<SchemaUpgrade | null> {
+    return this.#store.upgrade();
+  }
+
+  /**
    * Makes the store of `to`, which must be opened with `receive`, a copy of this one: keys, catalogue, audit log and last-used times; then
    * verifies both. Resumes after an interruption, and can be repeated as long as the target has no changes of its own. `progress` is called
    * with audit rows. Throws `conflict`, `store_corrupt`, or `guarded` for live keys and a target with `testOnly`.
@@ -1074,37 +1305,18 @@ export class Keyring {
   }
 
   /**
-   * A verifier of the same store with the peppers of this keyring. Closing either closes the store for both. Throws `usage` for invalid options,
-   * and `marks_refused` where it may not record use and `markUsed` is not false.
+   * Makes an unfinished copy, opened with `receive`, usable as it is, if its log verifies. `finished` is false when it was so before. Run
+   * {@link storeCopy} again instead where the source is still there. Throws `store_corrupt`.
    *
    * @example
    * ```ts
-   * const verifier = await keyring.verifier({ environment: 'test' });
-   * const verdict = await verifier.verify(keyString, { scopes: ['checkin:read'] });
-   * console.log(verdict.verdict);
+   * const copy = await openKeyring({ store: './copy.db', receive: true });
+   * await keyring.storeCopy(copy).catch(() => copy.storeFinish()); // the source is gone for good: use what has arrived
+   * await copy.close();
    * ```
    */
-  async verifier(options: Omit<VerifierOptions, 'peppers' | 'by' | 'now'>): Promise<Verifier> {
-    const { Verifier } = await import('../verifier/verifier.js');
-    const now = () => this.#now().getTime();
-    const given = reading('verifier: options', () => ({ ...options }));
-    return Verifier.open(this.#store, { ...given, peppers: this.#mint.peppers, by: this.#by, now });
-  }
-
-  /**
-   * Makes test keys for jobs that prove who they are by an ID token, for `unlockos-keys issue`. Verifying the token is up to the caller.
-   * Throws `pepper_missing`.
-   *
-   * @example
-   * ```ts
-   * const issuing = await keyring.issuing();
-   * console.log(await issuing.end('bk47xq0d1tz9', { actor: 'ci', proof: { issuer: 'https://ci.example', subject: 'x', job: {} } }));
-   * ```
-   */
-  async issuing(): Promise<Issuing> {
-    const { Issuing } = await import('./issuing.js');
-    this.#mint.peppers.assertFor(await this.#store.settings.hashScheme());
-    return new Issuing({ store: this.#store, mint: this.#mint, by: this.#by, now: this.#now });
+  async storeFinish(): Promise<{ finished: boolean; head: AuditHead }> {
+    return finishCopy(this.#store);
   }
 
   /**
@@ -1140,195 +1352,5 @@ export class Keyring {
     check.changeOptions(options, 'storeRestore: options');
     await assertRestorable(this.#store);
     return this.#store.replace(file, this.#change(options));
-  }
-
-  /**
-   * The version of the store's schema, and the latest that this package knows.
-   *
-   * @example
-   * ```ts
-   * const { version, latest } = await keyring.storeSchema();
-   * console.log(version < latest ? 'the next change upgrades the store' : 'up to date');
-   * ```
-   */
-  async storeSchema(): Promise<{ version: number; latest: number }> {
-    return this.#store.schema();
-  }
-
-  /**
-   * Brings an older schema up to date; null when it is. Any change does the same before it, reading never does. A copy of a local store as it
-   * was lies beside it. Servers of the version before can go on reading. Throws `store_newer`.
-   *
-   * @example
-   * ```ts
-   * const upgrade = await keyring.storeUpgrade();
-   * if (upgrade) console.log(`schema ${upgrade.from} became ${upgrade.to}; before: ${upgrade.copy}`);
-   * ```
-   */
-  async storeUpgrade(): Promise<SchemaUpgrade | null> {
-    return this.#store.upgrade();
-  }
-
-  /**
-   * Makes an unfinished copy, opened with `receive`, usable as it is, if its log verifies. `finished` is false when it was so before. Run
-   * {@link storeCopy} again instead where the source is still there. Throws `store_corrupt`.
-   *
-   * @example
-   * ```ts
-   * const copy = await openKeyring({ store: './copy.db', receive: true });
-   * await keyring.storeCopy(copy).catch(() => copy.storeFinish()); // the source is gone for good: use what has arrived
-   * await copy.close();
-   * ```
-   */
-  async storeFinish(): Promise<{ finished: boolean; head: AuditHead }> {
-    return finishCopy(this.#store);
-  }
-
-  /**
-   * Closes the store. No method may be called afterwards; calling `close` again does nothing.
-   *
-   * @example
-   * ```ts
-   * await keyring.close();
-   * ```
-   */
-  async close(): Promise<void> {
-    return this.#store.close();
-  }
-
-  /**
-   * Works out what {@link rotate} would do: hashes and writes nothing. Throws what `rotate` throws.
-   *
-   * @example
-   * ```ts
-   * const { successor, retired } = await keyring.planRotation('partner', { overlapMs: 86_400_000 });
-   * console.log(successor.scopes, retired.expiresAt);
-   * ```
-   */
-  async planRotation(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotationPlan> {
-    check.rotateInput(input, 'rotate: input');
-    check.changeOptions(options, 'rotate: options');
-    const { operationId } = options;
-    const key = await this.#findForChange(ref);
-    const id = operationId && assertChangeId(operationId);
-    const plan = await planRotation(this.#store, key, input, id, this.#now(), this.#claim);
-    this.#mint.peppers.assertFor(plan.scheme);
-    return plan;
-  }
-
-  /**
-   * Replaces a key by a new one, in one write: the new key takes the name, and the old one is renamed and keeps working for the overlap. The
-   * key string exists in the returned value only. The scopes of the old key never change; `addScopes` and `dropScopes` say how those of the
-   * new key differ.
-   *
-   * With the operation id of an earlier run it finishes that run, as {@link create} does. Throws `conflict` for a key that is inactive or
-   * was already rotated, or that has changed meanwhile; else what `create` and {@link show} throw.
-   *
-   * @example
-   * ```ts
-   * const { keyString: fresh, retired } = await keyring.rotate('partner', { overlapMs: 24 * 3_600_000 });
-   * console.log(fresh, retired.expiresAt);
-   * ```
-   */
-  async rotate(ref: KeyRef, input: RotateInput, options: ChangeOptions = {}): Promise<RotatedKey> {
-    return this.makeRotation(await this.planRotation(ref, input, options), options);
-  }
-
-  /**
-   * Carries out a plan of {@link planRotation}. `operationId` is used where the plan was made without one. Throws what `rotate` throws.
-   *
-   * @example
-   * ```ts
-   * const plan = await keyring.planRotation('partner', { overlapMs: 0 });
-   * const { key: successor } = await keyring.makeRotation(plan);
-   * console.log(successor.id);
-   * ```
-   */
-  async makeRotation(plan: RotationPlan, options: ChangeOptions & ToDeliver = {}): Promise<RotatedKey> {
-    check.plannedInputs([reading('makeRotation: plan', () => plan?.successor)], 'makeRotation: plan.successor');
-    check.lookedUpKey(plan.retirement?.seen, 'makeRotation: plan.retirement.seen');
-    check.makeRotationOptions(options, 'makeRotation: options');
-    const { operationId, toDeliver } = options;
-    this.#guard(plan.successor.mode, `the key ${quoted(plan.successor.name)}`);
-    await this.#findForChange(plan.retirement.seen);
-    const successor = toDeliver ? marked(plan.successor, this.#claim) : plan.successor;
-    return makeRotation(this.#store, { ...plan, successor }, this.#mint, () =>
-      this.#change({ operationId: plan.operation ?? operationId }),
-    );
-  }
-
-  /**
-   * How far the change from a rotated key to its successor is: above all, whether the old key is still in use.
-   *
-   * @example
-   * ```ts
-   * const { retired } = await keyring.rotate('partner', { overlapMs: 3_600_000 });
-   * console.log((await keyring.rotationOf(retired)).usedSince);
-   * ```
-   */
-  async rotationOf(old: ApiKey): Promise<Rotation> {
-    check.lookedUpKey(old, 'rotationOf: old');
-    return rotationOf(this.#store, old, this.#now());
-  }
-
-  /**
-   * {@link rotationOf} for several keys. When use was recorded is read once for all of them.
-   *
-   * @example
-   * ```ts
-   * const { keys } = await keyring.list({ rotating: true });
-   * for (const { old, usedSince } of await keyring.rotationsOf(keys)) console.log(old.name, usedSince);
-   * ```
-   */
-  async rotationsOf(olds: readonly ApiKey[]): Promise<Rotation[]> {
-    check.lookedUpKeys(olds, 'rotationsOf: olds');
-    if (olds.length === 0) return [];
-    const recording = await this.#store.use.recording();
-    return Promise.all(olds.map((old) => rotationOf(this.#store, old, this.#now(), recording)));
-  }
-
-  /**
-   * The rotations that a key is part of, as the old or the new key: the last one, and earlier ones whose overlap has not ended. Throws what
-   * {@link show} throws.
-   *
-   * @example
-   * ```ts
-   * for (const { old, successor, usedSince } of await keyring.rotations('partner')) console.log(old.id, successor?.id, usedSince);
-   * ```
-   */
-  async rotations(ref: KeyRef): Promise<Rotation[]> {
-    return rotationsOf(this.#store, await this.#find(ref), this.#now());
-  }
-
-  /**
-   * Works out what {@link finishRotation} would end, and writes nothing; `over` is true when the overlap has ended. Throws what
-   * `finishRotation` throws.
-   *
-   * @example
-   * ```ts
-   * await keyring.rotate('partner', { overlapMs: 3_600_000 });
-   * const { rotation, over } = await keyring.planFinish('partner', { force: true });
-   * console.log(rotation.old.id, over);
-   * ```
-   */
-  async planFinish(ref: KeyRef, options: FinishOptions = {}): Promise<{ rotation: Rotation; over: boolean }> {
-    check.finishOptions(options, 'planFinish: options');
-    return planFinish(this.#store, await this.#findForChange(ref), options, this.#now());
-  }
-
-  /**
-   * Ends the overlap of a rotation, named by either of its keys: the old key expires now. Idempotent. Throws `guarded` while the old key is in
-   * use, `conflict` for a key that was not rotated, `ambiguous` for one that replaced several keys that still work, or what {@link show} throws.
-   *
-   * @example
-   * ```ts
-   * await keyring.rotate('partner', { overlapMs: 3_600_000 });
-   * await keyring.finishRotation('partner', { force: true }); // although nobody recorded that the new key is used
-   * ```
-   */
-  async finishRotation(ref: KeyRef, options: FinishOptions & ChangeOptions = {}): Promise<Changed> {
-    const { rotation } = await this.planFinish(ref, options);
-    await this.#findForChange(rotation.old);
-    return this.#store.expire(rotation.old.id, this.#change(options));
   }
 }
