@@ -21,7 +21,7 @@ export function matchPath({ segments: pattern, below }: PathPattern, { segments:
   else if (longer === -1 && pattern.at(-1) === '')
     match = 'perhaps'; // `/plans` for the rule `/plans/`
   else if (below ? longer < 0 : longer !== 0) return 'never';
-  else if (longer === 0 && path.length > 1 && pattern.at(-1) === '') match = 'usually';
+  else if (path.length > 1 && pattern.at(-1) === '') match = 'usually';
   for (let i = Math.min(pattern.length, path.length) - 1; i >= 0 && match !== 'never'; i--)
     match = weaker(match, matchSegment(pattern[i] as string | null, path[i] as string, written[i] as Written));
   return match;

@@ -66,5 +66,8 @@ export function isAmbiguous(segment: string): boolean {
 /** The path for the log, without its query, which can contain anything. Decoded as far as needed for the log to recognise and mask a key string. */
 export function loggedPath(uri: string): string {
   const decode = (text: string) => (text.toLowerCase() === '%2e' ? text : decodeURIComponent(text));
-  return (/^[^?#]*/.exec(uri)?.[0] ?? '').replace(NEEDLESS, decode).slice(0, 200);
+  return uri
+    .replace(/[?#].*/s, '')
+    .replace(NEEDLESS, decode)
+    .slice(0, 200);
 }

@@ -97,6 +97,23 @@ describe('rules', () => {
     ['/CAF%C3%89', ['facility:read']],
     ['/x+y', ['plan:read', 'checkin:read']],
     ['/x%20y', ['plan:read', 'checkin:read']],
+    ['/report/x', []],
+    ['/deep', []],
+    ['/deep/er', ['plan:update']],
+    ['/xx/ER', []],
+    ['/xx/%65r', []],
+    ['/deep/er/', ['plan:update']],
+    ['/below', []],
+    ['/below/it', ['plan:update']],
+    ['/star/', []],
+    ['/star/x', ['plan:update']],
+    ['/list/.x', []],
+    ['/dot/', []],
+    ['/dot/.well', ['plan:update']],
+    ['/in/a/list/', ['plan:read']],
+    ['/STRASSE', ['facility:read']],
+    ['/stra%C3%9Fe', ['facility:read']],
+    ['/%EF%AC%81le', ['checkin:read']],
   ])('before a catch-all, %s needs %j, whichever way the server behind reads it', (uri, scopes) => {
     const list = parseRules(
       `
@@ -106,6 +123,13 @@ describe('rules', () => {
 - { path: /list/, scopes: [plan:read] }
 - { path: /list, scopes: [checkin:read] }
 - { path: /café, scopes: [facility:read] }
+- { path: /straße, scopes: [facility:read] }
+- { path: /file, scopes: [checkin:read] }
+- { path: /deep/er, scopes: [plan:update] }
+- { path: /below/it/**, scopes: [plan:update] }
+- { path: /star/*, scopes: [plan:update] }
+- { path: /dot/.well, scopes: [plan:update] }
+- { path: /in/a/list/, scopes: [plan:read] }
 - { path: /x y, scopes: [plan:read] }
 - { path: /x+y, scopes: [checkin:read] }
 - { path: /**, scopes: [] }`,
@@ -123,6 +147,16 @@ describe('rules', () => {
   ])('without a catch-all, %s is refused: no rule is about it in every reading', (uri) => {
     const list = parseRules('- { path: /plans, scopes: [] }', 'f');
     expect(scopesFor(list, readTarget('GET', uri) as Target)).toBeNull();
+  });
+
+  test('a path of one slash is read in one way by all servers, and one with a slash at the end is not', () => {
+    const list = parseRules(
+      ['/', '/a/b/', '/**'].map((path, i) => `- { path: ${path}, scopes: [plan:${'xyz'[i]}] }`).join('\n'),
+      'f',
+    );
+    const of = (uri: string) => scopesFor(list, readTarget('GET', uri) as Target);
+    expect(of('/')).toEqual(['plan:x']);
+    expect(of('/a/b/')).toEqual(['plan:y', 'plan:z']);
   });
 
   test('JSON is read as well', () => {
@@ -196,7 +230,28 @@ describe('a path that two readers could take for two is refused', () => {
     );
   });
 
+  test('a path has at most 4096 characters, and a log gets 200 of them', () => {
+    expect(readTarget('GET', `/${'a'.repeat(4095)}`)).not.toBeNull();
+    expect(readTarget('GET', `/${'a'.repeat(4096)}`)).toBeNull();
+    expect(readTarget('GET', `/${'a'.repeat(4095)}?${'q'.repeat(9000)}`)).not.toBeNull();
+    expect(loggedPath(`/${'a'.repeat(300)}`)).toBe(`/${'a'.repeat(199)}`);
+  });
+
+  test.each([
+    '/.well-known/x',
+    '/a.',
+    '/a/.b./c',
+    '/.caf%C3%A9',
+    '/caf%C3%A9.',
+    '/a%20b',
+    '/caf%C3%A9%20b',
+  ])('dots beside others, and blanks within, are read in one way: %s', (uri) => {
+    expect(readTarget('GET', uri)?.segments.join('/')).toBe(decodeURIComponent(uri.slice(1)));
+  });
+
   test('a log gets no query', () => {
+    expect(loggedPath('?token=x\n/y')).toBe('');
+    expect(loggedPath('/a?token=x\n/y')).toBe('/a');
     expect(loggedPath('/a?token=x#y')).toBe('/a');
     expect(loggedPath('/a#token=x')).toBe('/a');
   });
@@ -223,6 +278,7 @@ describe('a file that is not valid is refused, with the place of each problem', 
     ['- { path: /x/**/y, scopes: [] }', /a \* beside/],
     ['- { path: /x*, scopes: [] }', /a \* beside/],
     ['- { path: /x//y, scopes: [] }', /empty segment/],
+    ['- { path: /x//**, scopes: [] }', /empty segment/],
     ['- { path: /x/../y, scopes: [] }', /dot segment/],
     ['- { path: "/x?y", scopes: [] }', /one of/],
     ['- { path: /%41, scopes: [] }', /one of/],
@@ -232,6 +288,8 @@ describe('a file that is not valid is refused, with the place of each problem', 
     ['- { path: /a／b, scopes: [] }', /read in different ways/],
     ['- { methods: GET, path: /x, scopes: [] }', /methods of rule 1 is not a list/],
     ['- { methods: [get], path: /x, scopes: [] }', /not a method/],
+    ['- { methods: [GET1], path: /x, scopes: [] }', /not a method/],
+    ['- { methods: [1GET], path: /x, scopes: [] }', /not a method/],
     ['- { methods: [], path: /x, scopes: [] }', /methods of rule 1 is empty/],
     ['- { path: /x, path: /y, scopes: [] }', /1:15: "path" is here twice/],
     ['- { path: /x, scopes: [', /1:/],
@@ -259,6 +317,22 @@ describe('a file that is not valid is refused, with the place of each problem', 
       .message.split('\n')
       .slice(-1);
     expect(line).toMatch(/^f:3:3: rule 3 can never decide: rule 1 comes first .*; put it before rule 1, or remove it$/);
+  });
+
+  test.each([
+    [['/a/b', '/a/**', '/a/b'], 1],
+    [['/a/**', '/a/b', '/a/b'], 1],
+    [['/a', '/a', '/a'], 1],
+    [['/b', '/*/c', '/a/**', '/a/c'], 2],
+  ])('of several that decide instead, the first is named: %j', (paths, by) => {
+    const text = paths.map((each) => `- { path: ${each}, scopes: [] }`).join('\n');
+    expect(refusal(() => parseRules(text, 'f')).message).toContain(
+      `rule ${paths.length} can never decide: rule ${by} comes first`,
+    );
+  });
+
+  test('dots at the beginning and the end of a segment are allowed', () => {
+    expect(parseRules('- { path: /.well-known/x./**, scopes: [] }', 'f')).toHaveLength(1);
   });
 
   test.each([
