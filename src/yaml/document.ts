@@ -1,16 +1,6 @@
-import { quoted } from '../domain/text.js';
 import type { Place, Problem } from './problems.js';
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  NestedTooDeep,
-  type Node,
-  parseWithin,
-  type YAMLMap,
-} from './yaml.js';
+import { type Places, ValueReader } from './values.js';
+import { LineCounter, NestedTooDeep, type Node, parseWithin } from './yaml.js';
 
 /** The way from the top of a document to a value in it: names of properties, and positions in lists. */
 export type Path = readonly (string | number)[];
@@ -54,29 +44,30 @@ export class YamlDocument {
   readonly problems: Problem[] = [];
   /** Undefined where the text has problems: what cannot be read has no shape to check. */
   readonly value: unknown;
-  readonly #lines: LineCounter;
-  readonly #root: Node | null;
-  #hasAlias = false;
-  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<string, { key: unknown; value: unknown }>>();
+  readonly #lines = new LineCounter();
+  readonly #places: Places | number;
 
   constructor(text: string, bounds: Bounds) {
-    this.#lines = new LineCounter();
-    this.#root = this.#parse(text, bounds);
+    const reader = new ValueReader();
+    const root = this.#parse(text, bounds, reader);
+    const [value, places] = reader.read(root);
+    this.#places = places;
     if (this.problems.length > 0) return;
-    const value = this.#plain(this.#root);
-    this.value = this.#hasAlias ? undefined : value;
+    for (const { at, what, advice } of reader.faults) this.#note(at, what, advice);
+    for (const at of reader.aliases) this.#note(at, ...(SYNTAX.BAD_ALIAS as readonly [string, string]));
+    this.value = reader.aliases.length > 0 ? undefined : value;
   }
 
   /** The place of the value at `path`, or of what encloses it where nothing is there. */
   placeOf(path: Path): Place {
-    return this.#placeOf(this.#nodeAt(path));
+    return this.#place(startOf(this.#placesAt(path)));
   }
 
   /** The place of the name of the property at `path`. */
   placeOfName(path: Path): Place {
-    const parent = this.#nodeAt(path.slice(0, -1));
-    const name = path.at(-1);
-    return this.#placeOf((isMap(parent) && this.#pairsOf(parent).get(String(name))?.key) || parent);
+    const parent = this.#placesAt(path.slice(0, -1));
+    const name = typeof parent === 'number' ? undefined : parent.nameAt(String(path.at(-1)));
+    return this.#place(name ?? startOf(parent));
   }
 
   /** Notes a problem with the value at `path`. */
@@ -86,29 +77,27 @@ export class YamlDocument {
 
   /** Calls `hear` with every text of the document, names included. */
   visitTexts(hear: (text: string, place: () => Place) => void): void {
-    const walk = (node: unknown): void => {
-      if (isScalar(node)) {
-        if (typeof node.value === 'string') hear(node.value, () => this.#placeOf(node));
-      } else if (isSeq(node)) for (const item of node.items) walk(item);
-      else if (isMap(node))
-        for (const { key, value } of node.items) {
-          walk(key);
-          walk(value);
+    const walk = (value: unknown, places: Places | number): void => {
+      if (typeof value === 'string') hear(value, () => this.#place(startOf(places)));
+      else if (typeof places !== 'number')
+        for (const [step, child] of Object.entries(value as object)) {
+          if (!Array.isArray(value)) hear(step, () => this.#place(places.nameAt(step) ?? places.start));
+          walk(child, places.valueAt(step) ?? places.start);
         }
     };
-    walk(this.#root);
+    walk(this.value, this.#places);
   }
 
-  #parse(text: string, { kind, maxBytes, maxDepth, tooLarge }: Bounds): Node | null {
+  #parse(text: string, { kind, maxBytes, maxDepth, tooLarge }: Bounds, reader: ValueReader): Node | null {
     const refuse = (what: string, advice: string): null => {
       this.problems.push({ place: START, what, advice });
       return null;
     };
     if (Buffer.byteLength(text) > maxBytes) return refuse(`this is too large for ${kind}`, tooLarge);
     try {
-      const document = parseWithin(text, maxDepth, this.#lines);
+      const document = parseWithin(text, maxDepth, this.#lines, reader.hear);
       for (const { code, pos } of [...document.errors, ...document.warnings])
-        this.#note({ range: pos }, ...(SYNTAX[code] ?? [`this is not YAML (${code})`, WRITE_YAML]));
+        this.#note(pos[0], ...(SYNTAX[code] ?? [`this is not YAML (${code})`, WRITE_YAML]));
       if (document.directives?.yaml.explicit) refuse('directives are not supported', 'remove the % line');
       return document.contents as Node | null;
     } catch (error) {
@@ -117,57 +106,26 @@ export class YamlDocument {
     }
   }
 
-  #note(node: unknown, what: string, advice: string): void {
-    this.problems.push({ place: this.#placeOf(node), what, advice });
+  #note(offset: number, what: string, advice: string): void {
+    this.problems.push({ place: this.#place(offset), what, advice });
   }
 
-  #placeOf(node: unknown): Place {
-    const offset = (node as Node | null | undefined)?.range?.[0] ?? 0;
+  #place(offset: number): Place {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   }
 
-  #nodeAt(path: Path): unknown {
-    let node: unknown = this.#root;
+  #placesAt(path: Path): Places | number {
+    let places = this.#places;
     for (const step of path) {
-      const pair = isMap(node) ? this.#pairsOf(node).get(String(step)) : undefined;
-      const next = pair ? (pair.value ?? pair.key) : isSeq(node) ? node.items[Number(step)] : undefined;
-      if (next === undefined || next === null) return node;
-      node = next;
+      const next = typeof places === 'number' ? undefined : places.valueAt(step);
+      if (next === undefined) return places;
+      places = next;
     }
-    return node;
+    return places;
   }
+}
 
-  #pairsOf(map: YAMLMap): ReadonlyMap<string, { key: unknown; value: unknown }> {
-    const known = this.#pairs.get(map);
-    if (known) return known;
-    const pairs = new Map<string, { key: unknown; value: unknown }>();
-    for (const pair of map.items)
-      if (isScalar(pair.key) && typeof pair.key.value === 'string' && !pairs.has(pair.key.value))
-        pairs.set(pair.key.value, pair);
-    this.#pairs.set(map, pairs);
-    return pairs;
-  }
-
-  /** Objects have no prototype: `constructor` and `__proto__` are names like any other. */
-  #plain(node: unknown): unknown {
-    if (isSeq(node)) return node.items.map((item) => this.#plain(item));
-    if (isMap(node)) return this.#object(node);
-    if (isAlias(node)) {
-      this.#hasAlias = true;
-      this.#note(node, ...(SYNTAX.BAD_ALIAS as readonly [string, string]));
-    }
-    return isScalar(node) ? node.value : null;
-  }
-
-  #object(map: YAMLMap): unknown {
-    const values: Record<string, unknown> = Object.create(null);
-    for (const { key, value } of map.items) {
-      if (!isScalar(key) || typeof key.value !== 'string')
-        this.#note(key ?? map, 'this property has a name that is not a string', 'put it in quotes');
-      else if (key.value in values) this.#note(key, `${quoted(key.value)} is here twice`, 'keep one of them');
-      else values[key.value] = this.#plain(value);
-    }
-    return values;
-  }
+function startOf(places: Places | number): number {
+  return typeof places === 'number' ? places : places.start;
 }

@@ -33,6 +33,11 @@ export function fault(what: string, advice: string): string {
   return JSON.stringify([what, advice]);
 }
 
+/** The message of a schema for so many problems that nobody would read each of them. */
+function faults(what: string, advice: string, count: number): string {
+  return JSON.stringify([what, advice, count]);
+}
+
 /** What is wrong with a name in a mapping, and what to write instead. */
 export interface Fault {
   readonly what: string;
@@ -62,10 +67,10 @@ export function mapping<const E extends v.ObjectEntries>(
     if (name === undefined) return NOT_A_MAPPING;
     return fault(`has no ${name}`, words.missing?.[name] ?? `write ${name}:`);
   });
-  const unknown = (name: string, index: number): string => {
+  const unknown = (name: string): string => {
     const refused = words.refuse?.(name);
     if (refused) return fault(refused.what, refused.advice);
-    const guess = index < MAX_PROBLEMS ? didYouMean(name, known) : null; // no more are shown
+    const guess = didYouMean(name, known);
     return fault(
       `has no property ${quoted(name)}${guess ? `, did you mean ${guess}?` : ''}`,
       `known properties: ${known.join(', ')}`,
@@ -80,10 +85,17 @@ export function mapping<const E extends v.ObjectEntries>(
       const names = Object.keys(input);
       const own = Object.fromEntries(names.filter((name) => known.includes(name)).map((name) => [name, input[name]]));
       const result = schema['~run']({ value: own }, config);
-      const more = names
-        .filter((name) => !known.includes(name))
-        .map((name, i) => ({ ...UNKNOWN_PROPERTY, input, message: unknown(name, i), path: namePath(input, name) }));
-      if (more.length === 0) return result;
+      const others = names.filter((name) => !known.includes(name));
+      if (others.length === 0) return result;
+      const [next] = others.slice(MAX_PROBLEMS);
+      const at = (name: string, message: string) => ({
+        ...UNKNOWN_PROPERTY,
+        input,
+        message,
+        path: namePath(input, name),
+      });
+      const more = others.slice(0, MAX_PROBLEMS).map((name) => at(name, unknown(name)));
+      if (next !== undefined) more.push(at(next, faults('has more', 'remove them', others.length - MAX_PROBLEMS)));
       return { ...result, typed: false, issues: [...(result.issues ?? []), ...more] } as typeof result;
     },
   };
@@ -276,7 +288,7 @@ export function checkShape<S extends v.GenericSchema>(
 ): v.InferOutput<S> | undefined {
   const { issues, output, success } = v.safeParse(schema, document.value);
   for (const { message, path = [] } of issues ?? []) {
-    const [what, advice] = JSON.parse(message) as [string, string];
+    const [what, advice, count] = JSON.parse(message) as [string, string, number?];
     const way = path.map(({ key }) => key as string | number);
     const isName = path.at(-1)?.origin === 'key';
     const subject = nameOf(isName ? way.slice(0, -1) : way);
@@ -284,6 +296,7 @@ export function checkShape<S extends v.GenericSchema>(
       place: isName ? document.placeOfName(way) : document.placeOf(way),
       what: `${subject}${what.startsWith(':') ? '' : ' '}${what}`,
       advice,
+      ...(count !== undefined && { count }),
     });
   }
   return success ? output : undefined;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { KEY_STRING, keyStrings, Place, ROOT } from '../support/built-tool.js';
@@ -219,4 +219,20 @@ test.each<[string, Record<string, string | undefined>, (place: Place) => string]
   const file = path.join(base(place), 'unlockos-keys/keys.db');
   expect(statSync(file).isFile()).toBe(true);
   expect((await place.tool(['store', 'path'], { env: all })).stdout).toBe(`${file}\n`);
+});
+
+test('a variable that makes a package talk prints nothing of a file', async () => {
+  const place = new Place();
+  const manifest = path.join(place.dir, 'keys.yaml');
+  writeFileSync(manifest, 'version: 1\nname: m\nkeys:\n  - { name: a, mode: test, scopes: [plan:read] }\n');
+  await place.tool(CREATE);
+  const diff = ['diff', '-f', manifest, '-o', 'json'];
+  const env = { LOG_TOKENS: '1', LOG_STREAM: '1' };
+  const quiet = await place.tool(diff);
+  expect(quiet.stdout).toContain('create');
+  expect(await place.tool(diff, { env })).toEqual(quiet);
+  const profile = await place.tool(['profile', 'add', 'x', '--store', place.store], { env });
+  expect({ exitCode: profile.exitCode, stdout: profile.stdout }).toEqual({ exitCode: 0, stdout: '' });
+  const edit = await place.tool(['profile', 'use', 'x'], { env });
+  expect({ exitCode: edit.exitCode, stdout: edit.stdout }).toEqual({ exitCode: 0, stdout: '' });
 });

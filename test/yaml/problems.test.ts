@@ -20,3 +20,8 @@ test('no more than anyone reads', () => {
   expect(lines).toHaveLength(51);
   expect(lines.at(-1)).toBe('… and 10 more');
 });
+
+test('a problem that stands for many counts as many', () => {
+  const many = Array.from({ length: 55 }, (_, i) => ({ ...at(i + 1, 1), count: 10 }));
+  expect(describeProblems('f', many).split('\n').at(-1)).toBe('… and 50 more');
+});

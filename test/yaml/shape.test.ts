@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { type Path, YamlDocument } from '../../src/yaml/document.js';
+import { describeProblems } from '../../src/yaml/problems.js';
 import * as shape from '../../src/yaml/shape.js';
 
 const SCHEMA = shape.mapping(
@@ -103,4 +104,19 @@ test.each<[string, string[]]>([
   const { output, problems } = check(text);
   expect(output).toBeUndefined();
   expect(problems).toEqual(expected);
+});
+
+test('a mapping full of unknown names is told of as far as anybody reads, and the rest is counted', () => {
+  const names = Array.from({ length: 200 }, (_, i) => `x${i}: 1`);
+  const document = new YamlDocument(`{ name: a, ${names.join(', ')} }`, {
+    kind: 'x',
+    maxBytes: 9999,
+    maxDepth: 9,
+    tooLarge: 'x',
+  });
+  checkedOutput(document);
+  expect(document.problems.length).toBeLessThan(60);
+  const lines = describeProblems('f', document.problems).split('\n');
+  expect(lines[49]).toContain('has no property "x49"');
+  expect(lines.at(-1)).toBe('… and 150 more');
 });
