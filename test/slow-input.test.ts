@@ -170,3 +170,26 @@ describe('a .gitignore', () => {
     expect(ignoring('**/a/**/b\n')('a/x/b')).toBe(true);
   });
 });
+
+test('a scan of text that is made to cost much costs no more than its length', () => {
+  const time = (text: string, bytes: number) => {
+    const finder = new Finder();
+    const whole = Buffer.from(text.repeat(Math.ceil(bytes / text.length)));
+    return cost(() => [...finder.feed(whole), ...finder.end()]);
+  };
+  const dear = [
+    'unlk',
+    'unlk\n',
+    'unlk_live_',
+    'u\0n\0l\0k\0',
+    'u\0n\0l\0k\0_\0',
+    'dW5sa19',
+    'dW5sa19saXZlX',
+    'W5s',
+    '1bmxrX',
+  ];
+  for (const text of [...dear, 'unlk%255f', 'unlk\u001b[m', `unlk_live_${'\n'.repeat(2000)}`]) {
+    const short = Math.max(time(text, 50_000), time(text, 50_000), 20);
+    expect(time(text, 500_000), JSON.stringify(text)).toBeLessThan(40 * short);
+  }
+});
