@@ -2,12 +2,16 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands/index.js';
+import { faultyIssuer, problem } from '../support/faulty-issuer.js';
 import { testCli } from '../support/test-cli.js';
 
 // Every command once, with a store full of secrets: what is printed, logged, audited or left in a file holds none, but for the places
 // where a key string was asked for.
 
-/** `KEY` is a key string of the store, given on stdin or by mistake; `>` marks lines whose stdout is where a key string was asked for. */
+/**
+ * `KEY` is a key string of the store, given on stdin or by mistake; `>` marks lines whose stdout is where a key string was asked for.
+ * `SERVER` is one that issues keys; where it is `REFUSING`, it refuses, and its words repeat what it was sent.
+ */
 const LINES = `
 > create plain --live -s plan:read -o value
 > create several more --test -s plan:read --json
@@ -36,6 +40,19 @@ rotate first --finish --force
 rotate filed --overlap 0 --key-file sinks/rotated.key
 run -s plan:read --name job -- node -e 0
 run -s plan:read --name job -- node -e process.exit(3)
+run --from SERVER -s plan:read -- node -e 0
+run --from SERVER -s plan:read -- node -e process.exit(3)
+run --from SERVER -s plan:read --audience KEY -- node -e 0
+run --from REFUSING -s plan:read -- node -e 0
+> create --from SERVER -s plan:read -o value
+> create --from SERVER -s plan:read --json
+create --from SERVER -s plan:read --key-file sinks/issued.key
+create --from SERVER -s plan:read --pipe -- false
+create --from REFUSING -s plan:read --key-file sinks/refused.key
+create --from SERVER -s plan:read --id-token-env NONE --copy
+delete --from SERVER --stdin --yes
+delete --from SERVER KEY --yes
+delete --from REFUSING 0123456789ab --yes
 delete plain --yes
 restore plain
 restore KEY
@@ -117,13 +134,25 @@ test('of all that every command prints and leaves behind, nothing holds a secret
       });
     cli.signals.emit('SIGTERM', 'SIGTERM');
   });
+  const server = await faultyIssuer();
+  server.now = () => cli.now;
   const said: { line: string; text: string }[] = [];
   const made: string[] = [keyString, leaked];
   const exits = new Map<string, number>();
   for (const marked of LINES.trim().split('\n')) {
     const [line, isAsked] = [marked.replace('> ', ''), marked.startsWith('> ')];
     cli.stdin = leaked;
-    const words = line.split(' ').map((word) => word.replace('KEY', keyString));
+    // Without GITHUB_ACTIONS: there, a line of its own has the runner mask the key string.
+    const { ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN } = server.github;
+    if (/SERVER|REFUSING/.test(line))
+      Object.assign(cli.env, { ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN });
+    if (line.includes('REFUSING'))
+      for (const method of ['POST', 'DELETE'] as const)
+        server.next[method] = [
+          (call, reply, body) =>
+            problem(403, 'not_allowed', `${call.headers.authorization} ${body} ${leaked}`)(call, reply, body),
+        ];
+    const words = line.split(' ').map((word) => word.replace('KEY', keyString).replace(/SERVER|REFUSING/, server.url));
     const behind = words.indexOf('--');
     const debug =
       behind === -1 ? [...words, '--debug'] : [...words.slice(0, behind), '--debug', ...words.slice(behind)];
@@ -143,15 +172,20 @@ test('of all that every command prints and leaves behind, nothing holds a secret
     .map((file) => ({ line: path.relative(cli.dir, file), text: readFileSync(file, 'latin1') }));
   const sinks = inFiles.filter(({ line }) => line.startsWith('sinks/'));
   for (const { text } of sinks) made.push(...(text.match(/unlk_\w{56}/g) ?? []));
-  made.push(...cli.clipboard.copied);
+  made.push(...cli.clipboard.copied, ...server.made.map(({ key }) => key));
+  const tokens = [server.requestToken, ...server.calls.map((call) => call.token.split('.')[2] ?? call.token)];
+  expect(new Set(tokens).size).toBeGreaterThanOrEqual(14);
   const [pepper = ''] = /[\w+/=-]{30,}/.exec(readFileSync(path.join(cli.dir, 'peppers'), 'utf8')) ?? [];
   expect(pepper).not.toBe('');
-  expect(new Set(made).size).toBeGreaterThanOrEqual(13);
+  expect(new Set(made).size).toBeGreaterThanOrEqual(18);
 
   const secrets = [...new Set(made)].map((each) => each.slice(23, 39));
   const elsewhere = inFiles.filter(({ line }) => !/^(sinks|leaks)\/|^peppers$/.test(line));
   for (const { line, text } of [...said, ...elsewhere])
-    for (const secret of [...secrets, token, pepper]) expect(text.includes(secret), `a secret in ${line}`).toBe(false);
+    for (const secret of [...secrets, ...tokens, token, pepper])
+      expect(text.includes(secret), `a secret in ${line}`).toBe(false);
+  for (const { path, body } of server.calls)
+    for (const secret of secrets) expect((path + body).includes(secret), `a secret was sent to ${path}`).toBe(false);
   for (const { line, text } of said)
     expect(/\$2[aby]\$|hmac-sha256:\w+:\w{20}/.test(text), `a hash in ${line}`).toBe(false);
 

@@ -88,7 +88,15 @@ test.each([
     GITHUB_ENV: file,
   });
   expect(made.exitCode, made.stderr).toBe(0);
-  expect(await operator.verdict(readFileSync(file, 'utf8').trim().replace('KEY=', ''))).toBe('valid');
+  const shared = readFileSync(file, 'utf8').trim().replace('KEY=', '');
+  expect(await operator.verdict(shared)).toBe('valid');
+  const end = ['delete', shared.slice(10, 22), '--audience', AUDIENCE, '--yes'];
+  const stranger = await job(end, await githubService(provider, { ...GITHUB, run_attempt: '2' }));
+  expect(stranger.exitCode, stranger.stderr).toBe(3);
+  expect(await operator.verdict(shared)).toBe('valid');
+  const ended = await job(end, github);
+  expect(ended.exitCode, ended.stderr).toBe(0);
+  expect(await operator.verdict(shared)).toBe('invalid');
   expect(await operator.health()).toEqual({ doctor: 0, audit: 0 });
 });
 

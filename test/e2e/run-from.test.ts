@@ -32,6 +32,7 @@ function witness(place: Place): readonly string[] {
 test.each([
   ['run', (url: string) => ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0']],
   ['create', (url: string) => ['create', '--from', url, ...SCOPE, '-o', 'value']],
+  ['delete', (url: string) => ['delete', '0123456789ab', '--from', url, '--yes']],
 ])('%s --from reads no store, no SQLite, no configuration, and nothing that npm installs beside it', async (_, args) => {
   const server = await faultyIssuer();
   const place = new Place({ ...server.github, UNLOCKOS_KEYS_PROFILE: 'none' });

@@ -9,6 +9,7 @@ import type { Keyring } from '../../keyring/keyring.js';
 import { confirm, confirmProtected } from '../asking/confirm.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
+import { comesFromServer, type FromFlags, fromOptions } from '../issued/from-flags.js';
 import type { Session } from '../session.js';
 import {
   forEachTarget,
@@ -25,18 +26,18 @@ const MANY = 5;
 /** A live key that was used this recently is probably still in use. */
 const LATELY_MS = 7 * 86_400_000;
 
-interface DeleteFlags extends TargetFlags {
+interface DeleteFlags extends TargetFlags, FromFlags {
   readonly purge?: boolean;
   readonly reason?: string;
   readonly confirm?: string[];
 }
 
 export const registerDelete: Register = (program, run) => {
-  targetOptions(operationOption(program.command('delete')))
+  const command = targetOptions(operationOption(program.command('delete')))
     .alias('rm')
     .summary('delete keys; asks first; restore undoes it for 7 days')
     .description(
-      'Delete keys: they stop working at once, and their names are free. Until the time of store policy --keep-deleted (7 days) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes.',
+      'Delete keys: they stop working at once, and their names are free. Until the time of store policy --keep-deleted (7 days) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes. With --from, a CI job ends the key that an earlier step of it got from that server.',
     )
     .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
     .option('--purge', 'remove them for good: nobody can restore them')
@@ -45,15 +46,35 @@ export const registerDelete: Register = (program, run) => {
       '--confirm <name>',
       'in a protected profile: the name of the key, as confirmation; repeat for more',
       collect,
-    )
+    );
+  fromOptions(command)
     .addHelpText(
       'after',
-      examples('delete old-importer', 'delete 7k2m 9xw4 --yes', 'delete --stdin --yes --purge < leaked.txt'),
+      examples(
+        'delete old-importer',
+        'delete 7k2m 9xw4 --yes',
+        'delete --stdin --yes --purge < leaked.txt',
+        'delete --stdin --yes --from https://keys.acme.example < ci.key',
+      ),
     )
     .action(run((session, flags: DeleteFlags, refs: string[]) => deleteKeys(session, flags, refs)));
 };
 
+/** The flags of `delete` that go with `--from`, and why others do not. */
+const WITH_FROM = ['stdin'];
+const NOT_WITH_FROM = {
+  purge: 'the server keeps nothing of the key; leave it out',
+  reason: 'the server writes its own; leave it out',
+  label: 'name the key by its id, or pipe its key string in with --stdin',
+  operationId: 'to delete a key again does no harm; run the command again without it',
+};
+
 async function deleteKeys(session: Session, flags: DeleteFlags, refs: string[]): Promise<ExitCode> {
+  if (comesFromServer(flags, WITH_FROM, NOT_WITH_FROM)) {
+    const { deleteFrom } = await import('../issued/delete-from.js');
+    await deleteFrom(session, flags, refs);
+    return 0;
+  }
   const { purge = false, stdin } = flags;
   const reason = readDescription(flags.reason ?? '');
   const byName = purge && refs.length > 0 && !refs.includes('-') && !stdin && !flags.label;

@@ -71,6 +71,7 @@ export const PAGES: Readonly<Record<TopicName, readonly Block[]>> = {
       lines: [
         'run --from https://keys.acme.example -s checkin:read -- npm test',
         'create --from https://keys.acme.example -s checkin:read --github-env API_KEY',
+        'delete --from https://keys.acme.example --stdin --yes < ci.key    # in a later step',
       ],
     },
     {

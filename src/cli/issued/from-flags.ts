@@ -52,11 +52,12 @@ function spelling(name: string): string {
 
 /**
  * Whether the key comes from a server. Throws `usage` for flags that mean nothing together: `own` are those of the command that go with
- * `--from`.
+ * `--from`, and `why` says why others do not.
  */
 export function comesFromServer(
   flags: FromFlags & object,
   own: readonly string[],
+  why: Readonly<Record<string, string>> = {},
 ): flags is FromFlags & { from: string } {
   const given = Object.entries(flags).filter(([, value]) => value !== undefined && value !== false);
   if (flags.from === undefined) {
@@ -74,7 +75,7 @@ export function comesFromServer(
     throw new KeysError(
       'usage',
       `${spelling(refused)} and --from do not go together`,
-      WHY[refused] ?? 'it is for keys in a store of your own; leave it out',
+      why[refused] ?? WHY[refused] ?? 'it is for keys in a store of your own; leave it out',
     );
   if (flags.idTokenEnv !== undefined && flags.idTokenFile !== undefined)
     throw new KeysError('usage', '--id-token-env and --id-token-file do not go together', 'pass one of them');
