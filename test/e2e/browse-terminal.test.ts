@@ -141,30 +141,55 @@ test.each([
   const screen = place.shell();
   await screen.shows(/ready>$/);
   screen.type(`tool ${command}\r`);
-  await screen.shows(command === 'list -i' ? /❯ {2}alpha/ : /^\? /m);
-  screen.press('ctrl-z');
-  await screen.shows(/Stopped[\s\S]*ready>$/);
-  expect(screen.isAsItWas).toBe(true);
-  screen.type('stty -a | grep -o " icanon"; echo shell-$((40 + 2))\r');
-  await screen.shows(/ icanon\nshell-42/);
-  const before = screen.text.match(/^\? /gm)?.length ?? 0;
-  screen.type('fg\r');
-  if (command === 'list -i') {
-    await screen.shows(/❯ {2}alpha/);
+  const table = command === 'list -i';
+  await screen.shows(table ? /❯ {2}alpha/ : /^\? /m);
+  for (const times of [1, 2]) {
+    screen.press('ctrl-z');
+    await screen.shows(new RegExp(`(Stopped[^]*){${times}}ready>$`));
+    expect(screen.isAsItWas).toBe(true);
+    screen.type('tool list -q >kept; stty -a | grep -o " icanon"; echo shell-$((40 + 2))\r');
+    await screen.shows(new RegExp(`( icanon\nshell-42[^]*){${times}}`));
+    screen.type('fg\r');
+    await screen.shows(table ? /❯ {2}alpha/ : new RegExp(`(^\\? [^]*){${times + 1}}`, 'm'));
+  }
+  if (table) {
     screen.type('/al');
     await screen.shows(/\n\/al/);
     screen.press('escape');
     await screen.shows(/\? help\n*$/);
     screen.type('q');
   } else {
-    await screen.shows(new RegExp(`(^\\? [\\s\\S]*){${before + 1}}`, 'm'));
     screen.press('ctrl-c');
+    await screen.shows(/cancelled/);
+    expect(screen.text.match(/\? (Name|Continue)/g), 'drawn once, and once after each fg').toHaveLength(3);
   }
   await screen.shows(/ready>$/);
   expect(screen.isAsItWas).toBe(true);
   screen.type('exit\r');
   await screen.exit;
   expect(await place.names()).toEqual(['alpha']);
+});
+
+test.each([
+  ['create', /^\? Name/m],
+  ['create x', /^\? Description/m],
+  ['create x -d y', /^❯ Test/m],
+  ['create x -d y --test', /^❯◯ checkin:read/m],
+  ['create x --test -s plan:read', /^\? Copy it/m],
+  ['verify', /^\? Key string/m],
+  ['delete alpha', /^\? Continue/m],
+  ['rotate', /^\? .*\n[\s\S]*alpha/m],
+  ['list -i', /❯ {2}alpha/],
+])('Ctrl-D at `%s` cancels, as Ctrl-C does', async (command, question) => {
+  const place = await placeWith('alpha');
+  const screen = place.shell();
+  await screen.shows(/ready>$/);
+  screen.type(`tool ${command}; echo "ended with $?"\r`);
+  await screen.shows(question);
+  screen.press('ctrl-d');
+  await screen.shows(/ended with 130\nready>$/);
+  expect(screen.text).toMatch(/^(error: cancelled; nothing was changed|Not copied\. Key)/m);
+  expect(screen.isAsItWas).toBe(true);
 });
 
 test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s at a question brings the cursor back', async (signal) => {
@@ -176,6 +201,7 @@ test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s at a question brings the
   process.kill(screen.pid, signal);
   await screen.exit;
   expect(screen.isAsItWas).toBe(true);
+  expect(screen.raw, 'what comes next begins on a line of its own').toMatch(/\r\n\u001b\[\?25h$/);
   expect(await place.names()).toEqual(['alpha']);
 });
 

@@ -12,6 +12,7 @@ const KEYS = {
   backspace: '\u007f',
   escape: '\u001b',
   'ctrl-c': '\u0003',
+  'ctrl-d': '\u0004',
   'ctrl-z': '\u001a',
   'ctrl-u': '\u0015',
 } as const;

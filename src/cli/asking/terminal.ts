@@ -72,9 +72,17 @@ class Drawing extends Writable {
 /** The keys that were typed, as a stream of its own, so that Ctrl-Z and Esc can be handled before readline sees them. */
 class Keyboard extends PassThrough {
   readonly isTTY = true;
+  readonly #closed: () => void;
 
+  constructor(closed: () => void) {
+    super();
+    this.#closed = closed;
+  }
+
+  /** readline turns it off when it closes: after the answer, and at Ctrl-D in an empty line, of which it says nothing else. */
   setRawMode(on: boolean): this {
     process.stdin.setRawMode?.(on);
+    if (!on) this.#closed();
     return this;
   }
 }
@@ -89,9 +97,9 @@ export async function onTerminal<T>(
 ): Promise<T> {
   const { enter = '', leave = '' } = look;
   const { stdin } = process;
-  const keyboard = new Keyboard();
-  const drawing = new Drawing(look.color);
   const over = new AbortController();
+  const keyboard = new Keyboard(() => over.abort('nothing more is typed'));
+  const drawing = new Drawing(look.color);
   const fatal = (['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const).map((signal) => ({
     signal,
     others: process.listenerCount(signal) > 0,
@@ -103,9 +111,11 @@ export async function onTerminal<T>(
     stdin.setRawMode?.(false);
   };
   const end = (signal: NodeJS.Signals) => {
+    const isFatal = !fatal.some((each) => each.signal === signal && each.others); // who listens as well decides what happens
+    if (isFatal) writeNow(drawing.below);
     release();
     over.abort(signal);
-    if (fatal.some((each) => each.signal === signal && each.others)) return; // who listens as well decides what happens
+    if (!isFatal) return;
     unlisten();
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
@@ -117,7 +127,11 @@ export async function onTerminal<T>(
     release();
     process.off('SIGTSTP', stop);
     process.kill(0, 'SIGTSTP'); // all programs of this job, as the terminal itself would do
-    setTimeout(goOn, 50); // where nothing can be stopped (no shell with jobs), nothing will be continued either
+    setTimeout(() => setImmediate(unstopped), 50); // a SIGCONT is heard between the two
+  };
+  /** Where nothing can be stopped (no shell with jobs), nothing will be continued either. */
+  const unstopped = () => {
+    if (stopped) goOn();
   };
   const goOn = () => {
     if (stopped) process.on('SIGTSTP', stop);
