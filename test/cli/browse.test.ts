@@ -31,28 +31,75 @@ describe('list --interactive', () => {
   test('edits a key, each field filled in with what it is', async () => {
     const cli = await withKeys();
     await cli.run('edit', 'partner', '-d', 'before', '-l', 'team=checkout');
-    await browse(cli, ['edit', 'partner'], 'Partner 2', '', '5/s', 'never', 'team=ops, env=prod', 'quit');
-    expect(cli.asked.slice(1, 6).map(({ message, initial }) => [message, initial])).toEqual([
+    await browse(
+      cli,
+      ['edit', 'partner'],
+      'Partner 2',
+      '',
+      '5/s',
+      'never',
+      '10.0.0.0/8, 192.0.2.7',
+      'team=ops, env=prod',
+      'quit',
+    );
+    expect(cli.asked.slice(1, 7).map(({ message, initial }) => [message, initial])).toEqual([
       ['Name', 'partner'],
       ['Description (optional)', 'before'],
       ['Rate limit', '600/m'],
       ['Expires (an earlier time, or 30d)', 'never'],
+      ['Works from (10.0.0.0/8,192.0.2.7, or any)', 'any'],
       ['Labels (name=value, separated by commas)', 'team=checkout'],
     ]);
     cli.tty.stdin = false;
     expect(await cli.json('show', 'Partner 2')).toMatchObject({
       description: null,
       rateLimit: { limit: 5, windowSeconds: 1 },
+      allowFrom: ['10.0.0.0/8', '192.0.2.7/32'],
       labels: { env: 'prod', team: 'ops' },
     });
   });
 
+  test('asks before an edit lets a live key work from more addresses', async () => {
+    const cli = await withKeys();
+    await cli.run('edit', 'partner', '--allow-from', '10.0.0.0/8');
+    const form = ['partner', '', '600/m', 'never', 'any', ''];
+    const { stderr } = await browse(
+      cli,
+      ['edit', 'partner'],
+      ...form,
+      false,
+      ['edit', 'partner'],
+      ...form,
+      true,
+      'quit',
+    );
+    expect(stderr).toContain('This will let LIVE key "partner"');
+    expect(stderr.match(/Addresses .*10\.0\.0\.0\/8 → any/g)).toHaveLength(1);
+    cli.tty.stdin = false;
+    expect(await cli.json('show', 'partner')).toMatchObject({ allowFrom: [] });
+  });
+
   test('refuses bad values in the edit form and asks again', async () => {
     const cli = await withKeys();
-    await browse(cli, ['edit', 'partner'], '~', 'partner', 'ok', '10', '10/m', 'never', 'nonsense', '', 'quit');
-    expect(cli.refusals).toHaveLength(3);
+    await browse(
+      cli,
+      ['edit', 'partner'],
+      '~',
+      'partner',
+      'ok',
+      '10',
+      '10/m',
+      'never',
+      '10.0.0.1/8',
+      'any',
+      'nonsense',
+      '',
+      'quit',
+    );
+    expect(cli.refusals).toHaveLength(4);
     expect(cli.refusals[1]).toContain('not of the form 600/m');
-    expect(cli.refusals[2]).toContain('not of the form name=value');
+    expect(cli.refusals[2]).toContain('has bits set beyond its first 8');
+    expect(cli.refusals[3]).toContain('not of the form name=value');
   });
 
   test('disables and enables a test key without a question, and says how to undo it', async () => {
@@ -137,7 +184,7 @@ describe('list --interactive', () => {
   test('the edit form moves an expiry nearer, and refuses a later one', async () => {
     const cli = await withKeys();
     await cli.run('edit', 'ci', '--expires', '60d');
-    await browse(cli, ['edit', 'ci'], 'ci', '', '600/m', 'never', '90d', '30d', '', 'quit');
+    await browse(cli, ['edit', 'ci'], 'ci', '', '600/m', 'never', '90d', '30d', 'any', '', 'quit');
     expect(cli.refusals).toHaveLength(2);
     cli.tty.stdin = false;
     const { expiresAt } = await cli.json('show', 'ci');
@@ -146,7 +193,7 @@ describe('list --interactive', () => {
 
   test('says what went wrong and goes on', async () => {
     const cli = await withKeys();
-    const { exitCode, stderr } = await browse(cli, ['edit', 'ci'], 'partner', '', '600/m', 'never', '', 'quit');
+    const { exitCode, stderr } = await browse(cli, ['edit', 'ci'], 'partner', '', '600/m', 'never', 'any', '', 'quit');
     expect(exitCode).toBe(0);
     expect(stderr).toContain('"partner" exists');
     expect(cli.asked.at(-1)?.message).toContain('error: ');

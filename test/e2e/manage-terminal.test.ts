@@ -34,27 +34,30 @@ test.each([60, 80, 97, 200])('a list fits a terminal of %i columns', async (cols
   expect(screen.text.split('\n')[0]?.includes('DESCRIPTION')).toBe(cols === 200);
 });
 
-test('edit asks for name, description, rate limit, expiry and labels with their present values filled in', async () => {
+test('edit asks for each field with its present value filled in, and a field that was emptied is empty', async () => {
   const place = new Place();
   await place.key('alpha', '-d', 'nightly');
   const screen = place.terminal(['edit', 'alpha']);
   await screen.shows(/\? Name alpha/);
   screen.type('-2').press('enter');
   await screen.shows(/\? Description \(optional\) nightly/);
-  screen.press('enter');
+  screen.press('ctrl-u').press('enter');
   await screen.shows(/\? Rate limit 600\/m/);
   screen.press('ctrl-u').type('lots').press('enter');
   await screen.shows(/> .*lots/);
   screen.press('ctrl-u').type('5/s').press('enter');
   await screen.shows(/\? Expires .*never/);
   screen.press('enter');
+  await screen.shows(/\? Works from \(.*, or any\) any/);
+  screen.press('ctrl-u').type('10.0.0.1').press('enter');
   await screen.shows(/\? Labels/);
   screen.type('team=ops').press('enter');
   expect(await screen.exit).toEqual({ exitCode: 0, signal: 0 });
   expect(screen.text).toContain('Changed alpha-2');
   expect((await place.keys())[0]).toMatchObject({
     name: 'alpha-2',
-    description: 'nightly',
+    description: null,
+    allowFrom: ['10.0.0.1/32'],
     rateLimit: { limit: 5, windowSeconds: 1 },
   });
 });

@@ -1,4 +1,4 @@
-import { checkbox, confirm, input, password, Separator, search, select } from '@inquirer/prompts';
+import { checkbox, confirm, password, Separator, search, select } from '@inquirer/prompts';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import { type Choice, ESCAPE, type PromptLook, type Prompts } from '../context.js';
@@ -40,18 +40,12 @@ export function terminalPrompts(look: PromptLook): Prompts {
     }
   };
   return {
-    text: (message, { initial, check } = {}) =>
-      ask((terminal) =>
-        input(
-          {
-            message: safeText(message),
-            ...(initial !== undefined && { default: safeText(initial), prefill: 'editable' as const }),
-            ...(check && { validate: check }),
-          },
-          terminal,
-        ),
-      ),
-    secret: (message) => ask((terminal) => password({ message: safeText(message), mask: false }, terminal)),
+    text: async (message, { initial = '', check = () => true as const } = {}) => {
+      const { textPrompt } = await import('./text-prompt.js');
+      return ask((terminal) => textPrompt({ message: safeText(message), initial: safeText(initial), check }, terminal));
+    },
+    secret: (message) =>
+      ask((terminal) => password({ message: safeText(message), mask: false, toggleMask: false }, terminal)),
     yesNo: (message, initial) => ask((terminal) => confirm({ message: safeText(message), default: initial }, terminal)),
     choose: (message, choices) =>
       ask((terminal) => select({ message: safeText(message), choices: choices.map(shown), loop: false }, terminal)),

@@ -4,11 +4,12 @@ import { readDescription, readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { assertNearer, parseExpiry } from '../../domain/expiry.js';
 import { type Labels, normalizeLabels, parseLabels } from '../../domain/labels.js';
-import { formatRateLimit, parseRateLimit } from '../../domain/rate-limit.js';
+import { parseRateLimit } from '../../domain/rate-limit.js';
 import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
 import type { ChangeOptions, EditInput } from '../../keyring/keyring.js';
 import { confirm, confirmProtected } from '../asking/confirm.js';
+import { askForEdit } from '../asking/edit-fields.js';
 import { warnOfLookalikes } from '../asking/lookalikes.js';
 import { collect, examples, operationOption, type Register } from '../command.js';
 import { commandLine } from '../command-line.js';
@@ -182,52 +183,9 @@ async function apply(session: Session, key: ApiKey, input: EditInput, options: C
   return changed ? edited : null;
 }
 
-/** Prompts for each field, with its current value filled in. Returns the edited key; null when nothing was changed. */
+/** Prompts for each field. Returns the edited key; null when nothing was changed. */
 export async function editByPrompt(session: Session, key: ApiKey, options: ChangeOptions = {}): Promise<ApiKey | null> {
-  const prompts = await session.prompts();
-  const checked = (read: (text: string) => unknown) => (text: string) => {
-    try {
-      read(text);
-      return true as const;
-    } catch (error) {
-      if (error instanceof KeysError) return error.message;
-      throw error;
-    }
-  };
-  const name = readName(await prompts.text('Name', { initial: key.name, check: checked(readName) }));
-  const description = readDescription(
-    await prompts.text('Description (optional)', { initial: key.description ?? '', check: checked(readDescription) }),
-  );
-  const rateLimit = parseRateLimit(
-    await prompts.text('Rate limit', { initial: formatRateLimit(key.rateLimit), check: checked(parseRateLimit) }),
-  );
-  const expiry = key.expiresAt?.toISOString() ?? 'never';
-  const readNearer = (text: string) => {
-    if (text === expiry) return undefined;
-    const expiresAt = parseExpiry(text, session.now);
-    assertNearer(key, expiresAt);
-    return expiresAt;
-  };
-  const expiresAt = readNearer(
-    await prompts.text('Expires (an earlier time, or 30d)', { initial: expiry, check: checked(readNearer) }),
-  );
-  const labels = readLabels(
-    await prompts.text('Labels (name=value, separated by commas)', {
-      initial: labelText(key.labels),
-      check: checked(readLabels),
-    }),
-  );
-  const input = { name, description, rateLimit, labels, ...(expiresAt !== undefined && { expiresAt }) };
+  const input = await askForEdit(session, key);
+  if (!session.dryRun) await confirmWider(session, key, input, undefined);
   return apply(session, key, input, options);
-}
-
-function labelText(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(', ');
-}
-
-/** Throws `usage` for a label that is malformed or given twice. */
-function readLabels(text: string): Labels {
-  return normalizeLabels(parseLabels(splitList([text])));
 }
