@@ -9,6 +9,7 @@ import { VERSION } from '../version.js';
 import type { Context, Input, Output } from './context.js';
 import { systemClipboard } from './delivery/clipboard.js';
 import { isForeground, processClaim } from './delivery/this-process.js';
+import { isDumb } from './settings/global-flags.js';
 import type { OUR_SECRETS } from './settings/our-secrets.js';
 import { homeDirectory, workingDirectory } from './surroundings.js';
 
@@ -182,7 +183,7 @@ export function systemContext(): Context {
     log: (text) => writeLater(2, text),
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
     prompts: async (look) =>
-      process.env.TERM === 'dumb'
+      isDumb(process)
         ? (await import('./asking/plain-prompts.js')).plainPrompts()
         : (await import('./asking/prompts.js')).terminalPrompts(look),
     clipboard: systemClipboard(process.env, output(2)),

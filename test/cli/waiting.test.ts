@@ -10,7 +10,13 @@ import { testCli } from '../support/test-cli.js';
 const WIPE = '\r\u001b[K';
 
 /** A terminal, and a clock that `pass` moves on by a second. */
-function terminal({ isTTY = true, ci = null as Context['ci'], env = {}, quiet = false, columns = 80 } = {}) {
+function terminal({
+  isTTY = true,
+  ci = null as Context['ci'],
+  env = { TERM: 'xterm' },
+  quiet = false,
+  columns = 80,
+} = {}) {
   const said: string[] = [];
   const due = new Set<() => void>();
   const ctx = {

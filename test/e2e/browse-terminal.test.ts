@@ -249,6 +249,34 @@ test('a dumb terminal gets no cursor movement, and every question can be answere
   expect((await place.keys())[0]?.status).toBe('inactive');
 });
 
+test('without TERM nothing is known of the terminal, so questions are plain', async () => {
+  const screen = new Place().shell();
+  await screen.shows(/ready>$/);
+  const before = screen.raw.length;
+  screen.type('env -u TERM tool create\r');
+  await screen.shows(/^Name:$/m);
+  screen.press('ctrl-d');
+  await screen.shows(/^error: cancelled; nothing was changed\nready>$/m);
+  expect(screen.raw.slice(before).replace(/\u001b\[\?2004[hl]/g, ''), 'but for what bash itself says').not.toContain(
+    '\u001b',
+  );
+});
+
+test('questions have their colours while stdout is a pipe, and `--color always` gives them back', async () => {
+  for (const [before, after] of [
+    ['', ''],
+    ['NO_COLOR=1 ', ' --color always'],
+  ]) {
+    const screen = new Place().shell();
+    await screen.shows(/ready>$/);
+    screen.type(`KEY=$(${before}tool create x -d y --test${after})\r`);
+    await screen.shows(/❯◯ checkin:read/);
+    expect(screen.raw).toContain('\u001b[36m?\u001b[39m \u001b[1mScopes');
+    screen.press('ctrl-c');
+    await screen.shows(/cancelled/);
+  }
+});
+
 test('a hidden question on a dumb terminal shows nothing of what is typed', async () => {
   const place = new Place();
   const keyString = await place.key('alpha');

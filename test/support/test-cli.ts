@@ -22,7 +22,7 @@ export class TestCli {
   readonly store = path.join(this.dir, 'keys.db');
   readonly home = path.join(this.dir, 'home');
   now = START;
-  env: Record<string, string | undefined> = { UNLOCKOS_KEYS_STORE: this.store };
+  env: Record<string, string | undefined> = { UNLOCKOS_KEYS_STORE: this.store, TERM: 'xterm' };
   ci: Context['ci'] = null;
   random: Context['random'];
   tty = { stdin: false, stdout: false, stderr: false };
@@ -200,7 +200,7 @@ export function testCli(
   options: Partial<Pick<TestCli, 'now' | 'ci' | 'tty' | 'columns' | 'stdin' | 'clipboard' | 'env'>> = {},
 ): TestCli {
   const cli = Object.assign(new TestCli(), options, { env: {} });
-  cli.env = { UNLOCKOS_KEYS_STORE: cli.store, ...options.env };
+  cli.env = { UNLOCKOS_KEYS_STORE: cli.store, TERM: 'xterm', ...options.env };
   mkdirSync(cli.home, { mode: 0o700 });
   atEnd(() => rmSync(cli.dir, { recursive: true, force: true }));
   return cli;

@@ -16,11 +16,14 @@ function readLine(question: string): Promise<string> {
   process.stderr.write(`${safeText(question)} `);
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: process.stdin, terminal: false });
-    lines.once('line', (line) => {
+    const gone = () => {
+      process.stderr.write('\n'); // Ctrl-D leaves the cursor behind the question
+      reject(cancelled());
+    };
+    lines.once('close', gone).once('line', (line) => {
       resolve(line);
-      lines.close();
+      lines.off('close', gone).close();
     });
-    lines.once('close', () => reject(cancelled()));
   });
 }
 

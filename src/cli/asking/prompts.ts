@@ -3,6 +3,7 @@ import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import { type Choice, ESCAPE, type PromptLook, type Prompts } from '../context.js';
 import { onTerminal, type Terminal } from './terminal.js';
+import { checkboxTheme, theme } from './theme.js';
 
 function shown<T>({ name, value, description }: Choice<T>) {
   return {
@@ -45,16 +46,20 @@ export function terminalPrompts(look: PromptLook): Prompts {
       return ask((terminal) => textPrompt({ message: safeText(message), initial: safeText(initial), check }, terminal));
     },
     secret: (message) =>
-      ask((terminal) => password({ message: safeText(message), mask: false, toggleMask: false }, terminal)),
-    yesNo: (message, initial) => ask((terminal) => confirm({ message: safeText(message), default: initial }, terminal)),
+      ask((terminal) => password({ message: safeText(message), mask: false, toggleMask: false, theme }, terminal)),
+    yesNo: (message, initial) =>
+      ask((terminal) => confirm({ message: safeText(message), default: initial, theme }, terminal)),
     choose: (message, choices) =>
-      ask((terminal) => select({ message: safeText(message), choices: choices.map(shown), loop: false }, terminal)),
+      ask((terminal) =>
+        select({ message: safeText(message), choices: choices.map(shown), loop: false, theme }, terminal),
+      ),
     find: (message, choices) =>
       ask((terminal) =>
         search(
           {
             message: safeText(message),
             pageSize: 12,
+            theme,
             source: (term) =>
               choices.filter(({ name }) => name.toLowerCase().includes((term ?? '').toLowerCase())).map(shown),
           },
@@ -69,6 +74,7 @@ export function terminalPrompts(look: PromptLook): Prompts {
             required: true,
             loop: false,
             pageSize: 16,
+            theme: checkboxTheme,
             choices: groups.flatMap(({ label, choices }) => [
               new Separator(` ${safeText(label)}`),
               ...choices.map(shown),

@@ -8,6 +8,7 @@ import {
   usePrefix,
   useState,
 } from '@inquirer/core';
+import { theme as ours } from './theme.js';
 
 interface Question {
   readonly message: string;
@@ -17,7 +18,7 @@ interface Question {
   readonly check: (text: string) => string | true | Promise<string | true>;
 }
 
-const theme = makeTheme();
+const theme = makeTheme<object>(ours);
 
 /** Asks for one line. */
 export const textPrompt = createPrompt<string, Question>(({ message, initial, check }, done) => {

@@ -1,5 +1,6 @@
 import { safeText } from '../../domain/text.js';
 import type { Context } from '../context.js';
+import { isDumb } from '../settings/global-flags.js';
 import { widthOf } from './wrap.js';
 
 /** After this many milliseconds, people are told what the tool waits for. */
@@ -17,12 +18,12 @@ function setTimer(ms: number, act: () => void): () => void {
  * and where stderr is no terminal.
  */
 export class Waiting {
-  readonly #ctx: Pick<Context, 'stderr' | 'ci' | 'env' | 'after'>;
+  readonly #ctx: Pick<Context, 'stderr' | 'ci' | 'env' | 'platform' | 'after'>;
   readonly #quiet: boolean;
   readonly #waits = new Set<() => void>();
   #speaking = false;
 
-  constructor(ctx: Pick<Context, 'stderr' | 'ci' | 'env' | 'after'>, quiet: boolean) {
+  constructor(ctx: Pick<Context, 'stderr' | 'ci' | 'env' | 'platform' | 'after'>, quiet: boolean) {
     this.#ctx = ctx;
     this.#quiet = quiet;
   }
@@ -32,9 +33,9 @@ export class Waiting {
    * a program that uses the same terminal may have written there.
    */
   begin(text: string, { now = false, stays = false }: { now?: boolean; stays?: boolean } = {}): () => void {
-    const { stderr, ci, env, after = setTimer } = this.#ctx;
+    const { stderr, ci, env, platform, after = setTimer } = this.#ctx;
     if (this.#quiet || ci !== null || !stderr.isTTY) return () => {};
-    const plain = stays || env.TERM === 'dumb'; // a dumb terminal cannot take it away again
+    const plain = stays || isDumb({ env, platform }); // a dumb terminal cannot take it away again
     let said = false;
     const say = () => {
       if (this.#speaking) return; // one line, for the wait that took long first

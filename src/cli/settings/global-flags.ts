@@ -119,6 +119,11 @@ export function wantsJsonErrors(argv: readonly string[], ctx: Context): boolean 
   return format.some((each) => each === 'json' || each === 'jsonl');
 }
 
+/** Whether the terminal knows neither colours nor cursor movement. As git has it, so does one that TERM says nothing of, except on Windows, where no terminal sets it. */
+export function isDumb({ env, platform }: Pick<Context, 'env' | 'platform'>): boolean {
+  return env.TERM === 'dumb' || env.TERM === 'unknown' || (!env.TERM && platform !== 'win32');
+}
+
 /** Whether to colour a stream: the flag decides, then NO_COLOR, then the variables that force colour, then whether it is a terminal (https://no-color.org, https://bixense.com/clicolors). */
 export function wantsColor(ctx: Context, flags: GlobalFlags, isTTY: boolean): boolean {
   const { env } = ctx;
@@ -128,9 +133,8 @@ export function wantsColor(ctx: Context, flags: GlobalFlags, isTTY: boolean): bo
     throw new KeysError('usage', `--color ${quoted(flags.color)} is unknown`, 'one of: auto, always, never');
   if (env.NO_COLOR) return false;
   if (isOn(env.FORCE_COLOR) || isOn(env.CLICOLOR_FORCE)) return true;
-  if (env.FORCE_COLOR === '0' || env.FORCE_COLOR === 'false' || env.CLICOLOR === '0' || env.TERM === 'dumb')
-    return false;
-  return isTTY;
+  if (env.FORCE_COLOR === '0' || env.FORCE_COLOR === 'false' || env.CLICOLOR === '0') return false;
+  return isTTY && !isDumb(ctx);
 }
 
 /** {@link wantsColor} for errors: looks at the raw words, because the error may be that they cannot be parsed. */
