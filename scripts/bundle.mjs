@@ -40,8 +40,8 @@ const SETTINGS = {
 const COMMONJS = {
   format: 'cjs',
   supported: { ...SETTINGS.supported, 'dynamic-import': false }, // written as require, which our loader serves
-  define: { 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: { 'import.meta.url': 'importMeta.url' },
+  banner: { js: "const importMeta={get url(){return require('node:url').pathToFileURL(__filename).href}};" },
 };
 
 /**
@@ -242,7 +242,7 @@ function withPlainExports(text) {
   const plain = text
     .replace(EXPORTS, (_, __, names = '') => {
       const getters = names.replace(/([\w$]+):\(\)=>([\w$.]+)/g, 'get $1(){return $2}');
-      return `module.exports={${getters}}`;
+      return `module.exports={__proto__:null,${getters}}`; // without a prototype it is a plain table to V8
     })
     .replace(IMPORTED, '=($1,$2)=>$2||!$1||!$1.__esModule?{__proto__:$1,default:$1}:$1');
   if (/module\.exports=[\w$]+\(|\?[\w$]+\(\w+,"default",/.test(plain))

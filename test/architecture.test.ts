@@ -309,6 +309,13 @@ test('no source asks with import() for a module of Node that the loader loads wh
   expect(asked.filter((name) => later.includes(name))).toEqual([]);
 });
 
+test('no source builds the tables of a character class of Unicode when it is loaded', () => {
+  const atLoad = /^(?:export )?const \w+(?:: [^=]+)? =\s+(?![\s(]|async)[^;]*?\/[^\n/]*\\[pP]\{/m; // a start would pay for each, used or not
+  const found = sources().filter((file) => atLoad.test(readFileSync(path.join(root, 'src', file), 'utf8')));
+  expect(found).toEqual([]);
+  expect('const WIDE =\n  /[\\p{Script=Han}]/u;').toMatch(atLoad);
+});
+
 test('no source builds SQL from strings of its own', () => {
   for (const file of sources())
     expect(readFileSync(path.join(root, 'src', file), 'utf8'), file).not.toMatch(/\bsql\.raw\(/);

@@ -80,7 +80,7 @@ function refuseSecret(text: string, what: string): void {
 }
 
 /** A blank that is drawn like U+0020 or not at all, and makes another name of it: no-break and wide spaces, and the blank of Braille. */
-const OTHER_BLANK = /(?! )[\p{Zs}\s\u2800]/u;
+const otherBlank = () => /(?! )[\p{Zs}\s\u2800]/u;
 
 /**
  * A name as it will be stored: Unicode NFC, 1 to 64 code points, beginning with a letter or a digit, nothing invisible, no blank but
@@ -100,7 +100,7 @@ export function readName(text: string): string {
       `name ${quoted(name)} contains invisible or control characters`,
       'use letters, digits, spaces and punctuation',
     );
-  const blank = OTHER_BLANK.exec(name)?.[0];
+  const blank = otherBlank().exec(name)?.[0];
   const shown = `U+${blank?.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
   if (blank !== undefined)
     throw new KeysError(

@@ -23,9 +23,9 @@ export interface Resemblance {
 }
 
 /** Marks belong to the character before them: NFC makes one character of both. */
-const MARKS = /\p{M}+/gu;
+const marks = () => /\p{M}+/gu;
 /** Where the table takes characters apart in other ways than by their marks: no pattern is made of these. */
-const IRREGULAR = /^\p{M}|[\u1100-\u11ff]/u;
+const irregular = () => /^\p{M}|[\u1100-\u11ff]/u;
 
 /** Tells which names look alike. */
 export class Lookalikes {
@@ -69,16 +69,16 @@ export class Lookalikes {
   /** Marks are left to the comparison: their order is not that of the characters that they came from. */
   #pattern(skeleton: string): NamePattern {
     const longest = Array.from(skeleton).length;
-    if (IRREGULAR.test(skeleton)) return { places: [null], longest };
+    if (irregular().test(skeleton)) return { places: [null], longest };
     const bases = skeleton.match(/\P{M}\p{M}*/gu) ?? [];
-    const text = bases.map((base) => base.replace(MARKS, ''));
+    const text = bases.map((base) => base.replace(marks(), ''));
     const isMarked = (at: number) => bases[at] !== text[at];
     let covered = 0; // up to where one character may stand for what begins before
     const places = text.map((base, at) => {
       const rest = text.slice(at).join('');
-      const here = [...this.#sourcesOf(base)].filter(([look]) => rest.startsWith(look.replace(MARKS, '')));
+      const here = [...this.#sourcesOf(base)].filter(([look]) => rest.startsWith(look.replace(marks(), '')));
       const isInside = at < covered;
-      const ends = here.map(([look]) => at + Array.from(look.replace(MARKS, '')).length);
+      const ends = here.map(([look]) => at + Array.from(look.replace(marks(), '')).length);
       covered = Math.max(covered, ...ends);
       if (isInside || isMarked(at) || ends.some((end) => isMarked(end - 1))) return null;
       return [base, ...here.flatMap(([, chars]) => [...chars])];

@@ -9,8 +9,10 @@ import { redactKeyStrings } from './key-string.js';
  */
 const unsafe = () => /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** A quick check first: most text is ASCII, and the character tables above take time to build. */
-const BEYOND_ASCII = /[^\x20-\x7e]/;
+/** For a quick check first: ASCII, Latin letters, and the common dashes, quotation marks and dots. None of them is unsafe. */
+const COMMON = String.raw`\x20-\x7e\xa0-\xac\xae-\u02ff\u2010-\u2027`;
+const UNCOMMON = new RegExp(`[^${COMMON}]`);
+const UNCOMMON_IN_LINES = new RegExp(`[^\\n${COMMON}]`);
 
 /**
  * Invisible characters that are part of an emoji: U+200D joins two pictographs; U+FE0F selects the colour picture, or makes a digit a
@@ -27,7 +29,7 @@ function withoutEmojiMarks(text: string): string {
 
 /** True when `text` contains a character that {@link safeText} would escape. */
 export function hasUnsafeText(text: string): boolean {
-  return BEYOND_ASCII.test(text) && withoutEmojiMarks(text).search(unsafe()) >= 0;
+  return UNCOMMON.test(text) && withoutEmojiMarks(text).search(unsafe()) >= 0;
 }
 
 /**
@@ -35,7 +37,7 @@ export function hasUnsafeText(text: string): boolean {
  * becomes a visible `\u{…}`. Idempotent, because the escapes are ASCII.
  */
 export function safeText(text: string): string {
-  if (!BEYOND_ASCII.test(text) || text.search(unsafe()) < 0) return text;
+  if (!UNCOMMON.test(text) || text.search(unsafe()) < 0) return text;
   // The placeholders are private-use characters: where the text has them itself, they are escaped first.
   const marked = text
     .replace(/[\uE000\uE001]/g, escaped)
@@ -59,7 +61,9 @@ export function quoted(value: string): string {
 
 /** JSON with unsafe characters written as `\uXXXX`: it parses to the same value. */
 export function safeJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(unsafe(), (char) => {
+  const json = JSON.stringify(value, null, indent);
+  if (!UNCOMMON_IN_LINES.test(json)) return json;
+  return json.replace(unsafe(), (char) => {
     if (char === '\n') return char; // indentation: newlines inside strings are already escaped
     return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join(
       '',

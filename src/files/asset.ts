@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url';
 declare const __filename: string;
 
 /** Where this module is, or the bundle that it became a part of. */
-export const MODULE_URL: string = import.meta.url ?? pathToFileURL(__filename).href;
+export function moduleUrl(): string {
+  return import.meta.url ?? pathToFileURL(__filename).href;
+}
 
 /**
  * The URL of a file or folder of this package that is opened at run time and not imported: a worker (`hashing/bcrypt-worker.js`) or the
@@ -15,7 +17,7 @@ export const MODULE_URL: string = import.meta.url ?? pathToFileURL(__filename).h
  * In an application's bundle it also finds the package that is installed beside it. Throws when there is no such file.
  */
 export function assetUrl(name: string): URL {
-  for (let folder = new URL('./', MODULE_URL); ; folder = new URL('../', folder)) {
+  for (let folder = new URL('./', moduleUrl()); ; folder = new URL('../', folder)) {
     const url = new URL(name, folder);
     if (existsSync(url)) return url;
     const installed = new URL(`node_modules/unlockos-keys/dist/${name}`, folder);

@@ -20,9 +20,12 @@ declare const COMMAND_WORDS: readonly string[];
 const LATER: ReadonlySet<string> = new Set([
   'child_process',
   'crypto',
+  'diagnostics_channel',
+  'module',
   'net',
   'os',
   'perf_hooks',
+  'timers/promises',
   'tty',
   'util',
   'v8',

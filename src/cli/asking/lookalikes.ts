@@ -4,8 +4,11 @@ import type { Keyring } from '../../keyring/keyring.js';
 import { nameWarnings } from '../../keyring/lookalikes.js';
 import type { Session } from '../session.js';
 
+/** A quick check first: the tables of scripts take time to build. */
+const BEYOND_LATIN_1 = /[^\x00-\xff]/;
+
 /** A letter that may be drawn like one of A to Z. To look such names up takes time, which lists of other names do not spend. */
-const OTHER_LETTER =
+const otherLetter = () =>
   /(?![\x00-\xff])[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}]/u;
 
 /** Warns of names that people could take for that of another key. `except` as for `nameWarnings`. */
@@ -28,7 +31,7 @@ export async function warnOfNewNames(session: Session, keyring: Keyring, { input
 /** Warns, beside a table, of keys whose names hold letters that look like those of other scripts. */
 export async function warnOfShown(session: Session, keyring: Keyring, keys: readonly ApiKey[]): Promise<void> {
   if (session.format !== 'table') return;
-  const named = keys.filter(({ name }) => OTHER_LETTER.test(name));
+  const named = keys.filter(({ name }) => BEYOND_LATIN_1.test(name) && otherLetter().test(name));
   const lines = await nameWarnings(
     keyring,
     named.map(({ name }) => name),

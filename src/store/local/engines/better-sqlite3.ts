@@ -1,11 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { MODULE_URL } from '../../../files/asset.js';
+import { moduleUrl } from '../../../files/asset.js';
 import type { Engine } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
-
-const require = createRequire(MODULE_URL);
 
 /** The first version of Node on which better-sqlite3 12 aborts. */
 const UNSOUND_FROM_NODE = 24;
@@ -17,7 +15,7 @@ function major(version: string): number {
 }
 
 /** The path of the addon; null when none was compiled, or none that is safe on this Node. Reads only package.json. */
-function soundAddon(): string | null {
+function soundAddon(require: NodeJS.Require): string | null {
   if (major(process.version) >= UNSOUND_FROM_NODE) return null;
   try {
     const manifest = require.resolve('better-sqlite3/package.json');
@@ -42,7 +40,8 @@ function inMemory(file: string): Buffer {
 
 /** Null where better-sqlite3 is not installed, was not compiled, was compiled for another Node, or is not sound on this one. */
 export async function load(): Promise<Engine | null> {
-  const addon = soundAddon();
+  const require = createRequire(moduleUrl());
+  const addon = soundAddon(require);
   if (addon === null) return null;
   try {
     require(addon);
