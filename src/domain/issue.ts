@@ -5,6 +5,8 @@ import type { RateLimit } from './rate-limit.js';
 export interface Exchange {
   /** SHA-256, in hexadecimal, of what no two tokens have in common: the issuer and the token's own id, or what was signed. */
   readonly token: string;
+  /** When its provider signed it. */
+  readonly tokenIssued: Date;
   /** From then on, nobody accepts the token. */
   readonly tokenEnds: Date;
   /** The name of the rule that lets it ask. */
@@ -16,12 +18,14 @@ export interface Exchange {
 }
 
 /**
- * Why a token gets no key. `spent`: it got one before (`keyId`). `over`: it has expired by the clock of the database. `alive` and `pace`:
- * a limit of the rule is reached.
+ * Why a token gets no key. `spent`: it got one before (`keyId`). `over`: it has expired by the clock of the database. `early`: it is older
+ * than this store, which was restored or copied then and cannot know whether the token is spent. `alive` and `pace`: a limit of the rule is
+ * reached.
  */
 export type ExchangeRefusal =
   | { readonly refused: 'spent'; readonly keyId: string }
   | { readonly refused: 'over' }
+  | { readonly refused: 'early'; readonly since: Date }
   | { readonly refused: 'alive' | 'pace'; readonly retryAfterMs: number };
 
 /** The result of an exchange. */

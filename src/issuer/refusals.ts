@@ -48,6 +48,11 @@ export function exchangeRefused(refusal: ExchangeRefusal, { name, maxAlive, maxI
   switch (refusal.refused) {
     case 'over':
       return tokenRefused({ code: 'token_expired', detail: 'the token has expired' });
+    case 'early':
+      return tokenRefused({
+        code: 'token_expired',
+        detail: `the token is from before ${refusal.since.toISOString()}, when the store was restored or copied: it may be spent`,
+      });
     case 'spent':
       return problem(
         401,

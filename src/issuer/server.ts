@@ -225,7 +225,7 @@ export class IssueServer {
     const { rateLimit, maxAlive, maxIssued: pace } = rule;
     return this.#issuing.issue(
       { name, scopes, rateLimit, ttlMs, asked: asked.ttl !== null, labels },
-      { token: token.digest, tokenEnds: token.ends, rule: rule.name, maxAlive, pace },
+      { token: token.digest, tokenIssued: token.issued, tokenEnds: token.ends, rule: rule.name, maxAlive, pace },
       job,
     );
   }

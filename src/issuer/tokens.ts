@@ -23,6 +23,7 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>;
   /** What no two tokens have in common, as SHA-256. */
   readonly digest: string;
+  readonly issued: Date;
   /** From then on, nobody accepts it. */
   readonly ends: Date;
 }
@@ -108,7 +109,7 @@ function issuerOf(token: string): string | null {
 }
 
 function verified(token: string, issuer: string, payload: JWTPayload): VerifiedToken | TokenProblem {
-  const { sub, jti, exp, aud } = payload;
+  const { sub, jti, iat, exp, aud } = payload;
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT)
     return invalid(`sub is empty or longer than ${MAX_SUBJECT} characters`);
   const end = Math.ceil(((exp as number) + TOLERANCE_S) * 1000);
@@ -121,6 +122,7 @@ function verified(token: string, issuer: string, payload: JWTPayload): VerifiedT
     audiences: typeof aud === 'string' ? [aud] : (aud ?? []),
     claims: payload,
     digest: createHash('sha256').update(JSON.stringify(single)).digest('hex'),
+    issued: new Date((iat as number) * 1000),
     ends: new Date(Math.min(end, LAST_INSTANT)),
   };
 }

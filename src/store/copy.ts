@@ -12,6 +12,7 @@ import { markFinished, markUnfinished, selectMark } from './copy-mark.js';
 import type { Database, Rows, Write } from './database.js';
 import { deletedOfEvents, deletedRows, dropAll, hasDeleted, insertDeleted } from './deleted-writes.js';
 import { eq, qb } from './drizzle.js';
+import { FORGETS_TOKENS } from './exchange.js';
 import { hashColumn } from './hash-column.js';
 import { changingColumns, credentialFromRow, keyColumns, secretColumns } from './key-row.js';
 import { affectingRows, statement } from './query.js';
@@ -251,7 +252,7 @@ export class SqliteCopySide implements CopySide {
 
   async finish(): Promise<boolean> {
     return this.#db.write([selectMark()], ([marked = []]) => ({
-      writes: marked.length > 0 ? [affectingRows(1, markFinished())] : [],
+      writes: marked.length > 0 ? [FORGETS_TOKENS, affectingRows(1, markFinished())] : [],
       result: marked.length > 0,
     }));
   }

@@ -16,6 +16,19 @@ const ALIVE = `select count(*), min(k.expires_at) from issued_keys i join api_ke
 /** How many keys a rule has made in a time that ends now, and when the first of them. */
 const RECENT = `select count(*), min(issued_at) from issued_keys where rule = ? and issued_at > ${NOW} - ?`;
 
+/** Since when this store knows which tokens are spent: it was restored or copied then. */
+const COMPLETE_SINCE = "select value from store_settings where name = 'tokens-since'";
+/** By how much the clock of a provider may be ahead of ours. */
+const TOLERANCE_MS = 30_000;
+
+/** Notes that tokens that were spent before now are not known here. */
+export const FORGETS_TOKENS: Write = {
+  ...of(
+    `insert into store_settings (name, value) values ('tokens-since', cast(${NOW} as text)) on conflict (name) do update set value = excluded.value`,
+  ),
+  rows: 1,
+};
+
 const windowMs = ({ pace }: Exchange) => pace.windowSeconds * 1000;
 
 /** What {@link refusalOf} judges by. */
@@ -25,15 +38,18 @@ export function exchangeReads(exchange: Exchange): Statement[] {
     { ...of(ALIVE, exchange.rule), most: 1 },
     { ...of(RECENT, exchange.rule, windowMs(exchange)), most: 1 },
     CLOCK,
+    { ...of(COMPLETE_SINCE), most: 1 },
   ];
 }
 
 /** Why an exchange is refused; null where it is not. */
 export function refusalOf(rows: readonly Rows[], exchange: Exchange): ExchangeRefusal | null {
-  const [spent = [], alive = [], recent = [], clock = []] = rows;
+  const [spent = [], alive = [], recent = [], clock = [], since = []] = rows;
   const now = timeFromRows(clock);
   if (now >= exchange.tokenEnds.getTime()) return { refused: 'over' };
   if (spent[0]) return { refused: 'spent', keyId: String(spent[0][0]) };
+  const complete = Number(since[0]?.[0] ?? 0);
+  if (exchange.tokenIssued.getTime() < complete + TOLERANCE_MS) return { refused: 'early', since: new Date(complete) };
   const [active, nextEnd] = alive[0] as [number, number];
   if (active >= exchange.maxAlive) return { refused: 'alive', retryAfterMs: Math.max(0, nextEnd - now) };
   const [made, first] = recent[0] as [number, number];
@@ -46,7 +62,7 @@ export function refusalOf(rows: readonly Rows[], exchange: Exchange): ExchangeRe
 export function planExchange(key: NewKey, exchange: Exchange, rows: readonly Rows[], at: Date): Planned<Exchanged> {
   const refusal = refusalOf(rows, exchange);
   if (refusal) return noChange<Exchanged>(refusal);
-  const [, , , clock = [], found = [], policy = []] = rows;
+  const [, , , clock = [], , found = [], policy = []] = rows;
   const now = timeFromRows(clock);
   const namesakes = found.map((row) => ({ seq: row[0] as number, ...credentialFromRow(row) }));
   const made = planCreate([key], namesakes, { policy: policyFromRows(policy), now }, at);

@@ -12,6 +12,7 @@ const token = (claims: Record<string, unknown>): VerifiedToken => ({
   audiences: ['a'],
   claims,
   digest: 'ab'.repeat(32),
+  issued: new Date(),
   ends: new Date(),
 });
 const rules = (...all: object[]) =>

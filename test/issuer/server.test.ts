@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { ask } from '../support/auth-servers.js';
 import { issuing, liveClock } from '../support/issue-servers.js';
-import { freshKeyring } from '../support/keyrings.js';
+import { freshKeyring, receiver } from '../support/keyrings.js';
 import { GITHUB } from '../support/oidc-claims.js';
-import { ENGINES } from '../support/stores.js';
+import { DEFAULT_ENGINE, ENGINES } from '../support/stores.js';
 
 test.each(ENGINES)('%s: a job gets a test key for its token, once, and ends it', async (engine) => {
   const keyring = await freshKeyring(engine, liveClock());
@@ -61,6 +61,18 @@ test.each([
   expect([answer.status, answer.json().code]).toEqual([status, code]);
   expect(answer.headers['content-type']).toBe('application/problem+json');
   expect((await keyring.list()).keys).toEqual([]);
+});
+
+test('a server on a copy of the store refuses a token that may be spent, and says why', async () => {
+  const { keyring, provider, issue } = await issuing();
+  const token = await provider.token(GITHUB);
+  expect((await issue(token)).status).toBe(201);
+  const target = await receiver(DEFAULT_ENGINE);
+  await keyring.storeCopy(target);
+  const copy = await issuing({ keyring: await receiver(DEFAULT_ENGINE, target.location, false), provider });
+  const answer = await copy.issue(token);
+  expect([answer.status, answer.json().code]).toEqual([401, 'token_expired']);
+  expect(answer.json().detail).toMatch(/^the token is from before \S+Z, when the store was restored or copied/);
 });
 
 test('a refusal names the claim that differs', async () => {

@@ -1,9 +1,10 @@
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { Exchange } from '../../src/domain/issue.js';
 import type { IssueInput, ProvenJob } from '../../src/keyring/issuing.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
-import { another, freshKeyring } from '../support/keyrings.js';
-import { ENGINES, storeOf } from '../support/stores.js';
+import { another, freshKeyring, receiver } from '../support/keyrings.js';
+import { ENGINES, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
 
 const HOUR = 3_600_000;
 const clock = () => ({ now: new Date() });
@@ -22,6 +23,7 @@ const input = (name: string, more: Partial<IssueInput> = {}): IssueInput => ({
 });
 const exchange = (token: string, more: Partial<Exchange> = {}): Exchange => ({
   token: token.padEnd(64, '0'),
+  tokenIssued: new Date(),
   tokenEnds: new Date(Date.now() + 300_000),
   rule: 'app',
   maxAlive: 20,
@@ -91,6 +93,38 @@ test.each(ENGINES)('%s: a key that reached nobody frees its token; what is past 
   const over = exchange('c', { tokenEnds: new Date(Date.now() - 1) });
   expect(await issuing.issue(input('c'), over, job('1'))).toEqual({ refused: 'over' });
   expect(await storeOf(keyring).exchangeRefusal(exchange('d', { rule: 'other' }))).toBeNull();
+});
+
+/** Every token that a server accepted before now, by its clock or by one that is behind by what is tolerated, and one that comes after. */
+async function forgetsNone(keyring: Keyring) {
+  const issuing = await keyring.issuing();
+  const at = (ms: number) => ({ tokenIssued: new Date(Date.now() + ms) });
+  for (const token of [exchange('a'), exchange('b', at(-HOUR)), exchange('c', at(29_000))]) {
+    const answer = await issuing.issue(input('again'), token, job('42'));
+    expect(answer).toMatchObject({ refused: 'early', since: expect.any(Date) });
+    expect(await storeOf(keyring).exchangeRefusal(token)).toEqual(answer);
+  }
+  expect(await issuing.issue(input('late'), exchange('d', at(60_000)), job('42'))).toMatchObject({ refused: null });
+}
+
+test.each(ENGINES)('%s: a copy takes no token that was issued before it, for it may be spent', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const { key } = await issued(keyring, 'a');
+  await (await keyring.issuing()).end(key.id, job('42')); // then the copy has no trace of it but the log
+  const target = await receiver(engine);
+  await keyring.storeCopy(target);
+  const copy = await receiver(engine, target.location, false);
+  await forgetsNone(copy);
+  await issued(keyring, 'e'); // the source goes on
+});
+
+test.each(LOCAL_ENGINES)('%s: a restored backup takes no token that was issued before', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const backup = path.join(scratch(), 'backup.db');
+  await keyring.storeBackup(backup);
+  await issued(keyring, 'a');
+  await (await receiver(engine, backup, false)).storeRestore(keyring.location);
+  await forgetsNone(await receiver(engine, keyring.location, false));
 });
 
 test('a store policy shortens what nobody asked for, and refuses what a job asked for', async () => {

@@ -10,9 +10,11 @@ import { errnoOf } from '../../files/errno.js';
 import { lookFor } from '../../files/exists.js';
 import { syncDirectory } from '../../files/private-file.js';
 import { isBusy } from '../errors.js';
+import { FORGETS_TOKENS } from '../exchange.js';
+import { SETTINGS_SINCE } from '../migrations.js';
 import { headFromRows } from '../rows.js';
 import { head, insertAudit } from '../statements.js';
-import { configure, identify, setBusyTimeout } from './connection.js';
+import { configure, identify, schemaVersion, setBusyTimeout } from './connection.js';
 import type { Connection, Engine } from './engines/engine.js';
 import { fileError, keptNamePrefix, secondNames, secureFile, securePlace } from './path-safety.js';
 import { refuseLeftOverLog, SUFFIXES } from './side-files.js';
@@ -32,7 +34,7 @@ function lastRow(db: Connection): AuditHead {
   return headFromRows(db.prepare(sql).all(...params));
 }
 
-/** The log of the copy says that it was restored, and what it took the place of. */
+/** The log of the copy says that it was restored, and what it took the place of; ID tokens that were spent since are not known in it. */
 function recordRestore(
   engine: Engine,
   copy: string,
@@ -58,6 +60,7 @@ function recordRestore(
       const { sql, params } = insertAudit({ ...row });
       db.prepare(sql).run(...params);
     }
+    if (schemaVersion(db).version >= SETTINGS_SINCE) db.prepare(FORGETS_TOKENS.sql).run();
     const end = lastRow(db);
     db.exec('COMMIT');
     return end;
