@@ -144,6 +144,47 @@ describe.each(LOCAL_ENGINES)('while the store refuses what is counted, on %s', (
   });
 });
 
+describe.each(LOCAL_ENGINES)('what was counted is written, on %s', (engine) => {
+  const written = async (keyring: Keyring) =>
+    Promise.all((await keyring.list()).keys.map(async ({ id }) => (await daysOf(keyring, id)).map((each) => each[2])));
+
+  test('in several reports where it is much, none of it twice', async () => {
+    const keyring = await freshKeyring(engine);
+    const [first, last] = [(await make(keyring, 'a')).key.id, (await make(keyring, 'b')).key.id];
+    const { recorder, warnings } = recording(storeOf(keyring));
+    await recorder.start();
+    recorder.used(first, START.getTime());
+    for (let i = 0; i < 11_000; i++) recorder.used(`unknown ${i}`, START.getTime());
+    recorder.used(last, START.getTime());
+    await recorder.close();
+    await recorder.close();
+    expect(await written(keyring)).toEqual([[1], [1]]);
+    expect([warnings, recorder.failures]).toEqual([[], 0]);
+    const { recorded, recorders } = await storeOf(keyring).use.recording();
+    expect([recorded.length, recorders]).toEqual([1, []]);
+  });
+
+  test('also after a warning that failed', async () => {
+    const keyring = await freshKeyring(engine);
+    const { key } = await make(keyring, 'a');
+    const db = await rawDatabase(keyring.location, engine);
+    const onWarning = () => {
+      throw new Error('no log');
+    };
+    const store = storeOf(keyring);
+    const recorder = new UseRecorder(store, { host: 'api-1', records: true, onWarning, now: () => START.getTime() });
+    atEnd(() => recorder.stop());
+    await recorder.start();
+    await db.exec("create trigger full before insert on key_days begin select raise(abort, 'no'); end");
+    recorder.used(key.id, START.getTime());
+    await recorder.flush();
+    expect(recorder.failures).toBe(1);
+    await db.exec('drop trigger full');
+    await recorder.close();
+    expect(await written(keyring)).toEqual([[1]]);
+  });
+});
+
 describe('a verifier on a server', () => {
   test('refuses a token that may only read, unless it is to record nothing', async () => {
     const keyring = await freshKeyring('sqld');
