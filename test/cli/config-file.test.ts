@@ -16,6 +16,7 @@ import type { Context } from '../../src/cli/context.js';
 import { editConfig } from '../../src/cli/settings/config-edit.js';
 import { configFile, readConfig } from '../../src/cli/settings/config-file.js';
 import { KeysError } from '../../src/domain/errors.js';
+import { anyText } from '../support/any-text.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 const TOKEN = 'eyJhbGciOiJFZERTQSJ9.eyJhIjoicncifQ.c2lnbmF0dXJl';
@@ -257,7 +258,7 @@ test('whatever the file holds, it is read, or refused as a KeysError', async () 
   const gap = fc.constantFrom('\n', '\n  ', '\n    ', ' ', '');
   const soup = fc.array(fc.tuple(piece, gap), { maxLength: 25 }).map((parts) => parts.flat().join(''));
   await fc.assert(
-    fc.asyncProperty(fc.oneof(soup, fc.string({ unit: 'binary' }), fc.uint8Array()), async (content) => {
+    fc.asyncProperty(fc.oneof(soup, anyText, fc.uint8Array()), async (content) => {
       writeFileSync(file, content, { mode: 0o600 });
       await readConfig(ctx).catch((error: unknown) => {
         if (!(error instanceof KeysError)) throw error;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { hasUnsafeText, quoted, safeJson, safeText } from '../../src/domain/text.js';
+import { anyText } from '../support/any-text.js';
 
 const HOSTILE = [
   '\u001b]0;title\u0007',
@@ -61,7 +62,7 @@ const CORNERS = fc.string({
     '}',
   ),
 });
-const ANY = fc.oneof(fc.string({ unit: 'binary' }), CORNERS);
+const ANY = fc.oneof(anyText, CORNERS);
 const EMOJI = ['👩‍💻', '👨‍👩‍👧‍👦', '🏳️‍🌈', '👍🏽', '❤️‍🔥', '1️⃣', '❤️'];
 
 describe('safeText', () => {
