@@ -35,6 +35,12 @@ test('every dependency is pinned to the version that is locked', () => {
   }
 });
 
+test('the release checks the signatures of what it installs, before it publishes', () => {
+  const workflow = readFileSync(new URL('../.github/workflows/release.yml', import.meta.url), 'utf8');
+  const steps = [...workflow.matchAll(/- run: (npm \S+(?: signatures)?)/g)].map(([, command]) => command);
+  expect(steps).toEqual(['npm ci', 'npm audit signatures', 'npm run', 'npm publish']);
+});
+
 test('nothing that an installation gets has an install script: package managers run none, or ask first', () => {
   const installed = locked.filter(([, { dev }]) => !dev);
   expect(installed.length).toBeGreaterThan(20);

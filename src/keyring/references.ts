@@ -1,4 +1,4 @@
-import type { ApiKey } from '../domain/api-key.js';
+import { type ApiKey, nameKey } from '../domain/api-key.js';
 import { whoText } from '../domain/change.js';
 import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
@@ -83,6 +83,15 @@ async function deletedNamesake(store: KeyStore, name: string, now: Date): Promis
   );
 }
 
+/** The `not_found` for a key that has this name, in a row in which something else than the tool changed what names are looked up by. */
+function withWrongNameKey(key: ApiKey): KeysError {
+  return new KeysError(
+    'not_found',
+    `${describeKey(key)} is not found by its name: its row was changed by something else than unlockos-keys`,
+    `use the id ${key.id}; another name mends the row: unlockos-keys edit ${key.id} --name …`,
+  );
+}
+
 /**
  * The one key that `ref` names: its id, its exact name, the masked form that lists show, or a prefix of its id (4 characters or more). A
  * whole id is always the id, also of a deleted key; a name of that form only counts where no key has or had that id. Throws `usage` for a
@@ -106,7 +115,10 @@ export async function resolveKey(store: KeyStore, ref: string, now: Date): Promi
   if (found.length > 1) throw ambiguous(ref, found);
   const deleted = await deletedNamesake(store, ref, now);
   if (deleted) throw deleted;
-  const names = (await store.list({ limit: 500, now: new Date(0) })).keys.map((key) => key.name);
+  const { keys } = await store.list({ limit: 500, now: new Date(0) });
+  const namesake = keys.find((key) => nameKey(key.name) === nameKey(ref));
+  if (namesake) throw withWrongNameKey(namesake);
+  const names = keys.map((key) => key.name);
   const guess = didYouMean(ref, names);
   throw new KeysError(
     'not_found',

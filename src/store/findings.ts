@@ -115,6 +115,13 @@ export function schemaFinding(rows: Rows, migrations: readonly Migration[]): Fin
   );
   if (applied.length < rows.length)
     return finding('schema', false, 'an unfinished copy of another store', 'run the same store copy again');
+  if (latest === 0)
+    return finding(
+      'schema',
+      false,
+      'nothing says which version was made',
+      'the store was tampered with: put a backup in its place (unlockos-keys store restore FILE)',
+    );
   if (latest > migrations.length)
     return finding(
       'schema',

@@ -106,6 +106,16 @@ export function olderSchema(store: string, version: number): KeysError {
   );
 }
 
+/** The `store_corrupt` for a store whose tables are not of the version that it names, so that no upgrade fits. `restore`: the way out. */
+export function otherTables(store: string, version: number, restore: string, cause: unknown): KeysError {
+  return new KeysError(
+    'store_corrupt',
+    `the store ${store} says that its schema has version ${version}, but its tables are not of that version`,
+    `nothing was changed; ${restore}`,
+    { cause },
+  );
+}
+
 /** Whether a store of a newer schema says that a tool that knows `latest` may read it. `noted`: the rows of {@link READ_MIN_READER}. */
 export function mayRead(noted: readonly (readonly unknown[])[], latest: number): boolean {
   const least = Number(noted[0]?.[0]);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
-import { freshKeyring } from '../support/keyrings.js';
-import { change, ENGINES, newKey, storeOf } from '../support/stores.js';
+import { freshKeyring, make } from '../support/keyrings.js';
+import { change, ENGINES, newKey, rawDatabase, storeOf } from '../support/stores.js';
+import { unguarded } from '../support/unguarded.js';
 
 describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
   test('is an id, a name, the mask or a prefix, as people type them', async () => {
@@ -133,4 +134,20 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
     expect(hint?.toLowerCase()).toContain(id);
     expect(`${message}${hint}`.toLowerCase()).not.toContain(secret.slice(0, 5).toLowerCase());
   });
+});
+
+test.each(
+  ENGINES,
+)('a key whose row no longer follows from its name is named with its id and the way out, on %s', async (engine) => {
+  const keyring = await freshKeyring(engine);
+  const { key } = await make(keyring, 'bad');
+  await unguarded(await rawDatabase(keyring.location, engine), engine, "update api_keys set name_key = 'x'");
+  await expect(keyring.disable('Bad')).rejects.toMatchObject({
+    code: 'not_found',
+    message: `key "bad" (${key.id}) is not found by its name: its row was changed by something else than unlockos-keys`,
+    hint: `use the id ${key.id}; another name mends the row: unlockos-keys edit ${key.id} --name …`,
+  });
+  await keyring.edit(key.id, { name: 'good' });
+  expect((await keyring.show('good')).id).toBe(key.id);
+  expect((await keyring.auditVerify()).problems).toEqual([]);
 });

@@ -218,6 +218,36 @@ describe.each(ENGINES)('versions, on %s', (engine) => {
     });
   });
 
+  test('a store that names another version than that of its tables is left as it is, and the way out is named', async () => {
+    const store = await freshStore(engine);
+    await store.create([newKey('kept')], change());
+    await store.close();
+    const db = await rawDatabase(store.location, engine);
+    await db.exec(`delete from schema_migrations where version = ${SCHEMA_VERSION}`);
+    const held = await snapshot(db);
+    const wrong = await open(store.location);
+    await expect(wrong.create([newKey('a')], change())).rejects.toMatchObject({
+      code: 'store_corrupt',
+      message: expect.stringContaining(
+        `says that its schema has version ${SCHEMA_VERSION - 1}, but its tables are not`,
+      ),
+      hint: expect.stringContaining(engine === 'sqld' ? 'a backup' : 'unlockos-keys store restore FILE'),
+    });
+    expect(await snapshot(db)).toEqual(held);
+    if (engine === 'sqld') return;
+    expect(readdirSync(path.dirname(store.location)).filter((name) => name.includes('before-v'))).toEqual([]);
+    await db.exec('delete from schema_migrations');
+    await expect(open(store.location)).rejects.toMatchObject({
+      code: 'store_corrupt',
+      hint: expect.stringContaining('unlockos-keys store restore FILE'),
+    });
+    const looking = await open(store.location, { inspect: true, create: false });
+    expect((await looking.check()).find(({ check }) => check === 'schema')).toMatchObject({
+      status: 'failed',
+      hint: expect.stringContaining('unlockos-keys store restore FILE'),
+    });
+  });
+
   test('an upgrade that fails in its middle leaves the older store as it was, and the next attempt completes', async () => {
     const store = await freshStore(engine);
     await store.create([newKey('kept')], change());

@@ -1,4 +1,5 @@
-import { KeysError } from '../../domain/errors.js';
+import { rmSync } from 'node:fs';
+import { isKeysError, KeysError } from '../../domain/errors.js';
 import type { SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import { markUnfinished } from '../copy-mark.js';
@@ -9,6 +10,7 @@ import {
   mayRead,
   NOTE_MIN_READER,
   newerSchema,
+  otherTables,
   READ_MIN_READER,
   readMigrations,
   SCHEMA_VERSION,
@@ -92,7 +94,23 @@ export function upgradeSchema(upgrade: Upgrade): SchemaUpgrade | null {
   if (from === to) return null;
   const done = { from, to, copy: upgrade.snapshot(`before-v${to}`) };
   options.onUpgrade?.(done);
-  return migrate(upgrade) === 0 ? null : done;
+  try {
+    return migrate(upgrade) === 0 ? null : done;
+  } catch (error) {
+    if (isKeysError(error, 'store_corrupt')) rmSync(done.copy, { force: true }); // else each attempt would leave one more
+    throw error;
+  }
+}
+
+/** Runs a statement of a migration. Only where the tables are not those of `version` does SQLite find it wrong. */
+function applyTo({ db, location }: Upgrade, version: number, text: string): void {
+  try {
+    db.exec(text);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'SQLITE_ERROR') throw error;
+    const restore = 'to put a backup in its place: unlockos-keys store restore FILE';
+    throw otherTables(safeText(location), version, restore, error);
+  }
 }
 
 /** Applies in one transaction what is missing, and answers how many migrations that were. The version is read under the lock. */
@@ -107,7 +125,7 @@ function migrate(upgrade: Upgrade): number {
     if (missing.length === 0) return 0;
     const at = options.now();
     for (const migration of missing) {
-      for (const text of migration.statements) db.exec(text);
+      for (const text of migration.statements) applyTo(upgrade, version, text);
       run({
         sql: 'INSERT INTO schema_migrations (version, tag, checksum, applied_at) VALUES (?, ?, ?, ?)',
         params: [migration.version, migration.tag, migration.checksum, at.getTime()],

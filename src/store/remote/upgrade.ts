@@ -1,5 +1,5 @@
 import type { AuditRow } from '../../domain/audit.js';
-import { KeysError } from '../../domain/errors.js';
+import { isKeysError, KeysError } from '../../domain/errors.js';
 import type { SchemaUpgrade } from '../../domain/key-store.js';
 import { markUnfinished } from '../copy-mark.js';
 import type { EngineOptions, Rows, Statement } from '../database.js';
@@ -8,6 +8,7 @@ import {
   mayRead,
   newerSchema,
   olderSchema,
+  otherTables,
   READ_MIN_READER,
   READABLE_FROM,
   readMigrations,
@@ -124,10 +125,12 @@ export class RemoteSchema {
     const last = receive && version === 0 ? markUnfinished() : insertAudit({ ...(await this.#auditRow(version, at)) });
     const steps = migrationSteps(version, migrations, at, last);
     this.#known = version > 0;
-    const result = await commit(
-      this.#connection,
-      steps.map((statement) => ({ ...statement, rows: null })),
-    );
+    const writes = steps.map((statement) => ({ ...statement, rows: null }));
+    const result = await commit(this.#connection, writes).catch((error: unknown) => {
+      const said = isKeysError(error, 'store_unavailable') && error.cause instanceof Error ? error.cause.message : '';
+      if (!/already exists|duplicate column|no such/.test(said)) throw error;
+      throw otherTables(this.#connection.location, version, 'put a backup in its place on the server', error);
+    });
     if (result.end === 'committed') this.#created = version === 0;
     else if (result.end === 'unknown' && !isPassing(result.error)) throw result.error;
   }
