@@ -61,7 +61,7 @@ function hashFinding({ scheme, hashes }: HashReport): Finding {
       detail: `${count(unreadable)}: these keys cannot be verified without their pepper`,
       hint: 'set UNLOCKOS_KEYS_PEPPER_FILE to the file that holds it, or pepperFile in the profile',
     };
-  const peppered = scheme === 'bcrypt' ? '' : '; if the pepper is lost, every key is: keep a copy';
+  const peppered = scheme === 'bcrypt' ? '' : '; if the pepper is lost, so are its keys: keep a copy';
   return {
     check: 'hashes',
     status: elsewhere.length === 0 ? 'ok' : 'warning',
@@ -108,7 +108,7 @@ export async function diagnose(session: Session): Promise<Finding[]> {
           check: 'schema',
           status: 'warning',
           detail: 'the store does not exist yet',
-          hint: 'unlockos-keys create makes it along with the first key',
+          hint: 'unlockos-keys create creates it along with the first key',
         },
         await clipboardFinding(session),
       ];

@@ -94,7 +94,7 @@ function checkValue({ name, option }: Flag, value: string, isNextWord: boolean, 
       'usage',
       `${name} needs a value, and got ${quoted(value)}`,
       value === '--'
-        ? 'put the value behind the flag'
+        ? 'put the value after the flag'
         : `is a variable empty? To mean that value: ${joined(name, value)}`,
     );
 }
@@ -128,5 +128,5 @@ export function requireDashes(words: readonly string[], operands: readonly strin
     throw new KeysError('usage', `${name} needs -- before the program`, `that is: ${commandLine(meant, [])}`);
   }
   if (words.slice(end + 1).length !== operands.length)
-    throw new KeysError('usage', `${quoted(program)} stands before --`, 'only flags go there; the program follows --');
+    throw new KeysError('usage', `${quoted(program)} comes before --`, 'only flags go there; the program follows --');
 }

@@ -133,7 +133,7 @@ export class Session {
     if (count > 0 && !runs)
       throw new KeysError(
         'usage',
-        `the words behind -- are for --pipe: ${operands.slice(-count).map(quoted).join(' ')}`,
+        `the words after -- are for --pipe: ${operands.slice(-count).map(quoted).join(' ')}`,
         `to give the key string to that program: ${this.commandWith('--pipe')}`,
       );
     const at = operands.length - count;

@@ -32,12 +32,12 @@ export class AuditChain {
     const next = this.#head.seq + 1;
     const problems = ownProblems(row, written);
     if (seq > next) problems.unshift(missing(next, seq));
-    else if (seq < next) problems.unshift(`audit row ${seq} comes again, or too late: row ${next} is expected`);
+    else if (seq < next) problems.unshift(`audit row ${seq} is repeated or out of order: row ${next} is expected`);
     else if (prev !== this.#head.hash) problems.unshift(`audit row ${seq} does not follow the row before it`);
     // Its id could be changed unseen.
     if (written === undefined && this.#hadOperation)
       problems.push(
-        `audit row ${seq} does not hold its operation id, as the rows before it do: it was put in or changed`,
+        `audit row ${seq} does not hold its operation id, as the rows before it do: it was inserted or changed`,
       );
     this.#hadOperation ||= written !== undefined;
     if (seq >= next) this.#head = { seq, hash };

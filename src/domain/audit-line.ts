@@ -118,7 +118,7 @@ function lineFrom({ seq, prev, hash, body = null, ...fields }: Record<string, un
   for (const [name, value] of Object.entries({ prev, hash }))
     if (!isText(value) || !HASH.test(value as string)) return { why: `it has no ${name} of a row` };
   if (!isText(op)) return { why: 'it has no op of a row' };
-  if (!isTextOrNull(body)) return { why: 'its body is not a text' };
+  if (!isTextOrNull(body)) return { why: 'its body is not a string' };
   const own = { seq, op, prev, hash } as AuditRow;
   const known = AUDIT_ACTIONS.some((action) => action === bare.action);
   if (body !== null) {

@@ -63,7 +63,7 @@ export function policyFrom(settings: PolicySettings): StorePolicy {
     throw new KeysError(
       'store_corrupt',
       `the policy of this store cannot be read: ${damaged.join(', ')} is not a duration`,
-      `set it anew: unlockos-keys store policy ${[...(both ? ['--max-lifetime TIME'] : []), ...flags].join(' ')}`,
+      `set it again: unlockos-keys store policy ${[...(both ? ['--max-lifetime TIME'] : []), ...flags].join(' ')}`,
     );
   }
   return {
@@ -145,6 +145,6 @@ export function assertLifetime(
     throw new KeysError(
       'guarded',
       `the key ${quoted(name)} ${problem}`,
-      `pass --expires ${policy.maxLifetime[mode]} or less; without it the key lives as long as it may`,
+      `pass --expires ${policy.maxLifetime[mode]} or less; without it the key gets the longest life allowed`,
     );
 }

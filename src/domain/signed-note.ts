@@ -175,7 +175,7 @@ function parseNote(note: string): { text: string; signatures: Signature[] } {
   const signatures = lines.map((line) => {
     const [, name = '', encoded = ''] = /^\u2014 (\S+) ([A-Za-z0-9+/]+=*)$/u.exec(line) ?? [];
     const bytes = base64(encoded);
-    if (!isName(name) || bytes === null || bytes.length < 5) throw broken('a line behind the text is not a signature');
+    if (!isName(name) || bytes === null || bytes.length < 5) throw broken('a line after the text is not a signature');
     return { name, hash: bytes.subarray(0, 4), bytes: bytes.subarray(4) };
   });
   return { text: note.slice(0, split + 1), signatures };

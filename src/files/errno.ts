@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
   ELOOP: 'it is a symbolic link, or a loop of them',
   EMFILE: 'too many open files',
-  EMLINK: 'it has another name (a hard link), which would keep what it held',
+  EMLINK: 'it has another name (a hard link), which would keep the old content',
   ENAMETOOLONG: 'its name is too long',
   ENOENT: 'there is no such file',
   ENOSPC: 'the disk is full',

@@ -85,7 +85,7 @@ export class HttpServer {
     server.maxHeadersCount = 0; // no limit but the size: Node would drop those beyond it in silence
     server.on('clientError', (error, socket) => this.#refuseConnection(refusalOfConnection(error), socket));
     server.on('connect', (_, socket) =>
-      this.#refuseConnection(problem(405, 'method_not_allowed', 'this is no proxy'), socket),
+      this.#refuseConnection(problem(405, 'method_not_allowed', 'this server is not a proxy'), socket),
     );
     server.on('checkExpectation', (_, reply) =>
       this.refuse(reply, problem(417, 'expectation_failed', 'only Expect: 100-continue is known')),

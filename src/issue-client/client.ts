@@ -116,7 +116,7 @@ export class IssueClient {
           ? `could NOT be deleted: ${left.join(', ')}`
           : error.ids.length > 0
             ? `was deleted: ${error.ids.join(', ')}`
-            : 'it may have made ends by itself';
+            : 'it may have created expires by itself';
       throw new KeysError(
         'issue_unavailable',
         `${this.location} did not answer as it was asked (${error.message}): no key was taken, and the key that ${end}`,
@@ -169,7 +169,7 @@ export class IssueClient {
   }
 
   #lostText(error: unknown): string {
-    return `${this.#words(error)}: it may have made a key that nobody has, and that ends by itself`;
+    return `${this.#words(error)}: it may have created a key that nobody has, and that expires by itself`;
   }
 
   /** The error of a request for a key, with what is known of a key that nobody has. */
@@ -178,7 +178,7 @@ export class IssueClient {
       return new KeysError(
         'cancelled',
         `${signal.reason instanceof Error ? signal.reason.message : 'cancelled'} before the answer of ${this.location} came`,
-        'a key that it may have made ends by itself',
+        'a key that it may have created expires by itself',
         { cause: signal.reason },
       );
     if (signal?.aborted) return signal.reason;
@@ -188,7 +188,7 @@ export class IssueClient {
     if (this.#lost && problemCode(error) === 'token_replayed')
       return new KeysError(
         'issue_unavailable',
-        `${this.location} made a key, but its answer was lost; that key ends by itself`,
+        `${this.location} created a key, but its answer was lost; that key expires by itself`,
         `try again with another ID token: each gives one key, and this one came from ${this.#options.tokens.source}`,
         { cause: known },
       );

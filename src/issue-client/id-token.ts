@@ -28,4 +28,4 @@ export function readIdToken(text: string, source: string): string {
   return token;
 }
 
-export const NO_TOKEN_HINT = 'unlockos-keys help ci tells how a job gets one';
+export const NO_TOKEN_HINT = 'unlockos-keys help ci says how a job gets one';

@@ -32,7 +32,7 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   token_expired: ({ location, source }) => [
     'unauthorized',
     `the ID token has expired for ${location}`,
-    `it came from ${source}: get it right before this command`,
+    `it came from ${source}: request it immediately before this command`,
   ],
   token_replayed: ({ location, source }) => [
     'unauthorized',
@@ -42,7 +42,7 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   not_allowed: ({ location }) => [
     'unauthorized',
     `no rule of ${location} allows this job a key`,
-    'the operator of the server compares its rules with what the ID token says; see: unlockos-keys help ci',
+    'the operator of the server can compare its rules with what the ID token says; see: unlockos-keys help ci',
   ],
   scope_not_allowed: ({ location }) => [
     'guarded',
@@ -52,7 +52,7 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   ttl_too_long: ({ location }) => [
     'guarded',
     `the rule of ${location} does not allow a key to live that long`,
-    'ask for less time, or for none: the rule has a limit of its own',
+    'ask for less time, or leave it out: the rule has a limit of its own',
   ],
   bad_request: ({ location }) => [
     'usage',
@@ -61,7 +61,7 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   ],
   not_found: ({ location }) => [
     'not_found',
-    `${location} has given this job no such key`,
+    `${location} did not give this job such a key`,
     'the ID token may be that of another job',
   ],
   too_many_keys: ({ location }, retry) => [
@@ -71,12 +71,12 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   ],
   provider_unavailable: ({ location }, retry) => [
     'issue_unavailable',
-    `${location} cannot check ID tokens now: their issuer does not answer it`,
+    `${location} cannot check ID tokens now: their issuer does not answer`,
     `try again ${retry}`,
   ],
   store_unavailable: ({ location }, retry) => [
     'issue_unavailable',
-    `${location} cannot make a key now: its store does not answer it`,
+    `${location} cannot create a key now: its store does not answer`,
     `try again ${retry}`,
   ],
 };

@@ -43,7 +43,7 @@ export function fetchJson(url: URL, { ca, timeoutMs = TIMEOUT_MS }: FetchOptions
       answer.once('close', () => {
         if (!answer.complete) return fail('broke off its answer');
         const object = objectIn(Buffer.concat(parts));
-        if (object === null) return fail('answered with no JSON object');
+        if (object === null) return fail('did not answer with a JSON object');
         clearTimeout(timer);
         resolve(object);
       });

@@ -10,7 +10,7 @@ const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10];
 export interface IssueCounts {
   /** Keys that were taken back because the job was gone before the answer was written. */
   readonly undelivered: number;
-  /** How often providers were asked for their keys, and how often in vain. */
+  /** Requests to providers for their keys, and how often in vain. */
   readonly asked: number;
   readonly failed: number;
 }
@@ -32,14 +32,10 @@ export function issueMetrics(counts: () => IssueCounts, connections: () => numbe
         'Keys taken back because the job was gone before it had the answer',
         () => counts().undelivered,
       ],
-      [
-        'unlockos_keys_issue_provider_requests_total',
-        'How often providers were asked for their keys',
-        () => counts().asked,
-      ],
+      ['unlockos_keys_issue_provider_requests_total', 'Requests to providers for their keys', () => counts().asked],
       [
         'unlockos_keys_issue_provider_failures_total',
-        'How often providers were asked for their keys in vain',
+        'Requests to providers for their keys that failed',
         () => counts().failed,
       ],
     ],

@@ -57,7 +57,7 @@ export function exchangeRefused(refusal: ExchangeRefusal, { name, maxAlive, maxI
       return problem(
         401,
         'token_replayed',
-        `this token was exchanged before, for key ${refusal.keyId}; each key takes a token of its own`,
+        `this token was exchanged before, for key ${refusal.keyId}; each key needs a token of its own`,
         WRONG_TOKEN,
       );
     case 'alive':
@@ -82,7 +82,7 @@ export function storeRefused(error: unknown): Refusal | undefined {
   if (!isKeysError(error) || error.code === 'internal') return undefined;
   if (error.code === 'guarded') return ttlTooLong(error.message);
   if (error.code === 'usage' || error.code === 'missing_input') return problem(400, 'bad_request', error.message);
-  return problem(503, 'store_unavailable', 'keys cannot be made or ended at the moment', retryAfter(0));
+  return problem(503, 'store_unavailable', 'keys cannot be created or ended at the moment', retryAfter(0));
 }
 
 export function noSuchKey(): Refusal {

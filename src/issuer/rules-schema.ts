@@ -42,7 +42,7 @@ function readTtl(text: string): number {
 /** Reads how many keys may be made in which time, at most a day. Throws `usage`. */
 function readPace(text: string) {
   const pace = parseRateLimit(text);
-  if (pace.windowSeconds > DAY_MS / 1000) throw new KeysError('usage', `${quoted(text)} is over more than a day`);
+  if (pace.windowSeconds > DAY_MS / 1000) throw new KeysError('usage', `${quoted(text)} covers more than a day`);
   return pace;
 }
 

@@ -97,7 +97,7 @@ export class SigningKeys {
       this.counts.failed += 1;
       this.#problem =
         error instanceof errors.JOSEError
-          ? `the keys of ${this.#issuer} are no JSON Web Key Set`
+          ? `the keys of ${this.#issuer} are not a JSON Web Key Set`
           : (error as Error).message;
     }
   }

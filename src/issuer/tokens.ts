@@ -66,7 +66,7 @@ export class Tokens {
     );
   }
 
-  /** How often providers were asked for their keys, and how often in vain. */
+  /** Requests to providers for their keys, and how often in vain. */
   get counts(): { asked: number; failed: number } {
     const all = [...this.#providers.values()].map(({ counts }) => counts);
     const sum = (of: 'asked' | 'failed') => all.reduce((total, each) => total + each[of], 0);
@@ -137,7 +137,7 @@ function problemOf(error: unknown, audience: readonly string[]): TokenProblem {
   if (error instanceof errors.JWTExpired) return { code: 'token_expired', detail: 'the token has expired' };
   if (error instanceof errors.JWTClaimValidationFailed) return invalid(claimProblem(error, audience));
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
-    return invalid('the token is not signed with an algorithm that is accepted here (RS256, ES256 and their kin)');
+    return invalid('the token is not signed with an algorithm that is accepted here (RS256, ES256 and their variants)');
   if (error instanceof errors.JOSEError) return invalid('the signature of the token is not that of its issuer');
   return invalid('the signature of the token cannot be checked with the key of its issuer'); // a key that is too short, or none
 }

@@ -75,8 +75,8 @@ export class AuditLineCheck {
   #endRepeats(): void {
     if (!this.#repeats) return;
     const { where, first, last } = this.#repeats;
-    const rows = first === last ? `audit row ${first} comes` : `audit rows ${first} to ${last} come`;
-    this.#problem(where, `${rows} again, or too late: row ${this.#chain.head.seq + 1} is expected`);
+    const rows = first === last ? `audit row ${first} is` : `audit rows ${first} to ${last} are`;
+    this.#problem(where, `${rows} repeated or out of order: row ${this.#chain.head.seq + 1} is expected`);
     this.#repeats = null;
   }
 

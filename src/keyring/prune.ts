@@ -41,7 +41,7 @@ function assertUseKnown({ unusedSince, neverUsedBefore }: PruneQuery, recording:
     from,
     now,
     `whether keys were used since ${from.toISOString()}`,
-    `${wait}a key in use would look unused. To look at them: list --unused-for; to go by it all the same: --force`,
+    `${wait}a key in use would look unused. To see them: list --unused-for; to do it anyway: --force`,
   );
 }
 

@@ -62,7 +62,7 @@ function checksAt(now: Date): Check[] {
     },
     {
       check: 'undelivered',
-      what: ['key that was made and never handed out', 'keys that were made and never handed out'],
+      what: ['key that was created and never handed out', 'keys that were created and never handed out'],
       query: { undelivered: true, sort: 'created' },
       list: ['list', '--undelivered', '--sort', 'created'],
     },

@@ -123,7 +123,7 @@ function assertDone(rotation: Rotation, recording: Recording, options: FinishOpt
   throw new KeysError(
     'guarded',
     `${describeKey(old)} may still be needed: ${what}`,
-    `see to it that every program has the new key, or ${anyway}`,
+    `make sure that every program has the new key, or ${anyway}`,
   );
 }
 

@@ -145,7 +145,7 @@ function assertRotatable(key: ApiKey): void {
 
 function assertOverlap(ms: number): void {
   if (!(Number.isSafeInteger(ms) && ms >= 0 && ms <= MAX_OVERLAP_MS))
-    throw new KeysError('usage', 'the overlap is not a time of up to 365 days', 'e.g. --overlap 24h, or --overlap 0');
+    throw new KeysError('usage', 'the overlap must be a time of up to 365 days', 'e.g. --overlap 24h, or --overlap 0');
 }
 
 /** The two keys of an earlier run: the one that it rotated, and the one that it created and did not hand out. */

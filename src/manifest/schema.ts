@@ -19,7 +19,7 @@ function refuseProperty(name: string): shape.Fault | null {
   if (SECRET_PROPERTIES.test(name))
     return {
       what: `has a property ${quoted(name)}, and a manifest must not hold secrets`,
-      advice: 'remove it: apply makes the key string and delivers it (--key-dir)',
+      advice: 'remove it: apply creates the key string and delivers it (--key-dir)',
     };
   if (MADE_UP.test(name))
     return {

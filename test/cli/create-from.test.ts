@@ -105,7 +105,7 @@ describe('create --from', () => {
     const { exitCode, stderr } = await create(cli, server, '--pipe', '--', './refuse');
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`this key could NOT be deleted: ${server.made[0]?.id}`);
-    expect(stderr).toContain(`it ends by itself: ${server.made[0]?.expiresAt}`);
+    expect(stderr).toContain(`it expires by itself: ${server.made[0]?.expiresAt}`);
   });
 
   test('a destination that cannot be used is found before anybody is asked', async () => {

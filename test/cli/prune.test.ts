@@ -119,7 +119,7 @@ describe('prune', () => {
     const since = cli.now.getTime() - 50 * DAY;
     await cli.sql('insert into recorder_spans values (1, ?, ?)', since, cli.now.getTime());
     const { stderr } = await cli.run('prune', '--never-used-for', '7d', '--yes');
-    expect(stderr).toMatch(/4 more keys look unused, but were made before use was recorded; --force takes them along/);
+    expect(stderr).toMatch(/4 more keys look unused, but were created before use was recorded; --force includes them/);
     expect(await cli.names()).toEqual(before);
     expect((await cli.run(...args, '--yes', '--force')).exitCode).toBe(0);
     expect(await cli.names()).toEqual(['busy', 'live-never', 'new']);

@@ -139,7 +139,7 @@ describe('the words behind --', () => {
     await cli.create('other');
     const { exitCode, stdout, stderr } = await cli.run(...words);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('the words behind -- are for --pipe');
+    expect(stderr).toContain('the words after -- are for --pipe');
     expect(stderr).toContain('--pipe -- gh');
     expect(await cli.names()).toEqual(['other']);
   });
@@ -151,7 +151,7 @@ describe('the words behind --', () => {
     expect(exitCode).toBe(2);
     expect(stderr).toContain('that is: unlockos-keys run --scope checkin:read -- pytest -n 4');
     const between = await cli.run('run', '--scope', 'checkin:read', 'stray', '--', 'true');
-    expect(between).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('"stray" stands before --') });
+    expect(between).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('"stray" comes before --') });
     expect(await cli.names()).toEqual(['other']);
   });
 

@@ -139,7 +139,7 @@ describe('rotate', () => {
     { why: 'no key', args: [], exit: 2, says: 'a key            unlockos-keys rotate KEY' },
     { why: 'a key that is not there', args: ['nobody'], exit: 3, says: 'no key "nobody"' },
     { why: 'an overlap without a unit', args: ['ci', '--overlap', '24'], exit: 2, says: '--overlap "24" is not a' },
-    { why: 'an overlap of years', args: ['ci', '--overlap', '53w'], exit: 2, says: 'not a time of up to 365 days' },
+    { why: 'an overlap of years', args: ['ci', '--overlap', '53w'], exit: 2, says: 'must be a time of up to 365 days' },
     { why: 'an unknown scope', args: ['ci', '-s', 'chekin:read'], exit: 2, says: 'did you mean checkin:read?' },
     { why: 'no scope', args: ['ci', '-s', ','], exit: 2, says: 'a key needs at least one scope' },
     { why: 'an expiry in the past', args: ['ci', '--expires', '2020-01-01'], exit: 2, says: 'has already passed' },
@@ -151,7 +151,7 @@ describe('rotate', () => {
       why: 'a program with --status',
       args: ['ci', '--status', '--', 'sh'],
       exit: 2,
-      says: 'the words behind -- are for --pipe: "sh"',
+      says: 'the words after -- are for --pipe: "sh"',
     },
     { why: 'a second key', args: ['ci', 'off'], exit: 2, says: 'too many arguments: "off"' },
     {

@@ -170,7 +170,7 @@ test('reads binary files and UTF-16; passes over links, pipes and .git, and coun
     ['work/utf16le', 2],
   ]);
   expect((await cli.run('scan', dir, path.join(dir, 'none'))).stderr).toContain(
-    'Scanned 5 files; passed over: 1 ignored by git, 3 links, 1 pipe or device, 1 unreadable\n',
+    'Scanned 5 files; skipped: 1 ignored by git, 3 links, 1 pipe or device, 1 unreadable\n',
   );
   expect((await scan(cli, path.join(dir, 'link'))).found).toHaveLength(1);
   expect((await scan(cli, path.join(dir, 'pipe'))).exitCode).toBe(9);

@@ -46,7 +46,7 @@ describe('a chain', () => {
   test('is not led back by a row that comes again', () => {
     const chain = new AuditChain();
     expect(follow([...ROWS.slice(0, 3), ROWS[0]], chain)).toEqual([
-      'audit row 1 comes again, or too late: row 4 is expected',
+      'audit row 1 is repeated or out of order: row 4 is expected',
     ]);
     expect(chain.head).toEqual({ seq: 3, hash: ROWS[2].hash });
     expect(follow(ROWS.slice(3), chain)).toEqual([]);

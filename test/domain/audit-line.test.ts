@@ -125,7 +125,7 @@ describe('what is no line', () => {
     ),
     ['no operation id', { ...line, op: undefined }, 'it has no op of a row'],
     ['an operation id that is a number', { ...line, op: 5 }, 'it has no op of a row'],
-    ['a body that is a number', { ...line, body: 5 }, 'its body is not a text'],
+    ['a body that is a number', { ...line, body: 5 }, 'its body is not a string'],
   ])('%s', (_what, given, why) => {
     expect(read(given)).toEqual({ why });
   });

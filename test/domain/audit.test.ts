@@ -122,7 +122,7 @@ describe('what a replay finds', () => {
       'a row put in twice',
       [...rows, rows[5] as AuditRow],
       undefined,
-      /row 6 comes again, or too late: row 7 is expected/,
+      /row 6 is repeated or out of order: row 7 is expected/,
     ],
     [
       'an unknown action',

@@ -137,6 +137,6 @@ test('one ID token of GitLab gives one key, which it can delete; a lost answer i
   proxy.at(1, 'cut-before-reply');
   const lost = await runner.tool(['run', '--from', proxy.url, ...words.slice(1)], { env: await gitlab() });
   expect(lost.exitCode, lost.stderr).toBe(8);
-  expect(lost.stderr).toMatch(/made a key, but its answer was lost; that key ends by itself/);
+  expect(lost.stderr).toMatch(/created a key, but its answer was lost; that key expires by itself/);
   expect(await operator.keys()).toHaveLength(2);
 });

@@ -88,12 +88,12 @@ describe('an answer that is not what was asked for', () => {
     ['[]', /not a JSON object/],
     ['null', /not a JSON object/],
     ['{"__proto__":{"mode":"test"}}', /no key string/],
-  ])('%s: a key that it may have made ends by itself', async (body, says) => {
+  ])('%s: a key that it may have created expires by itself', async (body, says) => {
     const { server, client } = await scene();
     server.next.POST.push((_, reply) => reply.writeHead(201).end(body));
     const { message } = await failure(client.create(WANTED));
     expect(message).toMatch(says);
-    expect(message).toMatch(/ends by itself$/);
+    expect(message).toMatch(/expires by itself$/);
     expect(server.count('DELETE')).toBe(0);
   });
 
@@ -206,7 +206,7 @@ describe('an answer that was lost', () => {
     lost(server);
     const key = await client.create(WANTED);
     expect(server.made.map(({ id }) => id)).toEqual([expect.any(String), key.id]);
-    expect(remarks.join()).toMatch(/may have made a key that nobody has, and that ends by itself; asking again/);
+    expect(remarks.join()).toMatch(/may have created a key that nobody has, and that expires by itself; asking again/);
   });
 
   test('with one ID token, the second request tells that a key was made, or makes the first', async () => {
@@ -215,7 +215,7 @@ describe('an answer that was lost', () => {
     const { code, message, hint } = await failure(made.client.create(WANTED));
     expect({ code, message, hint }).toEqual({
       code: 'issue_unavailable',
-      message: expect.stringMatching(/made a key, but its answer was lost; that key ends by itself$/),
+      message: expect.stringMatching(/created a key, but its answer was lost; that key expires by itself$/),
       hint: expect.stringMatching(/another ID token/),
     });
     const not = await scene();
@@ -227,7 +227,7 @@ describe('an answer that was lost', () => {
     const { server, client } = await scene({ renewed: true });
     lost(server);
     lost(server);
-    expect((await failure(client.create(WANTED))).message).toMatch(/was lost .*ends by itself$/);
+    expect((await failure(client.create(WANTED))).message).toMatch(/was lost .*expires by itself$/);
     expect(server.count('POST')).toBe(2);
   });
 
@@ -240,7 +240,7 @@ describe('an answer that was lost', () => {
     });
     const error = await failure(client.create(WANTED, controller.signal));
     expect(error.message).toMatch(/^interrupted by SIGTERM before the answer of .* came$/);
-    expect(error.hint).toBe('a key that it may have made ends by itself');
+    expect(error.hint).toBe('a key that it may have created expires by itself');
     expect(server.count('POST')).toBe(1);
   });
 

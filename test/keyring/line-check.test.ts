@@ -98,17 +98,17 @@ describe('a check says which line is wrong', () => {
     [
       'a line twice',
       [one, two, two, three, four, five],
-      ['f:3: audit row 2 comes again, or too late: row 3 is expected'],
+      ['f:3: audit row 2 is repeated or out of order: row 3 is expected'],
     ],
     [
       'lines twice',
       [one, two, three, one, two, three, four, five],
-      ['f:4: audit rows 1 to 3 come again, or too late: row 4 is expected'],
+      ['f:4: audit rows 1 to 3 are repeated or out of order: row 4 is expected'],
     ],
     [
       'files in the wrong order',
       [four, five, one, two, three],
-      [/^f:1: audit rows 1 to 3 are missing/, 'f:3: audit rows 1 to 3 come again, or too late: row 6 is expected'],
+      [/^f:1: audit rows 1 to 3 are missing/, 'f:3: audit rows 1 to 3 are repeated or out of order: row 6 is expected'],
     ],
     ['no JSON', [one, two, 'rubbish', four, five], ['f:3: this is not a row of an audit log: it is not JSON']],
     ['another kind of JSON', [one, two, '[]', four, five], [/^f:3: this is not a row.*not a JSON object$/]],

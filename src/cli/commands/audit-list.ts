@@ -38,7 +38,7 @@ export const registerAuditList: Register = (audit, run) => {
     .option('--since <when>', 'only changes since: 7d, a date or a time')
     .option(
       '--after <seq[:hash]>',
-      'only changes after this row; a whole line of -o jsonl will do. Exits with 7 if the log does not have it',
+      'only changes after this row: SEQ, SEQ:HASH or a line of -o jsonl. Exits with 7 if the log does not contain it',
     )
     .option('--limit <n>', 'only the latest n changes; with --after, the first n')
     .option(

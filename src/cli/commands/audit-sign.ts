@@ -35,8 +35,8 @@ export const registerAuditSign: Register = (audit, run) => {
     .description(
       'Print the end of the log as a signed note: the log, number and hash of its last row, and the time, signed with Ed25519 (the format of the Go checksum database). Give the note to somebody else: with your public key and audit verify --signed-head, they see whether your log still contains that row.',
     )
-    .option('--signing-key <file>', 'the private key, of audit keygen (default: UNLOCKOS_KEYS_SIGNING_KEY_FILE)')
-    .option('--out <file>', 'write the note to this file, in the place of an earlier one')
+    .option('--signing-key <file>', 'the private key from audit keygen (default: UNLOCKOS_KEYS_SIGNING_KEY_FILE)')
+    .option('--out <file>', 'write the note to this file, and replace an earlier one')
     .addHelpText(
       'after',
       examples('audit sign --signing-key audit.key', 'audit sign --signing-key audit.key --out head.note'),
@@ -45,9 +45,9 @@ export const registerAuditSign: Register = (audit, run) => {
 
   audit
     .command('keygen')
-    .summary('make the key for audit sign, and print its public key')
+    .summary('create the key for audit sign, and print its public key')
     .description(
-      'Make a signing key in a new file that only its owner can read, and print its public key. For a key that exists, print its public key and change nothing. Publish the public key where those who check can trust it; keep the file as you keep peppers.',
+      'Create a signing key in a new file that only its owner can read, and print its public key. If the file exists, print its public key and change nothing. Publish the public key where those who check can trust it; keep the file as you keep peppers.',
     )
     .argument('<file>', 'the file of the private key')
     .option('--name <name>', 'who signs, without spaces and + (default: unlockos-keys/ and the name of this machine)')
@@ -72,7 +72,7 @@ async function sign(session: Session, { signingKey: file, out }: SignFlags): Pro
 
 async function keygen(session: Session, { name }: { readonly name?: string }, file: string): Promise<void> {
   const target = path.resolve(session.ctx.cwd, file);
-  if (session.dryRun) return session.out.remark(`Dry run: would make a signing key in ${target}`);
+  if (session.dryRun) return session.out.remark(`Dry run: would create a signing key in ${target}`);
   const { makeSigningKey } = await import('../settings/signing-key.js');
   const { signer, created } = makeSigningKey(target, name, session.ctx);
   const publicKey = signer.verifier.toString();

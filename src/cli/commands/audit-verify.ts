@@ -27,7 +27,7 @@ export const registerAuditVerify: Register = (audit, run) => {
       'Check that no row of the log was changed, removed or reordered, and that the keys match the log. Exits with 7 if not. Whoever can write to the store can rebuild the whole log: the end that you saw last is remembered on this machine, and the log must still contain it. For more safety, keep the output of audit head elsewhere, and pass it as --anchor. With --file, lines of audit list -o jsonl are checked instead, without the store.',
     )
     .option('--anchor <seq:hash>', 'an earlier output of audit head: the log must still contain it')
-    .option('--forget', 'remember the present end of the log instead, after you put a backup in place yourself')
+    .option('--forget', 'accept the present end of the log, after you put a backup in place yourself')
     .option(
       '--file <file>',
       'check these lines of audit list -o jsonl; repeat for more files, the oldest first',
@@ -102,7 +102,7 @@ async function readSignedHead(session: Session, { signedHead, publicKey, anchor 
     throw new KeysError(
       'missing_input',
       `missing: ${signedHead === undefined ? '--signed-head' : '--public-key'}`,
-      'a note is checked with the public key of who signed it: --signed-head FILE --public-key KEY',
+      'a note is checked with the public key of its signer: --signed-head FILE --public-key KEY',
     );
   if (anchor !== undefined)
     throw new KeysError('usage', '--anchor and --signed-head do not go together', 'check them one after the other');

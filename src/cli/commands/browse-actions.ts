@@ -83,7 +83,7 @@ async function pickScopes(
   among: (scope: CatalogueScope) => boolean,
 ): Promise<string[]> {
   const catalogue = (await (await session.keyring()).scopes()).filter((each) => among(each));
-  if (catalogue.length === 0) throw new KeysError('usage', 'the key has all scopes that there are');
+  if (catalogue.length === 0) throw new KeysError('usage', 'the key already has every scope');
   return (await session.prompts()).pick(question, groupsOf(catalogue));
 }
 

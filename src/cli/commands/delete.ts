@@ -37,7 +37,7 @@ export const registerDelete: Register = (program, run) => {
     .alias('rm')
     .summary('delete keys; asks first; restore undoes it for 7 days')
     .description(
-      'Delete keys: they stop working at once, and their names are free. Until the time of store policy --keep-deleted (7 days) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes. With --from, a CI job ends the key that an earlier step of it got from that server.',
+      'Delete keys: they stop working at once, and their names are free. For 7 days (store policy --keep-deleted) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes. With --from, a CI job ends the key that an earlier step of it got from that server.',
     )
     .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
     .option('--purge', 'remove them for good: nobody can restore them')

@@ -40,7 +40,7 @@ export const registerEdit: Register = (program, run) => {
   operationOption(program.command('edit'))
     .summary('change name, description, rate limit, labels, networks or expiry')
     .description(
-      'Change the name, description, rate limit or labels of a key, or where it works from, or let it expire earlier. Scopes and mode never change, and the expiry never moves later: rotate --add-scope or --expires puts another key in its place, create --like makes another key.',
+      'Change the name, description, rate limit, labels or networks of a key, or let it expire earlier. Scopes and mode never change, and the expiry never moves later: rotate --add-scope or --expires puts another key in its place, create --like makes another key.',
     )
     .argument('<key>', 'key id, exact name, or the start of the id')
     .option('--name <name>', 'the new name')
@@ -50,7 +50,7 @@ export const registerEdit: Register = (program, run) => {
     .option('--allow-from <networks>', 'all addresses it works from, e.g. 10.0.0.0/8,192.0.2.7; or any')
     .option('-l, --label <name=value>', 'set a label; repeat for more', collect)
     .option('--unlabel <name>', 'remove a label; repeat for more', collect)
-    .option('--confirm <name>', 'in a protected profile: the key that shall work from more addresses', collect)
+    .option('--confirm <name>', 'in a protected profile: the name of the key, as confirmation', collect)
     .addOption(fixed('-s, --scope <scope>').argParser(collect))
     .addOption(fixed('--scopes <scope>').argParser(collect))
     .addOption(fixed('--add-scope <scope>').argParser(collect))

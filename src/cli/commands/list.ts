@@ -86,7 +86,7 @@ export const registerList: Register = (program, run) => {
     .option('--never-expires', 'only keys without an expiry')
     .option('--older-than <time>', 'only keys that were created longer ago, e.g. 365d')
     .option('--refused <n>', 'only keys refused at least n times in 30 days')
-    .option('--undelivered', 'only keys that were made and never handed out')
+    .option('--undelivered', 'only keys that were created and never handed out')
     .option('--deleted', 'deleted keys that restore can bring back, until when')
     .option('--sort <field>', `${SORT_FIELDS.join(', ')}; a leading - reverses it`)
     .option('--limit <n>', 'at most n keys; the cursor for the rest is printed on stderr')

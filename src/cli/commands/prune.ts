@@ -30,7 +30,7 @@ export const registerPrune: Register = (program, run) => {
   operationOption(program.command('prune'))
     .summary('delete or disable keys that are no longer needed; asks first')
     .description(
-      'Delete keys that have expired or are not used: those that meet any of the conditions. It lists them, then asks for confirmation; -n only lists them. A key that is used or changed in the meantime stays, and so does one in the overlap of a rotation. It goes by last use only where servers have recorded that for the whole time, and of keys that were never used only by those that were made since.',
+      'Delete keys that have expired or are not used: those that meet any of the conditions. It lists them, then asks for confirmation; -n only lists them. A key that is used or changed in the meantime stays, and so does one in the overlap of a rotation. Last use counts only where servers have recorded it for the whole time; of the keys that were never used, only those created since then count.',
     )
     .option('--expired', 'keys that have expired')
     .option(
@@ -40,7 +40,7 @@ export const registerPrune: Register = (program, run) => {
     .option('--never-used-for <time>', 'keys that were never used and are older than this, e.g. 7d')
     .option('--mode <mode>', 'only live or test keys')
     .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
-    .option('--force', 'go by last use even where it is not known that all use was recorded')
+    .option('--force', 'go by last use even if not all use was recorded')
     .option('--disable', 'disable the keys instead, which can be undone')
     .option('--confirm <name>', 'in a protected profile: the name of a key, as confirmation; repeat for more', collect)
     .addHelpText(
@@ -103,7 +103,7 @@ async function findPrunable(session: Session, keyring: Keyring, query: PruneQuer
     const left = query.neverUsedBefore && !query.force ? (await forced()).length - keys.length : 0;
     if (left > 0)
       session.out.remark(
-        `${left} more ${left === 1 ? 'key looks' : 'keys look'} unused, but ${left === 1 ? 'was' : 'were'} made before use was recorded; --force takes ${left === 1 ? 'it' : 'them'} along`,
+        `${left} more ${left === 1 ? 'key looks' : 'keys look'} unused, but ${left === 1 ? 'was' : 'were'} created before use was recorded; --force includes ${left === 1 ? 'it' : 'them'}`,
       );
     return keys;
   } catch (error) {

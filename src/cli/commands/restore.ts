@@ -19,7 +19,7 @@ export const registerRestore: Register = (program, run) => {
       'Bring deleted keys back as they were, but inactive: enable makes them work again, with the key string that their holder has. list --deleted shows which can be restored, and until when.',
     )
     .argument('<key...>', 'key id, former name, or the start of the id; - reads them from stdin')
-    .option('--name <name>', 'another name, where its own was taken meanwhile')
+    .option('--name <name>', 'another name, if its own has been taken since')
     .addHelpText('after', examples('restore partner-checkin', 'restore 7k2m9xw4q8rs --name partner-2'))
     .action(run((session, flags: { name?: string }, refs: string[]) => restore(session, flags, refs)));
 };
@@ -77,7 +77,7 @@ async function warn(
     key.status === 'inactive' ? await keyring.auditList({ keyId: key.id, action: 'key.disable', limit: 1 }) : [];
   if (leaked)
     session.out.remark(
-      `warning: key ${key.id} was deleted because its key string leaked; do not enable it, make another: ${session.followUp('create', 'NEW-NAME', '--like', key.id)}`,
+      `warning: key ${key.id} was deleted because its key string leaked; do not enable it, create another: ${session.followUp('create', 'NEW-NAME', '--like', key.id)}`,
     );
   else if (disabled?.reason)
     session.out.remark(`warning: key ${key.id} was disabled before it was deleted: ${safeText(disabled.reason)}`);

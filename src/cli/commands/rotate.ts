@@ -47,7 +47,7 @@ export const registerRotate: Register = (program, run) => {
       .optionsGroup('The overlap (KEY is the old or the new key):')
       .option('--status', 'is the old key still in use? without KEY: all overlaps')
       .option('--finish', 'end it now; exit 6 unless only the new key is in use')
-      .option('--quiet-for <time>', 'for --finish: unused for so long (default: 1h)')
+      .option('--quiet-for <time>', 'with --finish: unused for this long (default: 1h)')
       .option('--force', 'with --finish: even if the old key may be in use'),
   )
     .addHelpText(

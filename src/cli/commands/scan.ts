@@ -41,12 +41,12 @@ export const registerScan: Register = (program, run) => {
     .command('scan')
     .summary('find key strings in files, staged changes or git history')
     .description(
-      'Find key strings by their form and checksum, and show where they are and which keys they belong to; the secret is never shown. Exits with 7 when a key string was found, with 9 when something could not be read. Files that git ignores and does not track are passed over, and counted. A repository runs and fetches nothing.',
+      'Find key strings by their form and checksum, and show where they are and which keys they belong to; the secret is never shown. Exits with 7 when a key string was found, with 9 when something could not be read. Files that git ignores and does not track are skipped, and counted. No program of a repository is run, and nothing is fetched.',
     )
     .argument('[path...]', 'files and directories, which are searched recursively (default: the current directory)')
     .option('--stdin', 'search stdin')
     .option('--staged', 'search what git commit would add')
-    .option('--git-history', 'search all that a repository ever held: files, names, messages')
+    .option('--git-history', 'search everything a repository ever held: files, names, messages')
     .option('--all', 'also report key strings with a wrong checksum: truncated, mistyped or invented')
     .option('--no-ignore', 'also search files that git ignores')
     .option('--offline', 'do not look the keys up in the store')

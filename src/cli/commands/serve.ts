@@ -47,7 +47,7 @@ export const registerServe: Register = (program, run) => {
       `
 Rules are a YAML or JSON list. The first match decides; no match means 403. In a
 path, * matches one segment, and ** at the end all that is below. Letter case, a
-slash at the end and suffixes lead around no rule. SIGHUP reloads them.
+trailing slash or a suffix cannot bypass a rule. SIGHUP reloads the rules.
   - { methods: [GET], path: /check-ins/**, scopes: [checkin:read] }
   - { path: /status, scopes: [] }             # every method, any valid key
 ${examples(

@@ -37,7 +37,7 @@ export const registerStoreCopy: Register = (store, run) => {
     .command('finish')
     .summary('make an unfinished copy usable as it is')
     .description(
-      'Make a copy that was cut off usable as it is, if its audit log verifies and agrees with its keys. It may end earlier than the source: keys that were disabled or deleted there since then still work here. Where the source still exists, run the same store copy again instead.',
+      'Make an interrupted copy usable as it is, if its audit log verifies and agrees with its keys. It may end earlier than the source: keys that were disabled or deleted there since then still work here. Where the source still exists, run the same store copy again instead.',
     )
     .addHelpText('after', examples('store finish --store keys-of-prod.db', 'store finish --store keys-of-prod.db -n'))
     .action(run((session, _flags: object) => finish(session)));
@@ -56,7 +56,7 @@ async function finish(session: Session): Promise<void> {
   session.out.note(
     finished
       ? `The copy is a store now; its log ends in ${formatHead(head)}`
-      : 'It is no unfinished copy: nothing to do',
+      : 'This is not an unfinished copy: nothing to do',
   );
 }
 

@@ -23,9 +23,9 @@ export const registerStorePolicy: Register = (store, run) => {
   operationOption(
     store
       .command('policy')
-      .summary('show or set how long new keys may live, and deleted ones are kept')
+      .summary('show or set how long new keys may live and deleted keys are kept')
       .description(
-        'Show or set what holds for this store, whoever uses it. --max-lifetime is the longest that a new key may live: a longer --expires is refused, and a key that is made without --expires lives that long. Keys that exist keep their expiry. --keep-deleted is how long a key that is deleted from then on can be restored.',
+        'Show or set what holds for this store, whoever uses it. --max-lifetime is the longest that a new key may live: a longer --expires is refused, and a key that is created without --expires lives that long. Existing keys keep their expiry. --keep-deleted is how long a key that is deleted from then on can be restored.',
       )
       .option('--max-lifetime <time>', 'the longest life of a new key, e.g. 365d; none for no limit')
       .option('--mode <mode>', 'with --max-lifetime: only for live or test keys')

@@ -64,7 +64,7 @@ async function restore(session: Session, file: string): Promise<void> {
   if (birth !== null) new HeadMemory(ctx).note(store.value, birth, end, { instead: true });
   if (seen && !(await backup.auditContains(seen.head)))
     session.out.note(
-      `The log goes back: it was seen here up to row ${seen.head.seq}, and the backup has it up to row ${head.seq}. From now on its new end counts`,
+      `The log goes back: it was seen here up to row ${seen.head.seq}, and the backup has it up to row ${head.seq}. The new end is remembered from now on`,
     );
   if (kept !== null) session.out.note(`What was there is in ${kept}`);
   session.out.note('Keys that were disabled or deleted after the backup work again: disable them now');

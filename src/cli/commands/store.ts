@@ -66,7 +66,7 @@ export const registerStore: Register = (program, run) => {
     .command('backup')
     .summary('write a complete copy to a new file')
     .description(
-      'Write a complete, consistent copy to a new file (mode 0600), also while the store is in use. To move a store, back it up and name the copy with --store or UNLOCKOS_KEYS_STORE.',
+      'Write a complete, consistent copy to a new file (mode 0600), even while the store is in use. To move a store, back it up and name the copy with --store or UNLOCKOS_KEYS_STORE.',
     )
     .argument('<file>', 'a file that does not exist yet')
     .addHelpText(
@@ -82,7 +82,7 @@ export const registerStore: Register = (program, run) => {
     .command('upgrade')
     .summary('bring an older store up to the schema of this version')
     .description(
-      'Bring the schema of an older store up to date. A copy of a local store as it was is kept beside it, and the audit log records the upgrade. Any command that changes something does the same before it; a command that reads never does. Servers of the version before can go on.',
+      'Bring the schema of an older store up to date. A copy of a local store as it was is kept beside it, and the audit log records the upgrade. Any command that changes something does the same first; a command that reads never does. Servers of the previous version can keep running.',
     )
     .addHelpText('after', examples('store upgrade', 'store upgrade -n'))
     .action(run((session, _flags: object) => upgrade(session)));

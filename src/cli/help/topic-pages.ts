@@ -61,9 +61,9 @@ const SET_BY_US = {
 /** The pages of `unlockos-keys help TOPIC`; they are also sections of the man page. */
 export const PAGES: Readonly<Record<TopicName, readonly Block[]>> = {
   flags: [
-    'These stand before or after the name of a command. A variable stands in for some of them: help environment.',
+    'These go before or after the name of a command. Variables can set some of them: help environment.',
     { terms: GLOBAL_OPTIONS },
-    'To print the version: unlockos-keys --version. To print the help of a command: --help behind it.',
+    'To print the version: unlockos-keys --version. To print the help of a command: --help after it.',
   ],
   ci: [
     'For a job that needs a key only while it runs, use run: it gives a program a test key in its environment, and deletes the key when the program ends. With --from the key comes from a server (unlockos-keys issue), and the job needs no secret: only an ID token, which its CI system signs.',
@@ -81,7 +81,7 @@ export const PAGES: Readonly<Record<TopicName, readonly Block[]>> = {
         ['others', '--id-token-env NAME, or --id-token-file FILE (also a pipe)'],
       ],
     },
-    'Under CI stdout is a log, so create and rotate make nothing until one of these says where the key string goes. It is tried first; a key that cannot be delivered is disabled at once (exit 1).',
+    'Under CI stdout is a log, so create and rotate create nothing until one of these says where the key string goes. It is tried first; a key that cannot be delivered is disabled at once (exit 1).',
     {
       terms: DESTINATION_TERMS,
     },

@@ -90,7 +90,7 @@ export class IssuedKeys implements Pick<Keyring, 'deliver'> {
 const DELETED: TakenBack = {
   state: 'deleted',
   next: () => 'run the command again for another key',
-  failed: (keys) => `it ends by itself: ${keys.map(({ expiresAt }) => expiresAt?.toISOString()).join(', ')}`,
+  failed: (keys) => `it expires by itself: ${keys.map(({ expiresAt }) => expiresAt?.toISOString()).join(', ')}`,
 };
 
 /** Real time, which keeps the process alive. */

@@ -34,7 +34,7 @@ export function tallyText(
     [tally.special, tally.special === 1 ? 'pipe or device' : 'pipes and devices'],
     [unreadable, 'unreadable'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
-  const more = passedOver.length === 0 ? '' : `; passed over: ${passedOver.join(', ')}`;
+  const more = passedOver.length === 0 ? '' : `; skipped: ${passedOver.join(', ')}`;
   return `Scanned ${counted(tally.files, 'file')}${more}`;
 }
 

@@ -7,7 +7,7 @@ import { HeadMemory, type SeenHead } from './head-memory.js';
 // A log that was cut or rebuilt is whole in itself. This compares it with the end that this user saw last.
 
 export const TO_ACCEPT =
-  'if you put a backup or another store here yourself: unlockos-keys audit verify --forget; else somebody went back in time: compare with a backup, and disable the keys that should not work';
+  'if you put a backup or another store here yourself: unlockos-keys audit verify --forget; otherwise somebody put an earlier state in place: compare with a backup, and disable the keys that should not work';
 
 /** What the comparison found. */
 export interface SeenCheck {

@@ -193,7 +193,7 @@ function refuseOrphanedLog(file: string): void {
   throw new KeysError(
     'store_missing',
     `there is no store at ${safeText(file)}, but its write-ahead log ${safeText(log)} is still there`,
-    'if the store was moved, move it back; to begin anew, move the log away as well',
+    'if the store was moved, move it back; to start again, move the log away as well',
   );
 }
 
