@@ -189,9 +189,17 @@ test.each<[string, (provider: OidcProvider) => unknown, RegExp]>([
   ],
   ['never answers', (provider) => provider.wrong.set('jwks', { silent: true }), /did not answer/],
   ['answers without end', (provider) => provider.wrong.set('jwks', { body: ' '.repeat(300_000) }), /more than/],
-  ['answers with no JSON', (provider) => provider.wrong.set('discovery', { body: '<html>' }), /no JSON/],
-  ['answers with no object', (provider) => provider.wrong.set('discovery', { body: 'null' }), /no JSON object/],
-  ['has no keys', (provider) => provider.wrong.set('jwks', { body: '{"keys":7}' }), /no JSON Web Key Set/],
+  [
+    'answers with no JSON',
+    (provider) => provider.wrong.set('discovery', { body: '<html>' }),
+    /not answer with a JSON object/,
+  ],
+  [
+    'answers with no object',
+    (provider) => provider.wrong.set('discovery', { body: 'null' }),
+    /not answer with a JSON object/,
+  ],
+  ['has no keys', (provider) => provider.wrong.set('jwks', { body: '{"keys":7}' }), /not a JSON Web Key Set/],
   [
     'says that it is another',
     (provider) => Object.assign(provider.discovery, { issuer: 'https://other.example' }),

@@ -41,10 +41,7 @@ export const registerAuditList: Register = (audit, run) => {
       'only changes after this row: SEQ, SEQ:HASH or a line of -o jsonl. Exits with 7 if the log does not contain it',
     )
     .option('--limit <n>', 'only the latest n changes; with --after, the first n')
-    .option(
-      '--follow',
-      'go on with each new change until Ctrl-C or SIGTERM; a store that does not answer is asked again',
-    )
+    .option('--follow', 'keep printing new changes until Ctrl-C or SIGTERM; if the store does not answer, try again')
     .option('--interval <time>', 'with --follow: how often to look (default: 1s, remote 5s)')
     .addHelpText(
       'after',

@@ -40,7 +40,7 @@ export const registerEdit: Register = (program, run) => {
   operationOption(program.command('edit'))
     .summary('change name, description, rate limit, labels, networks or expiry')
     .description(
-      'Change the name, description, rate limit, labels or networks of a key, or let it expire earlier. Scopes and mode never change, and the expiry never moves later: rotate --add-scope or --expires puts another key in its place, create --like makes another key.',
+      'Change the name, description, rate limit, labels or networks of a key, or let it expire earlier. Scopes and mode never change, and the expiry never moves later: rotate --add-scope or --expires puts another key in its place, create --like creates another key.',
     )
     .argument('<key>', 'key id, exact name, or the start of the id')
     .option('--name <name>', 'the new name')

@@ -26,7 +26,7 @@ export const registerIssue: Register = (program, run) => {
     .addHelpText(
       'after',
       `
-Rules are a YAML or JSON list; the first one that a token meets decides:
+Rules are a YAML or JSON list; the first one that matches a token decides:
   - name: app-tests
     issuer: https://token.actions.githubusercontent.com
     audience: https://keys.acme.example

@@ -34,7 +34,7 @@ export const registerRotate: Register = (program, run) => {
   const command = operationOption(program.command('rotate'))
     .summary('replace a key; the old one keeps working for a while')
     .description(
-      'Create a key in place of another, with its name, scopes, lifetime and all else. The old key is renamed, and expires when the overlap ends. Scopes never change, but the new key can have others: what it gains and loses is shown.',
+      'Create a key in place of another, with its name, scopes, lifetime and everything else. The old key is renamed, and expires when the overlap ends. Scopes never change, but the new key can have others: what it gains and loses is shown.',
     )
     .argument('[key]', 'key id, exact name, or the start of the id')
     .argument('[command...]', 'after --: the program of --pipe and its arguments')
