@@ -14,7 +14,11 @@ const UNAVAILABLE = refusal(
 const SCHEMAS = {
   Problem: {
     ...PROBLEM,
-    properties: { ...PROBLEM.properties, claim: { description: 'The claim that differs, for not_allowed', ...text } },
+    properties: {
+      ...PROBLEM.properties,
+      claim: { description: 'The claim that differs, for not_allowed', ...text },
+      keyId: { description: 'The key that the token gave, for token_replayed', ...text },
+    },
   },
   Question: object(
     {

@@ -103,8 +103,13 @@ export function readIssuedKey(
 }
 
 /** The problem details of a refusal (RFC 9457), as far as they are there. */
-export function readProblem(response: HttpResponse): { code: string | null; detail: string | null } {
+export function readProblem(response: HttpResponse): {
+  code: string | null;
+  detail: string | null;
+  keyId: string | null;
+} {
   const body = /json/i.test(response.headers['content-type'] ?? '') ? objectIn(response) : null;
   const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
-  return { code: text(body?.code), detail: text(body?.detail) };
+  const keyId = text(body?.keyId);
+  return { code: text(body?.code), detail: text(body?.detail), keyId: keyId !== null && isKeyId(keyId) ? keyId : null };
 }

@@ -2,7 +2,7 @@ import { KeysError } from '../domain/errors.js';
 import { durationMs, LONGEST_JOB_MS } from '../domain/expiry.js';
 import { type HttpResponse, Transport } from '../http/transport.js';
 import type { IssueAddress } from './address.js';
-import { type IssuedKey, type KeyRequest, readIssuedKey, WrongAnswer } from './answers.js';
+import { type IssuedKey, type KeyRequest, readIssuedKey, readProblem, WrongAnswer } from './answers.js';
 import type { IdTokens } from './id-token.js';
 import { type Clock, isLost, isPassing, persist, StatusError } from './persist.js';
 import { type Asked, problemCode, translated } from './refusals.js';
@@ -43,6 +43,10 @@ export class IssueClient {
   #token: string | undefined;
   /** An answer was lost, so that the server may have made a key that nobody has. */
   #lost = false;
+  /** The next request brings the token of the lost one again: each gives one key, so its answer tells whether there is such a key. */
+  #asksAgain = false;
+  /** What becomes of such a key. */
+  #end = 'expires by itself';
 
   constructor(options: IssueClientOptions) {
     this.#options = options;
@@ -54,16 +58,19 @@ export class IssueClient {
   }
 
   /**
-   * Asks for a key. A server that is busy is asked again for up to a minute, and one whose answer was lost once more: a key that it may have
-   * made then ends by itself. Throws `unauthorized`, `guarded` or `issue_unavailable`, and `cancelled` once the signal is aborted.
+   * Asks for a key. A server that is busy is asked again for up to a minute, and one whose answer was lost once more: a key that it has made
+   * then is deleted, or expires by itself. Throws `unauthorized`, `guarded` or `issue_unavailable`, and `cancelled` once the signal is aborted.
    */
   async create(request: KeyRequest, signal?: AbortSignal): Promise<IssuedKey> {
     const { clock, note, warn } = this.#options;
     this.#lost = false;
+    this.#asksAgain = false;
+    this.#end = 'expires by itself';
     const mayPass = (error: unknown, attempt: number) => {
       if (isPassing(error)) return attempt < CREATE_ATTEMPTS;
       if (!isLost(error) || this.#lost) return false;
       this.#lost = true;
+      this.#asksAgain = true;
       warn(`${this.#lostText(error)}; asking again`);
       return true;
     };
@@ -71,7 +78,7 @@ export class IssueClient {
       if (isPassing(error)) note(`${this.#words(error)}; asking again in ${Math.max(1, Math.round(ms / 1000))} s`);
     };
     try {
-      const response = await persist(() => this.#ask(request, signal), {
+      const response = await persist(() => this.#askOnce(request, signal), {
         clock,
         patienceMs: CREATE_PATIENCE_MS,
         signal,
@@ -84,8 +91,35 @@ export class IssueClient {
     }
   }
 
+  /** Asks with another token where the one of a lost answer gives no key any more. */
+  async #askOnce(request: KeyRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
+    try {
+      return await this.#ask(request, signal);
+    } catch (error) {
+      const code = problemCode(error);
+      if (!this.#asksAgain || (code !== 'token_replayed' && code !== 'token_expired')) throw error;
+      if (code === 'token_replayed' && error instanceof StatusError) await this.#deleteLost(error.response);
+      if (!this.#options.tokens.renewed) throw error;
+      this.#asksAgain = false;
+      return this.#ask(request, signal);
+    }
+  }
+
+  /** Deletes the key of a lost answer, if the server names it: it was made for this very job. */
+  async #deleteLost(response: HttpResponse): Promise<void> {
+    const { keyId } = readProblem(response);
+    if (keyId === null) return;
+    try {
+      await this.delete(keyId);
+      this.#end = 'was deleted';
+      this.#options.note(`Deleted key ${keyId}, which ${this.location} had created and nobody got`);
+    } catch {
+      // it expires by itself
+    }
+  }
+
   async #ask({ scopes, ttl }: KeyRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
-    this.#token = await this.#options.tokens.next(signal);
+    if (!this.#asksAgain) this.#token = await this.#options.tokens.next(signal);
     signal?.throwIfAborted();
     const body = JSON.stringify({ scopes, ...(ttl !== undefined && { ttl }) });
     const patience = lastAnswer(signal, this.#options.clock);
@@ -188,7 +222,7 @@ export class IssueClient {
     if (this.#lost && problemCode(error) === 'token_replayed')
       return new KeysError(
         'issue_unavailable',
-        `${this.location} created a key, but its answer was lost; that key expires by itself`,
+        `${this.location} created a key, but its answer was lost; that key ${this.#end}`,
         `try again with another ID token: each gives one key, and this one came from ${this.#options.tokens.source}`,
         { cause: known },
       );

@@ -7,9 +7,10 @@ import type { Headers, Problem, Refusal } from '../http/types.js';
 import type { IssueRule } from './rules.js';
 import type { TokenProblem } from './tokens.js';
 
-/** A refusal that names the claim of the token that is to blame. */
-interface ClaimProblem extends Problem {
-  readonly claim: string;
+/** A refusal with one more property, which OpenAPI names. */
+function withProperty(refusal: Refusal, more: { readonly claim: string } | { readonly keyId: string }): Refusal {
+  const body: Problem = { ...refusal.body, ...more };
+  return { ...refusal, body };
 }
 
 const CHALLENGE: Headers = { 'WWW-Authenticate': 'Bearer realm="unlockos-keys issue"' };
@@ -31,9 +32,7 @@ export function tokenRefused({ code, detail, retryAfterMs = 0 }: TokenProblem): 
 }
 
 export function notAllowed(claim: string, detail: string): Refusal {
-  const refusal = problem(403, 'not_allowed', detail);
-  const body: ClaimProblem = { ...refusal.body, claim };
-  return { ...refusal, body };
+  return withProperty(problem(403, 'not_allowed', detail), { claim });
 }
 
 export function scopeNotAllowed(scopes: readonly string[], { name }: IssueRule): Refusal {
@@ -54,11 +53,14 @@ export function exchangeRefused(refusal: ExchangeRefusal, { name, maxAlive, maxI
         detail: `the token is from before ${refusal.since.toISOString()}, when the store was restored or copied: it may be spent`,
       });
     case 'spent':
-      return problem(
-        401,
-        'token_replayed',
-        `this token was exchanged before, for key ${refusal.keyId}; each key needs a token of its own`,
-        WRONG_TOKEN,
+      return withProperty(
+        problem(
+          401,
+          'token_replayed',
+          `this token was exchanged before, for key ${refusal.keyId}; each key needs a token of its own`,
+          WRONG_TOKEN,
+        ),
+        { keyId: refusal.keyId },
       );
     case 'alive':
       return problem(

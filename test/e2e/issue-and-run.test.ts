@@ -7,6 +7,7 @@ import { Place, ROOT } from '../support/built-tool.js';
 import { faultyProxy } from '../support/faulty-proxy.js';
 import { GITHUB, GITLAB } from '../support/oidc-claims.js';
 import { AUDIENCE, OidcProvider } from '../support/oidc-provider.js';
+import { type KillPoint, killAt } from '../support/preloads.js';
 import { Served } from '../support/served.js';
 import { startSqld } from '../support/sqld.js';
 
@@ -31,8 +32,8 @@ async function githubService(provider: OidcProvider, claims: object = GITHUB) {
   };
 }
 
-/** `issue` on a store, and a machine that runs jobs. */
-async function scene(store: Record<string, string> = {}) {
+/** `issue` on a store, and a machine that runs jobs. `node`: flags for the first server. */
+async function scene(store: Record<string, string> = {}, node: (place: Place) => readonly string[] = () => []) {
   const provider = await OidcProvider.start();
   const [operator, runner] = [new Place(store), new Place()];
   await operator.key('other');
@@ -41,13 +42,23 @@ async function scene(store: Record<string, string> = {}) {
     { ...rule, name: 'app', claims: { repository_id: '42' } },
     { ...rule, name: 'kiosk', claims: { project_id: '20' } },
   ];
-  const args = ['--rules', operator.write('issue.json', JSON.stringify(rules)), '--listen', '127.0.0.1:0'];
+  const file = operator.write('issue.json', JSON.stringify(rules));
   const env = { NODE_EXTRA_CA_CERTS: operator.write('provider.pem', provider.ca) };
-  const server = new Served(operator, args, env, process.execPath, 'issue');
+  const serve = (listen: string, flags: readonly string[] = []) =>
+    new Served(
+      operator,
+      ['--rules', file, '--listen', listen],
+      { ...env, NODE_OPTIONS: flags.join(' ') },
+      process.execPath,
+      'issue',
+    );
+  const server = serve('127.0.0.1:0', node(operator));
   const url = await server.url();
   const job = (flags: string[], more: Record<string, string>) =>
     runner.tool([...flags.slice(0, 1), '--from', url, ...flags.slice(1)], { env: more });
-  return { provider, operator, runner, server, url, job };
+  /** Another server in its place. */
+  const next = () => serve(new URL(url).host);
+  return { provider, operator, runner, server, next, url, job };
 }
 
 const SQLD = async () => {
@@ -137,6 +148,26 @@ test('one ID token of GitLab gives one key, which it can delete; a lost answer i
   proxy.at(1, 'cut-before-reply');
   const lost = await runner.tool(['run', '--from', proxy.url, ...words.slice(1)], { env: await gitlab() });
   expect(lost.exitCode, lost.stderr).toBe(8);
-  expect(lost.stderr).toMatch(/created a key, but its answer was lost; that key expires by itself/);
-  expect(await operator.keys()).toHaveLength(2);
+  expect(lost.stderr).toMatch(/created a key, but its answer was lost; that key was deleted/);
+  expect(await operator.names()).toEqual(['other']);
+});
+
+test.each<KillPoint>([
+  'before-commit',
+  'after-commit',
+])('a server that is killed %s: the job gets a key of the next one, and none is left that nobody has', async (point) => {
+  const { provider, operator, server, next, job } = await scene({}, (place) => killAt(place, point));
+  const github = await githubService(provider);
+  const words = ['run', '--audience', AUDIENCE, '-s', 'checkin:read', '--', process.execPath, '-e', '0'];
+  const running = job(words, github);
+  expect(await server.ended()).toEqual([null, 'SIGKILL']);
+  const left = await operator.names();
+  const second = next();
+  const { exitCode, stderr } = await running;
+  expect(exitCode, stderr).toBe(0);
+  expect(left).toHaveLength(point === 'after-commit' ? 2 : 1);
+  if (point === 'after-commit') expect(stderr).toMatch(/Deleted key \w{12}, which .* had created and nobody got/);
+  expect(await operator.names()).toEqual(['other']);
+  expect(await second.ended('SIGTERM')).toEqual([0, null]);
+  expect(await operator.health()).toEqual({ doctor: 0, audit: 0 });
 });

@@ -201,12 +201,45 @@ describe('an answer that was lost', () => {
       server.issue(body, { writeHead: () => ({ end: () => call.socket.destroy() }) } as never);
     });
 
-  test('with an ID token of its own for each request, the server is asked again, and the other key is said to end', async () => {
+  test('the same token tells which key was made, which is deleted; another token gives another key', async () => {
     const { server, client, remarks } = await scene({ renewed: true });
     lost(server);
     const key = await client.create(WANTED);
     expect(server.made.map(({ id }) => id)).toEqual([expect.any(String), key.id]);
-    expect(remarks.join()).toMatch(/may have created a key that nobody has, and that expires by itself; asking again/);
+    expect([...server.keys.keys()]).toEqual([key.id]);
+    expect(remarks.join('\n')).toMatch(
+      /may have created a key that nobody has, and that expires by itself; asking again/,
+    );
+    expect(remarks.at(-1)).toBe(`Deleted key ${server.made[0]?.id}, which ${server.url} had created and nobody got`);
+    const [first, again, , other] = server.calls.map(({ token }) => token);
+    expect([again === first, other === first]).toEqual([true, false]);
+  });
+
+  test('a key of another answer is never deleted: no id, one that is none, or a refusal without a lost answer', async () => {
+    for (const keyId of [undefined, '../healthz', 7]) {
+      const { server, client } = await scene({ renewed: true });
+      lost(server);
+      server.next.POST.push(problem(401, 'token_replayed', 'x', {}, { keyId }));
+      expect((await client.create(WANTED)).id).toBe(server.made[1]?.id);
+      expect(server.count('DELETE')).toBe(0);
+    }
+    const { server, client } = await scene();
+    const key = await client.create(WANTED);
+    await failure(client.create(WANTED));
+    expect([...server.keys.keys()]).toEqual([key.id]);
+  });
+
+  test('where the token has expired meanwhile, another is used; where the key cannot be deleted, it is said to end', async () => {
+    const late = await scene({ renewed: true });
+    lost(late.server);
+    late.server.next.POST.push(problem(401, 'token_expired', 'x'));
+    expect((await late.client.create(WANTED)).id).toBe(late.server.made[1]?.id);
+    const kept = await scene();
+    lost(kept.server);
+    kept.server.next.DELETE.push(problem(403, 'not_allowed', 'no'));
+    expect((await failure(kept.client.create(WANTED))).message).toMatch(
+      /its answer was lost; that key expires by itself$/,
+    );
   });
 
   test('with one ID token, the second request tells that a key was made, or makes the first', async () => {
@@ -215,9 +248,10 @@ describe('an answer that was lost', () => {
     const { code, message, hint } = await failure(made.client.create(WANTED));
     expect({ code, message, hint }).toEqual({
       code: 'issue_unavailable',
-      message: expect.stringMatching(/created a key, but its answer was lost; that key expires by itself$/),
+      message: expect.stringMatching(/created a key, but its answer was lost; that key was deleted$/),
       hint: expect.stringMatching(/another ID token/),
     });
+    expect(made.server.keys.size).toBe(0);
     const not = await scene();
     not.server.next.POST.push((call) => call.socket.destroy());
     expect((await not.client.create(WANTED)).id).toBe(not.server.made[0]?.id);

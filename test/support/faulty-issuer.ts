@@ -42,11 +42,17 @@ export interface Issued {
 }
 
 /** Problem details. */
-export function problem(status: number, code: string, detail: string, headers: Record<string, string> = {}): Answer {
+export function problem(
+  status: number,
+  code: string,
+  detail: string,
+  headers: Record<string, string> = {},
+  more: object = {},
+): Answer {
   return (_, reply) =>
     void reply
       .writeHead(status, { 'content-type': 'application/problem+json', ...headers })
-      .end(JSON.stringify({ type: 'about:blank', status, code, detail }));
+      .end(JSON.stringify({ type: 'about:blank', status, code, detail, ...more }));
 }
 
 export class FaultyIssuer {
@@ -58,7 +64,9 @@ export class FaultyIssuer {
   /** How to answer the next requests of a method, one each, instead of doing what they ask for. */
   readonly next: { POST: Answer[]; DELETE: Answer[]; GET: Answer[] } = { POST: [], DELETE: [], GET: [] };
   now = () => new Date();
-  readonly #used = new Set<string>();
+  /** The keys that ID tokens gave, by the ids of the tokens. */
+  readonly #used = new Map<string, string>();
+  #taken = '';
   #url = '';
   /** What the job of GitHub identifies itself with. */
   readonly requestToken = 'request-token-of-the-runner';
@@ -123,6 +131,7 @@ export class FaultyIssuer {
     const issued = { id, name: `ci acme-app ${id}`, key: keyString, mode: 'test', scopes, expiresAt };
     this.keys.set(id, issued);
     this.made.push(issued);
+    this.#used.set(this.#taken, id);
     reply.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(change(issued)));
   }
 
@@ -137,8 +146,10 @@ export class FaultyIssuer {
     if (signed(`${head}.${claims}`) !== token) return problem(401, 'token_invalid', 'the signature does not fit');
     const { aud, jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { aud: string; jti: string };
     if (aud !== this.#url) return problem(401, 'token_invalid', `aud is ${aud}, the rule asks for ${this.#url}`);
-    if (method === 'POST' && this.#used.has(jti)) return problem(401, 'token_replayed', 'this token was used');
-    if (method === 'POST') this.#used.add(jti);
+    if (method === 'POST' && this.#used.has(jti))
+      return problem(401, 'token_replayed', 'this token was used', {}, { keyId: this.#used.get(jti) });
+    if (method === 'POST') this.#taken = jti;
+    if (method === 'POST') this.#used.set(jti, '');
     return null;
   }
 
