@@ -14,6 +14,7 @@ import {
   stateDifference,
 } from '../../src/domain/audit.js';
 import { AuditReplay } from '../../src/domain/audit-replay.js';
+import { whoText } from '../../src/domain/change.js';
 
 const STATE: KeyState = {
   name: 'a',
@@ -218,4 +219,11 @@ test('a difference holds the changed fields of both sides, and nothing else', ()
     before: { name: 'a' },
     after: { name: 'z' },
   });
+});
+
+test('who made a change is told by the actor that is claimed or proven, and the OS user', () => {
+  expect(whoText({ actor: null, osUser: 'ops' })).toBe('ops');
+  expect(whoText({ actor: 'alice', osUser: 'ops' })).toBe('alice (ops)');
+  expect(whoText({ actor: 'ci:job', osUser: 'ops', proven: {} })).toBe('ci:job (proven, ops)');
+  expect(whoText({ actor: 'a\u001b', osUser: 'ops' })).toBe('a\\u{1b} (ops)');
 });
