@@ -180,6 +180,7 @@ test.each([
   ['$2x$10$', 'unsupported'],
   ['$hmac-sha256$v=1,k=0123abci$', 'unsupported'],
   ['$hmac-sha256$v=1,k=0123abcd', 'unsupported'],
+  ['$hmac-sha256$v=1,k=0123abcd$x', 'unsupported'],
   ['x$hmac-sha256$v=1,k=0123abcd$', 'unsupported'],
   ['', 'unsupported'],
 ])('hashes that begin with %j are of kind %s', (kind, scheme) => {

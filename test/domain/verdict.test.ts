@@ -71,4 +71,14 @@ test('a refusal names what is missing, and carries the key', () => {
     environment: 'live',
   });
   expect(judge({ ...KEY, ...inactive }, {}, NOW)).toEqual({ verdict: 'inactive', key: { ...KEY, ...inactive } });
+  for (const [given, address] of [
+    ['::ffff:192.0.2.8', '192.0.2.8'],
+    ['not an address', null],
+    [undefined, null],
+  ] as const)
+    expect(judge({ ...KEY, ...office }, { address: given }, NOW)).toEqual({
+      verdict: 'wrong_address',
+      key: { ...KEY, ...office },
+      address,
+    });
 });
