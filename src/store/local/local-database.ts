@@ -40,7 +40,9 @@ export class LocalDatabase implements Database {
    */
   static async open(file: string, options: LocalOptions): Promise<LocalDatabase> {
     try {
-      return new LocalDatabase(file, await loadEngine(options.engine), options);
+      const engine = await loadEngine(options.engine);
+      await engine.forget?.(file);
+      return new LocalDatabase(file, engine, options);
     } catch (error) {
       throw inWords(error, file);
     }

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
+import { KeysError } from '../../domain/errors.js';
 import type { SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import type { EngineOptions, Statement } from '../database.js';
 import { isBusy, translate } from '../errors.js';
 import { setBusyTimeout } from './connection.js';
 import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
-import { assertUnchanged, type FileIdentity, secureFile } from './path-safety.js';
+import { assertUnchanged, type FileIdentity, isSameFile, secureFile } from './path-safety.js';
 import { type FileLook, isStill, lookAt, readOnlyStore, unreadableLog } from './read-only.js';
 import { refuseLeftOverLog } from './side-files.js';
 import { writeSnapshot } from './snapshot.js';
@@ -28,14 +29,32 @@ export interface LocalOptions extends EngineOptions {
 /** After this many milliseconds, people are told what the program waits for. */
 const TELL_AFTER_MS = 1000;
 
-/** How many connections of this process have a file open, by its identity. */
-const inUse = new Map<string, number>();
+/** The names under which connections of this process have a file open, by its identity. */
+const inUse = new Map<string, string[]>();
 
-function count(identity: FileIdentity, by: 1 | -1): void {
-  const name = `${identity.dev}:${identity.ino}`;
-  const left = (inUse.get(name) ?? 0) + by;
-  if (left === 0) inUse.delete(name);
-  else inUse.set(name, left);
+const named = ({ dev, ino }: FileIdentity): string => `${dev}:${ino}`;
+
+function noteUse(identity: FileIdentity, location: string): void {
+  inUse.set(named(identity), [...(inUse.get(named(identity)) ?? []), location]);
+}
+
+function endUse(identity: FileIdentity, location: string): void {
+  const names = inUse.get(named(identity)) ?? [];
+  const left = names.toSpliced(names.indexOf(location), 1);
+  if (left.length === 0) inUse.delete(named(identity));
+  else inUse.set(named(identity), left);
+}
+
+/** SQLite keeps one index of the log for a file, whatever its names: while an older name is in use, it looks for pages in the wrong log. */
+function openByOldName(error: unknown, location: string, identity: FileIdentity): unknown {
+  const old = inUse.get(named(identity))?.find((name) => name !== location && !isSameFile(name, identity));
+  if (old === undefined || error instanceof KeysError) return error;
+  return new KeysError(
+    'store_unavailable',
+    `${safeText(location)} was moved there, and this process still has it open as ${safeText(old)}`,
+    'close the store that was opened by the old name, then open this one',
+    { cause: error },
+  );
 }
 
 /** One connection to one file, which was checked before SQLite opened it and again afterwards. */
@@ -60,7 +79,7 @@ export class OpenFile {
 
   constructor(location: string, engine: Engine, options: LocalOptions) {
     const { identity, created } = secureFile(location, options);
-    if (!inUse.has(`${identity.dev}:${identity.ino}`)) refuseLeftOverLog(location);
+    if (!inUse.has(named(identity))) refuseLeftOverLog(location);
     this.identity = identity;
     this.#location = location;
     this.#options = options;
@@ -86,9 +105,9 @@ export class OpenFile {
       this.created = made || created;
     } catch (error) {
       this.db.close();
-      throw unreadableLog(error, location);
+      throw unreadableLog(openByOldName(error, location, identity), location);
     }
-    count(identity, 1);
+    noteUse(identity, location);
   }
 
   prepared(sql: string): Prepared {
@@ -208,6 +227,6 @@ export class OpenFile {
   close(): void {
     this.#statements.clear();
     this.db.close();
-    count(this.identity, -1);
+    endUse(this.identity, this.#location);
   }
 }

@@ -36,6 +36,8 @@ export interface Engine {
   openStill(file: string): Connection;
   /** Called after a connection was closed, by an engine that does not give up its file descriptors by itself. */
   release?(): Promise<void>;
+  /** Called before a file is opened, by an engine that may still hold it by a name that it had before. */
+  forget?(file: string): Promise<void>;
 }
 
 /**

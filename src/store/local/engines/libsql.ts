@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type Sqlite from 'better-sqlite3';
+import { lookFor } from '../../../files/exists.js';
 import { type Engine, stillName } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
 
@@ -9,21 +10,56 @@ const COLLECT_EVERY = 50;
 const { setImmediate } = globalThis; // fake timers of an application's tests would never run it
 let closed = 0;
 
-/** libsql ends a connection only when its statements are garbage-collected, and many short-lived stores leave little garbage. */
-async function release(): Promise<void> {
-  closed += 1;
-  if (closed % COLLECT_EVERY !== 0) return;
+/** The names by which files were opened, by device and inode; of the last files only, because it matters only for one that was moved. */
+const opened = new Map<string, Set<string>>();
+const REMEMBERED = 200;
+
+function identityOf(file: string): string {
+  const { dev, ino } = lookFor(file) ?? {};
+  return `${dev}:${ino}`;
+}
+
+function remember(file: string): void {
+  const identity = identityOf(file);
+  const names = opened.get(identity) ?? new Set();
+  opened.delete(identity);
+  opened.set(identity, names.add(file));
+  for (const [oldest] of opened) {
+    if (opened.size <= REMEMBERED) break;
+    opened.delete(oldest);
+  }
+}
+
+/** libsql ends a connection only when its statements are garbage-collected. */
+async function collect(): Promise<void> {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
   await new Promise((resolve) => setImmediate(resolve)); // finalizers run after this turn of the event loop
+}
+
+/** Many short-lived stores leave little garbage. */
+async function release(): Promise<void> {
+  closed += 1;
+  if (closed % COLLECT_EVERY === 0) await collect();
+}
+
+/** A closed connection that was not collected would have SQLite look for the log of a moved file beside its old name. */
+async function forget(file: string): Promise<void> {
+  const names = [...(opened.get(identityOf(file)) ?? [])];
+  if (names.some((name) => name !== file)) await collect();
 }
 
 /** Null when the package or its binding for this platform is not installed. */
 export async function load(): Promise<Engine | null> {
   try {
     const { default: Database } = (await import('libsql')) as unknown as { default: typeof Sqlite };
-    const open = (file: string) => new Sqlite3Connection(new Database(file), { plucks: false });
-    return { name: 'libsql', open, openStill: (file) => open(stillName(file)), release };
+    const connect = (name: string) => new Sqlite3Connection(new Database(name), { plucks: false });
+    const open = (file: string) => {
+      const connection = connect(file);
+      remember(file);
+      return connection;
+    };
+    return { name: 'libsql', open, openStill: (file) => connect(stillName(file)), release, forget };
   } catch {
     return null;
   }
