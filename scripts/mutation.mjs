@@ -28,7 +28,10 @@ const GROUPS = {
   keyring: { mutate: ['src/keyring/*.ts'], tests: ['test/keyring/*.test.ts'] },
   plans: {
     mutate: ['src/store/{changes,planned,deleted-changes,catalogue-changes,audited-change}.ts'],
-    tests: ['test/store/*.test.ts'],
+    tests: [
+      'test/store/{planned,planned-changes,catalogue-changes,deleted-changes}.test.ts',
+      'test/store/{changes,rotate,deleted,policy,atomicity,hash-scheme,damaged-rows}.test.ts',
+    ],
   },
 };
 

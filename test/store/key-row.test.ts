@@ -2,7 +2,6 @@ import { getTableColumns } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, EDITABLE_FIELDS, FIELD_DEFAULTS, statusAt } from '../../src/domain/api-key.js';
 import { keyState } from '../../src/domain/audit.js';
-import { hashColumn, networksCell } from '../../src/store/hash-column.js';
 import { KEY_FIELDS, WHEN_DAMAGED } from '../../src/store/key-fields.js';
 import {
   changingColumns,
@@ -10,10 +9,10 @@ import {
   keyColumns,
   keyFromNew,
   keyFromRow,
-  selectedColumns,
   WRITTEN_COLUMNS,
 } from '../../src/store/key-row.js';
 import { apiKeys } from '../../src/store/schema.js';
+import { rowOf } from '../support/key-rows.js';
 import { refusal } from '../support/refusal.js';
 import { change, DEFAULT_ENGINE, freshLocation, freshStore, newKey, rawDatabase } from '../support/stores.js';
 
@@ -34,20 +33,6 @@ const KEY: ApiKey = {
   rotatedFrom: '6jhnb3g233yz',
   rotatedTo: '3xbb3bje4dr5',
 };
-
-/** A row as a database answers it: the columns that were written, and those of other tables. */
-function rowOf(key: ApiKey, others: Readonly<Record<string, unknown>> = {}): unknown[] {
-  const written: Readonly<Record<string, unknown>> = {
-    ...keyColumns(key),
-    seq: 1,
-    lastUsedAt: key.lastUsedAt?.getTime() ?? 0,
-    ...others,
-  };
-  const names = new Map(Object.entries(getTableColumns(apiKeys)).map(([name, column]) => [column.name, name]));
-  return Object.values(selectedColumns()).map((column) =>
-    'name' in column ? written[names.get(column.name) ?? 'lastUsedAt'] : networksCell(hashColumn(key, '$2b$10$')),
-  );
-}
 
 describe('the table of fields', () => {
   test('every column of a key belongs to one field, is derived from fields, or is known to be no field', () => {

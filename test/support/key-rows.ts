@@ -1,0 +1,25 @@
+import { getTableColumns } from 'drizzle-orm';
+import type { ApiKey } from '../../src/domain/api-key.js';
+import type { Credential } from '../../src/domain/key-store.js';
+import { hashColumn, networksCell } from '../../src/store/hash-column.js';
+import { keyColumns, selectedColumns } from '../../src/store/key-row.js';
+import { apiKeys } from '../../src/store/schema.js';
+
+/** A row as a database answers it: the columns that were written, and those of other tables. */
+export function rowOf(key: ApiKey, others: Readonly<Record<string, unknown>> = {}): unknown[] {
+  const written: Readonly<Record<string, unknown>> = {
+    ...keyColumns(key),
+    seq: 1,
+    lastUsedAt: key.lastUsedAt?.getTime() ?? 0,
+    ...others,
+  };
+  const names = new Map(Object.entries(getTableColumns(apiKeys)).map(([name, column]) => [column.name, name]));
+  return Object.values(selectedColumns()).map((column) =>
+    'name' in column ? written[names.get(column.name) ?? 'lastUsedAt'] : networksCell(hashColumn(key, '$2b$10$')),
+  );
+}
+
+/** The same with hash, guard tag and the scheme of the store. */
+export function credentialRowOf({ key, hash, guard, scheme }: Credential): unknown[] {
+  return [...rowOf(key), hashColumn(key, hash), guard, scheme];
+}
