@@ -50,7 +50,7 @@ export function extended({ records, from, at }: UseReport): Statement[] {
     ),
     of(
       `insert or ignore into recorder_spans (records, since, until) select ?, min(${AT}, ${AT}), ${AT}
-        where not exists (select 1 from recorder_spans where records = ? and until >= ${AT} and since <= ${AT})`,
+        where not exists (select 1 from recorder_spans where records = ? and until >= ${AT} - ${SPAN_GAP_MS} and since <= ${AT})`,
       ...[r, ...start, ...end, ...end, r, ...end, ...end],
     ),
   ];

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DAY_MS, dayOf, recordedSince, type UseReport } from '../../src/domain/use.js';
+import type { Statement } from '../../src/store/database.js';
 import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
+import { NOW } from '../../src/store/raw-sql.js';
+import { extended } from '../../src/store/use-statements.js';
 import {
   change,
   ENGINES,
@@ -150,6 +153,29 @@ describe.each(ENGINES)('the use of keys, on %s', (engine) => {
     expect((await store.use.recording()).recorders).toHaveLength(2);
     await recordUse(store, { records: false, recorder: { id: randomUUID(), host: 'blind' } });
     expect(recordedSince(await store.use.recording(), START)).toBeNull();
+  });
+
+  test('the time of a server that does not record stays one, when the clock moves on between two statements', async () => {
+    const location = await freshLocation(engine);
+    await (await freshStore(engine, location)).use.recording();
+    const db = await rawDatabase(location, engine);
+    const recorder = { id: randomUUID(), host: 'blind' };
+    const [extend, begin] = extended({
+      recorder,
+      records: false,
+      batch: 1,
+      from: START,
+      at: START,
+      ended: false,
+      uses: [],
+    });
+    const run = ({ sql, params }: Statement) => db.all(sql, ...params);
+    const clock = async () => (await db.rows(`select ${NOW}`))[0]?.[0];
+    await run(begin as Statement);
+    await run(extend as Statement);
+    for (const before = await clock(); (await clock()) === before; );
+    await run(begin as Statement);
+    expect(await db.rows('select count(*) from recorder_spans')).toEqual([[1]]);
   });
 
   test('a store of an earlier schema takes marks, and says that nothing was recorded', async () => {
