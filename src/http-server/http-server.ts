@@ -35,8 +35,8 @@ const MAX_HEADER_BYTES = 42 * 1024;
 
 /** What a server does with its requests. */
 export interface Service {
-  /** Answers a request. A rejection is a bug, and is answered with 500. */
-  serve(request: IncomingMessage, reply: ServerResponse): Promise<void>;
+  /** Answers a request, at once if it returns nothing. What it throws or rejects with is a bug, and is answered with 500. */
+  serve(request: IncomingMessage, reply: ServerResponse): Promise<void> | undefined;
   /** Told of a request that reached no endpoint, or was none. */
   refused(code: string, status: number): void;
   failed(error: unknown): void;
@@ -78,7 +78,11 @@ export class HttpServer {
         noDelay: true,
       },
       (request, reply) => {
-        service.serve(request, reply).catch((error) => this.#failed(request, reply, error));
+        try {
+          service.serve(request, reply)?.catch((error) => this.#failed(request, reply, error));
+        } catch (error) {
+          this.#failed(request, reply, error);
+        }
       },
     );
     server.maxConnections = this.#limits.connections;

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { extractKey } from '../http/authorization.js';
 import { problem } from '../http/problem.js';
 import { type RequestVerdict, responseFor } from '../http/response.js';
-import type { Admission, KeyVerifier, Refusal } from '../http/types.js';
+import type { Admission, Refusal } from '../http/types.js';
+import type { Verifier } from '../verifier/verifier.js';
 import { forwardedFor } from './client-address.js';
 import { type Rule, scopesFor } from './rules.js';
 import { readTarget } from './target.js';
@@ -31,31 +32,35 @@ export interface Decision {
 
 /** All values of the headers that matter. Of several fields with one name, Node silently keeps the first or joins them. */
 interface SentHeaders {
-  readonly authorization: string[];
-  readonly xApiKey: string[];
-  readonly method: string[];
-  readonly uri: string[];
+  authorization: readonly string[];
+  xApiKey: readonly string[];
+  method: readonly string[];
+  uri: readonly string[];
   /** The method that some frameworks take instead of the request's own. */
-  readonly override: string[];
-  readonly forwardedFor: string[];
+  override: readonly string[];
+  forwardedFor: readonly string[];
   /** With underscores, which CGI, WSGI and others cannot tell from hyphens: the server behind would take them for ours. */
-  readonly disguised: string[];
+  disguised: readonly string[];
 }
+
+const NOTHING: readonly string[] = [];
 
 /** This runs for every request, so it reads the headers once and compares the lengths of the names first. */
 function readHeaders({ rawHeaders }: IncomingMessage): SentHeaders {
   const sent: SentHeaders = {
-    authorization: [],
-    xApiKey: [],
-    method: [],
-    uri: [],
-    override: [],
-    forwardedFor: [],
-    disguised: [],
+    authorization: NOTHING,
+    xApiKey: NOTHING,
+    method: NOTHING,
+    uri: NOTHING,
+    override: NOTHING,
+    forwardedFor: NOTHING,
+    disguised: NOTHING,
   };
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const into = fieldOf(rawHeaders[i] as string);
-    if (into !== null) sent[into].push(rawHeaders[i + 1] as string);
+    if (into === null) continue;
+    const value = rawHeaders[i + 1] as string;
+    sent[into] = sent[into] === NOTHING ? [value] : [...sent[into], value];
   }
   return sent;
 }
@@ -95,14 +100,15 @@ export interface Described {
 
 /**
  * Decides on the request that a proxy asks about. Without `described`, the proxy describes it by X-Forwarded-Method and X-Forwarded-Uri.
- * `hops`: the place of the client's address in X-Forwarded-For; undefined where that is not trusted. Never rejects, and lets no request through without a verdict.
+ * `hops`: the place of the client's address in X-Forwarded-For; undefined where that is not trusted. Without a promise where there is nothing to
+ * wait for. Never throws or rejects, and lets no request through without a verdict.
  */
-export async function decide(
+export function decide(
   request: IncomingMessage,
   requirements: Requirements,
-  verifier: KeyVerifier,
+  verifier: Verifier,
   { described, hops }: { readonly described?: Described | undefined; readonly hops?: number | undefined } = {},
-): Promise<Decision> {
+): Decision | Promise<Decision> {
   const sent = readHeaders(request);
   const { method, uri } = described ?? {
     method: sent.method.length === 1 ? sent.method[0] : undefined,
@@ -115,18 +121,19 @@ export async function decide(
     const verdict = found.problem;
     return { verdict, response: responseFor({ verdict }), method, uri };
   }
-  let verdict: RequestVerdict;
-  let error: unknown;
+  const decided = (verdict: RequestVerdict, error?: unknown): Decision => {
+    const keyId = 'key' in verdict ? verdict.key.id : undefined;
+    const address = verdict.verdict === 'wrong_address' ? verdict.address : undefined;
+    return { verdict: verdict.verdict, response: responseFor(verdict, scopes), keyId, method, uri, address, error };
+  };
+  const undecided = (error: unknown) => decided({ verdict: 'unavailable' }, error);
   try {
     const address = hops === undefined ? undefined : forwardedFor(sent.forwardedFor, hops);
-    verdict = await verifier.verify(found.keyString, { scopes, address });
-  } catch (reason) {
-    error = reason;
-    verdict = { verdict: 'unavailable' };
+    const verdict = verifier.verdict(found.keyString, { scopes, address });
+    return verdict instanceof Promise ? verdict.then(decided, undecided) : decided(verdict);
+  } catch (error) {
+    return undecided(error);
   }
-  const keyId = 'key' in verdict ? verdict.key.id : undefined;
-  const address = verdict.verdict === 'wrong_address' ? verdict.address : undefined;
-  return { verdict: verdict.verdict, response: responseFor(verdict, scopes), keyId, method, uri, address, error };
 }
 
 /** Headers that the server behind the proxy could read otherwise than this one does. */

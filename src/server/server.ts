@@ -8,7 +8,7 @@ import type { Listen } from '../http-server/listen.js';
 import type { Log } from '../http-server/log.js';
 import type { Metrics } from '../http-server/metrics.js';
 import type { Verifier } from '../verifier/verifier.js';
-import { type Described, decide, neededToVerify, type Requirements } from './auth.js';
+import { type Decision, type Described, decide, neededToVerify, type Requirements } from './auth.js';
 import { CachedCensus } from './census.js';
 import { keyHeaders } from './key-headers.js';
 import { type Endpoint, verifierMetrics } from './metrics.js';
@@ -102,18 +102,27 @@ export class AuthServer {
   }
 
   /** `style`: how the proxy asks, if not as Caddy and Traefik do. */
-  async #auth(request: IncomingMessage, reply: ServerResponse, style?: 'nginx' | Described): Promise<void> {
+  #auth(request: IncomingMessage, reply: ServerResponse, style?: 'nginx' | Described): Promise<void> | undefined {
     const start = performance.now();
     const described = style === 'nginx' ? undefined : style;
-    const decision = await decide(request, this.#requirements, this.#verifier, { described, hops: this.#hops });
-    const { response } = decision;
+    const decided = decide(request, this.#requirements, this.#verifier, { described, hops: this.#hops });
+    const answer = (decision: Decision) => {
+      this.#answer(reply, decision.response, style);
+      const status = decision.response.ok ? 200 : decision.response.status;
+      this.#requests.answered('auth', decision, status, performance.now() - start);
+    };
+    if (decided instanceof Promise) return decided.then(answer);
+    answer(decided);
+    return undefined;
+  }
+
+  #answer(reply: ServerResponse, response: Decision['response'], style?: 'nginx' | Described): void {
     if (response.ok) {
       const headers = keyHeaders(response.key).slice();
       for (const name in response.headers) headers.push(name, response.headers[name] as string);
       this.#server.replies.empty(reply, 200, headers);
     } else if (style === 'nginx') this.#server.replies.refusalForNginx(reply, response);
     else this.#server.replies.refusal(reply, response);
-    this.#requests.answered('auth', decision, response.ok ? 200 : response.status, performance.now() - start);
   }
 
   async #verify(request: IncomingMessage, reply: ServerResponse): Promise<void> {

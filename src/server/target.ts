@@ -21,6 +21,8 @@ const DISGUISED = /%(?:2f|2e|5c|25|3b|3f|23|[01][0-9a-f]|7f)/i;
 const PATH = /^\/[\x21-\x22\x24-\x3a\x3c-\x3e\x40-\x5b\x5d-\x7e]*(?=\?|$)/;
 /** What a URL may hold as it is (RFC 3986, section 3.3). */
 const PLAIN = /^[\w.~!$&'()*+,=:@-]*$/;
+/** A path of such segments, each of which begins with another character than a dot: most requests have one, and it needs no further look. */
+const PLAIN_PATH = /^(?:\/(?!\.)[\w.~!$&'()*+,=:@-]*)+$/;
 /** Encoded letters, digits, `-`, `.`, `_` and `~`. */
 const NEEDLESS = /%(?:3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9ae]|2d|2e)/gi;
 const MAX_LENGTH = 4096;
@@ -37,8 +39,9 @@ export function readTarget(method: string, uri: string): Target | null {
   if (!METHOD.test(method)) return null;
   const path = PATH.exec(uri)?.[0];
   if (path === undefined || path.length > MAX_LENGTH || DISGUISED.test(path)) return null;
+  if (path.includes('//')) return null;
   const raw = path.slice(1).split('/');
-  if (raw.slice(0, -1).includes('')) return null;
+  if (PLAIN_PATH.test(path)) return { method, segments: raw, written: raw.map(() => 'plain') };
   const written = raw.map(howWritten);
   try {
     const segments = raw.map((each, i) => (written[i] === 'plain' ? each : decodeURIComponent(each)));
