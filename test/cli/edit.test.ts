@@ -122,7 +122,7 @@ describe('edit', () => {
   test('on a terminal without flags asks, and Ctrl-C changes nothing', async () => {
     const cli = testCli();
     await cli.create('partner');
-    expect((await cli.atTerminal('new', 'text', '1/s', 'never', '').run('edit', 'partner')).exitCode).toBe(0);
+    expect((await cli.atTerminal('new', 'text', '1/s', 'never', 'any', '').run('edit', 'partner')).exitCode).toBe(0);
     expect(await cli.names()).toEqual(['new']);
   });
 
