@@ -1,20 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type AuditBody, type AuditRow, appendToChain, chainHash, GENESIS } from '../../src/domain/audit.js';
+import { type AuditRow, appendToChain, chainHash, GENESIS } from '../../src/domain/audit.js';
 import { AuditChain, ownProblems } from '../../src/domain/audit-chain.js';
+import { auditEvent } from '../support/audit-rows.js';
 
-const event: AuditBody = {
-  actor: null,
-  osUser: 'ops',
-  host: 'h',
-  tool: '0',
-  at: '2026-11-23T10:00:00.000Z',
-  action: 'key.edit',
-  keyId: 'k',
-  keyName: 'k',
-  reason: null,
-  before: null,
-  after: null,
-};
+const event = auditEvent({ keyId: 'k', keyName: 'k' });
 const ROWS = appendToChain(GENESIS, 'op', [event, event, event, event, event]) as [
   AuditRow,
   AuditRow,

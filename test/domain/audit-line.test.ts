@@ -8,20 +8,13 @@ import {
   GENESIS,
 } from '../../src/domain/audit.js';
 import { chainedEvent, eventOf, readLine } from '../../src/domain/audit-line.js';
+import { auditEvent } from '../support/audit-rows.js';
 
-const EVENT: AuditBody = {
-  actor: null,
-  osUser: 'ops',
-  host: 'h',
-  tool: '0',
-  at: '2026-11-23T10:00:00.000Z',
-  action: 'key.edit',
+const EVENT = auditEvent({
   keyId: 'k',
   keyName: 'a: "b" \\',
-  reason: null,
-  before: null,
   after: { n: 5, deep: [{ 'x:y': -0.5 }, null, 'text'] },
-};
+});
 const PROVEN = { issuer: 'https://ci.example', subject: 's', job: { run: '1' } };
 const rowOf = (body: AuditBody, bare = false) => appendToChain(GENESIS, 'op', [body], { bare })[0] as AuditRow;
 const lineOf = (row: AuditRow) => JSON.parse(JSON.stringify(chainedEvent(row))) as Record<string, unknown>;

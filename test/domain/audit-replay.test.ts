@@ -1,40 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import { type AuditBody, type AuditRow, appendToChain, GENESIS, type KeyState } from '../../src/domain/audit.js';
 import { AuditReplay } from '../../src/domain/audit-replay.js';
+import { auditEvent, KEY_STATE } from '../support/audit-rows.js';
 
 const UNTIL = new Date('2026-11-30T10:00:00.000Z');
 const KEPT = { keptUntil: UNTIL.toISOString() };
-const STATE: KeyState = {
-  name: 'a',
-  description: null,
-  mode: 'test',
-  scopes: ['plan:read'],
-  status: 'active',
-  rateLimit: '600/m',
-  expiresAt: null,
-  createdAt: '2026-11-23T10:00:00.000Z',
-  credential: 'x',
-  ...FIELD_DEFAULTS,
-};
 
 function event(action: AuditBody['action'], keyId: string | null = null, after: AuditBody['after'] = null): AuditBody {
-  return {
-    actor: null,
-    osUser: 'ops',
-    host: 'h',
-    tool: '0',
-    at: '2026-11-23T10:00:00.000Z',
-    action,
-    keyId,
-    keyName: keyId,
-    reason: null,
-    before: null,
-    after,
-  };
+  return auditEvent({ action, keyId, keyName: keyId, after });
 }
 
-const CREATED = event('key.create', 'k1', { ...STATE });
+const CREATED = event('key.create', 'k1', { ...KEY_STATE });
 const DELETED = event('key.delete', 'k1', KEPT);
 
 function replayOf(...events: AuditBody[]): AuditReplay {
@@ -68,17 +44,17 @@ test.each(['null', '5', '"text"', '[]', '{}', 'rubbish'])('a row with the text %
 
 test('restoring and upgrading a store changes no key', () => {
   const events = [CREATED, event('store.restore', null, { name: 'z' }), event('store.upgrade', null, { name: 'z' })];
-  expect(problems(events, (replay) => replay.checkKey('k1', STATE))).toEqual([]);
+  expect(problems(events, (replay) => replay.checkKey('k1', KEY_STATE))).toEqual([]);
 });
 
 test('a key of a log from before a field existed has its default', () => {
-  const { labels: _, allowFrom: __, rotatedFrom: ___, rotatedTo: ____, ...old } = STATE;
-  expect(problems([event('key.create', 'k1', old)], (replay) => replay.checkKey('k1', STATE))).toEqual([]);
+  const { labels: _, allowFrom: __, rotatedFrom: ___, rotatedTo: ____, ...old } = KEY_STATE;
+  expect(problems([event('key.create', 'k1', old)], (replay) => replay.checkKey('k1', KEY_STATE))).toEqual([]);
 });
 
 describe('a key that was deleted', () => {
   const gone = (replay: AuditReplay) => {
-    replay.checkDeleted('k1', STATE, UNTIL);
+    replay.checkDeleted('k1', KEY_STATE, UNTIL);
     replay.finishKeys();
   };
 
@@ -92,13 +68,13 @@ describe('a key that was deleted', () => {
       'key k1 can be restored, but the audit log does not say so',
     ]);
     expect(problems([CREATED, event('key.delete', 'k1', {})], gone)).toHaveLength(1);
-    expect(problems([CREATED], (replay) => replay.checkDeleted('k1', STATE, UNTIL))).toHaveLength(1);
+    expect(problems([CREATED], (replay) => replay.checkDeleted('k1', KEY_STATE, UNTIL))).toHaveLength(1);
   });
 
   test.each<[string, KeyState, Date]>([
-    ['scopes', { ...STATE, scopes: ['plan:read', 'plan:purge'] }, UNTIL],
-    ['credential', { ...STATE, credential: 'y' }, UNTIL],
-    ['keptUntil', STATE, new Date(UNTIL.getTime() + 1)],
+    ['scopes', { ...KEY_STATE, scopes: ['plan:read', 'plan:purge'] }, UNTIL],
+    ['credential', { ...KEY_STATE, credential: 'y' }, UNTIL],
+    ['keptUntil', KEY_STATE, new Date(UNTIL.getTime() + 1)],
   ])('is found when its %s was changed', (field, state, until) => {
     expect(problems([CREATED, DELETED], (replay) => replay.checkDeleted('k1', state, until))).toEqual([
       `deleted key k1 was changed without an audit row: ${field}`,
@@ -107,7 +83,7 @@ describe('a key that was deleted', () => {
 
   test('is found when it is damaged, once', () => {
     const damaged = (replay: AuditReplay) =>
-      replay.checkDeleted('k1', { ...STATE, credential: 'y' }, UNTIL, ['name', 'scopes']);
+      replay.checkDeleted('k1', { ...KEY_STATE, credential: 'y' }, UNTIL, ['name', 'scopes']);
     expect(problems([CREATED, DELETED], damaged)).toEqual([
       'deleted key k1 is damaged: its name, scopes cannot be read',
     ]);
@@ -115,15 +91,15 @@ describe('a key that was deleted', () => {
 
   test('comes back as it was, but for what restoring changes', () => {
     const events = [CREATED, DELETED, event('key.restore', 'k1', { name: 'b', status: 'inactive' })];
-    const back = { ...STATE, name: 'b', status: 'inactive' } as const;
+    const back = { ...KEY_STATE, name: 'b', status: 'inactive' } as const;
     expect(problems(events, (replay) => replay.checkKey('k1', back))).toEqual([]);
-    expect(problems(events, (replay) => replay.checkKey('k1', STATE))).toEqual([
+    expect(problems(events, (replay) => replay.checkKey('k1', KEY_STATE))).toEqual([
       'key k1 was changed without an audit row: name, status',
     ]);
     expect(problems(events, (replay) => replay.finishKeys())).toEqual([
       'key k1 is in the audit log but not in the store',
     ]);
-    expect(problems(events, (replay) => replay.checkDeleted('k1', STATE, UNTIL))).toHaveLength(1);
+    expect(problems(events, (replay) => replay.checkDeleted('k1', KEY_STATE, UNTIL))).toHaveLength(1);
   });
 
   test('comes back once', () => {
@@ -149,8 +125,8 @@ describe('a stored key that is damaged', () => {
     const check = (state: KeyState) =>
       problems([CREATED], (replay) => replay.checkKey('k1', state, ['name', 'labels']));
     const damage = 'key k1 is damaged: its name, labels cannot be read';
-    expect(check({ ...STATE, name: '?', labels: { a: '1' } })).toEqual([damage]);
-    expect(check({ ...STATE, name: '?', mode: 'live' })).toEqual([
+    expect(check({ ...KEY_STATE, name: '?', labels: { a: '1' } })).toEqual([damage]);
+    expect(check({ ...KEY_STATE, name: '?', mode: 'live' })).toEqual([
       damage,
       'key k1 was changed without an audit row: mode',
     ]);

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import {
   type AuditBody,
   type AuditRow,
@@ -15,50 +14,27 @@ import {
 } from '../../src/domain/audit.js';
 import { AuditReplay } from '../../src/domain/audit-replay.js';
 import { whoText } from '../../src/domain/change.js';
+import { auditEvent, KEY_STATE } from '../support/audit-rows.js';
 
-const STATE: KeyState = {
-  name: 'a',
-  description: null,
-  mode: 'test',
-  scopes: ['plan:read'],
-  status: 'active',
-  rateLimit: '600/m',
-  expiresAt: null,
-  createdAt: '2026-11-23T10:00:00.000Z',
-  credential: 'x',
-  ...FIELD_DEFAULTS,
-};
 const event = (
   action: AuditBody['action'],
   keyId: string | null,
   after: AuditBody['after'],
   before: AuditBody['before'] = null,
-): AuditBody => ({
-  actor: null,
-  osUser: 'ops',
-  host: 'h',
-  tool: '0',
-  at: '2026-11-23T10:00:00.000Z',
-  action,
-  keyId,
-  keyName: keyId,
-  reason: null,
-  before,
-  after,
-});
+): AuditBody => auditEvent({ action, keyId, keyName: keyId, before, after });
 const HISTORY = [
   event('store.create', null, { scopes: ['plan:read'] }),
-  event('key.create', 'k1', { ...STATE }),
-  event('key.create', 'k2', { ...STATE, name: 'b' }),
+  event('key.create', 'k1', { ...KEY_STATE }),
+  event('key.create', 'k2', { ...KEY_STATE, name: 'b' }),
   event('key.edit', 'k1', { name: 'renamed' }, { name: 'a' }),
-  event('key.delete', 'k2', null, { ...STATE, name: 'b' }),
+  event('key.delete', 'k2', null, { ...KEY_STATE, name: 'b' }),
   event('scope.add', null, { scope: 'plan:purge' }),
 ];
 const rows = appendToChain(GENESIS, 'op', HISTORY);
 
 function problemsOf(
   log: readonly AuditRow[],
-  keys: Record<string, KeyState> = { k1: { ...STATE, name: 'renamed' } },
+  keys: Record<string, KeyState> = { k1: { ...KEY_STATE, name: 'renamed' } },
 ): string[] {
   const replay = new AuditReplay();
   for (const row of log) replay.feed(row);
@@ -140,26 +116,26 @@ describe('what a replay finds', () => {
     [
       'a key edited behind the log',
       rows,
-      { k1: { ...STATE, name: 'renamed', scopes: ['plan:read', 'plan:purge'] } },
+      { k1: { ...KEY_STATE, name: 'renamed', scopes: ['plan:read', 'plan:purge'] } },
       /k1 was changed without an audit row: scopes/,
     ],
-    ['a swapped hash', rows, { k1: { ...STATE, name: 'renamed', credential: 'y' } }, /credential/],
+    ['a swapped hash', rows, { k1: { ...KEY_STATE, name: 'renamed', credential: 'y' } }, /credential/],
     [
       'a key put in behind the log',
       rows,
-      { k1: { ...STATE, name: 'renamed' }, k9: STATE },
+      { k1: { ...KEY_STATE, name: 'renamed' }, k9: KEY_STATE },
       /k9 is in the store but not in the audit log/,
     ],
     ['a key taken out behind the log', rows, {}, /k1 is in the audit log but not in the store/],
     [
       'a second creation',
-      appendToChain(GENESIS, 'o', [...HISTORY, event('key.create', 'k1', { ...STATE })]),
+      appendToChain(GENESIS, 'o', [...HISTORY, event('key.create', 'k1', { ...KEY_STATE })]),
       undefined,
       /a second time/,
     ],
     [
       'a deletion of a key that was gone',
-      appendToChain(GENESIS, 'o', [...HISTORY, event('key.delete', 'k2', null, { ...STATE, name: 'b' })]),
+      appendToChain(GENESIS, 'o', [...HISTORY, event('key.delete', 'k2', null, { ...KEY_STATE, name: 'b' })]),
       undefined,
       /row 7 deletes key k2, which did not exist/,
     ],
@@ -180,7 +156,7 @@ describe('what a replay finds', () => {
   ] as [string, ...[string, boolean][]][])('%s', (_, ...catalogue) => {
     const replay = new AuditReplay();
     for (const row of rows) replay.feed(row);
-    replay.checkKey('k1', { ...STATE, name: 'renamed' });
+    replay.checkKey('k1', { ...KEY_STATE, name: 'renamed' });
     for (const [scope, retired] of catalogue) replay.checkScope(scope, retired);
     replay.finishKeys();
     replay.finishScopes();
@@ -215,7 +191,7 @@ test('canonical JSON is the same for equal values', () => {
 });
 
 test('a difference holds the changed fields of both sides, and nothing else', () => {
-  expect(stateDifference(STATE, { ...STATE, scopes: ['plan:read'], name: 'z' })).toEqual({
+  expect(stateDifference(KEY_STATE, { ...KEY_STATE, scopes: ['plan:read'], name: 'z' })).toEqual({
     before: { name: 'a' },
     after: { name: 'z' },
   });

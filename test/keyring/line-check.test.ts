@@ -11,20 +11,9 @@ import {
 import { chainedEvent } from '../../src/domain/audit-line.js';
 import { safeJson } from '../../src/domain/text.js';
 import { AuditLineCheck } from '../../src/keyring/line-check.js';
+import { auditEvent } from '../support/audit-rows.js';
 
-const event = (keyName: string, after: AuditBody['after'] = null): AuditBody => ({
-  actor: null,
-  osUser: 'ops',
-  host: 'h',
-  tool: '0',
-  at: '2026-11-23T10:00:00.000Z',
-  action: 'key.edit',
-  keyId: 'k1',
-  keyName,
-  reason: null,
-  before: null,
-  after,
-});
+const event = (keyName: string, after: AuditBody['after'] = null) => auditEvent({ keyId: 'k1', keyName, after });
 /** Two rows of 0.1.0, whose text does not hold the operation id, and rows of this version. */
 const OLD = appendToChain(GENESIS, 'old', [event('a'), event('b')], { bare: true });
 const ROWS = [
