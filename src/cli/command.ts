@@ -67,6 +67,27 @@ export function operationOption(command: Command): Command {
   return command.option('--operation-id <id>', 'of an earlier run of this command, to finish it');
 }
 
+/** What several commands say in the same words, for {@link Command#argument} and {@link Command#option}. */
+export const KEY = 'key id, exact name, or the start of the id';
+export const KEYS = `${KEY}; - reads them from stdin`;
+export const ALL_LABEL = [
+  '-l, --label <name=value>',
+  'all keys with this label; repeat to require several labels',
+  collect,
+] as const;
+export const ONLY_LABEL = [
+  '-l, --label <name=value>',
+  'only keys with this label; repeat to require several labels',
+  collect,
+] as const;
+export const ONLY_MODE = ['--mode <mode>', 'only live or test keys'] as const;
+export const CONFIRM = [
+  '--confirm <name>',
+  'in a protected profile: the name of each key, as confirmation; repeat for more',
+  collect,
+] as const;
+export const REASON = ['--reason <text>', 'why, for the audit log'] as const;
+
 /** The examples at the end of a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ unlockos-keys ${line}`).join('\n')}`;

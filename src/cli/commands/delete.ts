@@ -7,7 +7,7 @@ import { quoted } from '../../domain/text.js';
 import { isNeverUsed, NOTHING_RECORDED, type Recording } from '../../domain/use.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import { confirm, confirmProtected } from '../asking/confirm.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { CONFIRM, examples, KEYS, operationOption, REASON, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
 import { comesFromServer, type FromFlags, fromOptions } from '../issued/from-flags.js';
 import type { Session } from '../session.js';
@@ -39,14 +39,10 @@ export const registerDelete: Register = (program, run) => {
     .description(
       'Delete keys: they stop working at once, and their names are free. For 7 days (store policy --keep-deleted) restore brings them back; --purge removes them for good, also those that were deleted before. The audit log keeps a record. Asks for confirmation: for a live key, type its name; scripts pass --yes. With --from, a CI job ends the key that an earlier step of it got from that server.',
     )
-    .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
+    .argument('[key...]', KEYS)
     .option('--purge', 'remove them for good: nobody can restore them')
-    .option('--reason <text>', 'why, for the audit log')
-    .option(
-      '--confirm <name>',
-      'in a protected profile: the name of the key, as confirmation; repeat for more',
-      collect,
-    );
+    .option(...REASON)
+    .option(...CONFIRM);
   fromOptions(command)
     .addHelpText(
       'after',

@@ -1,6 +1,6 @@
 import { readDescription } from '../../domain/api-key.js';
 import { confirmProtected } from '../asking/confirm.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { CONFIRM, examples, KEYS, operationOption, REASON, type Register } from '../command.js';
 import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../targets/targets.js';
 
 interface DisableFlags extends TargetFlags {
@@ -12,13 +12,9 @@ export const registerDisable: Register = (program, run) => {
   targetOptions(operationOption(program.command('disable')))
     .summary('disable keys at once; can be undone')
     .description('Disable keys: servers refuse them from the next request on. To undo it, enable them.')
-    .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
-    .option('--reason <text>', 'why, for the audit log')
-    .option(
-      '--confirm <name>',
-      'in a protected profile: the name of the key, as confirmation; repeat for more',
-      collect,
-    )
+    .argument('[key...]', KEYS)
+    .option(...REASON)
+    .option(...CONFIRM)
     .addHelpText(
       'after',
       examples(

@@ -11,7 +11,7 @@ import type { ChangeOptions, EditInput } from '../../keyring/keyring.js';
 import { confirm, confirmProtected } from '../asking/confirm.js';
 import { askForEdit } from '../asking/edit-fields.js';
 import { warnOfLookalikes } from '../asking/lookalikes.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { CONFIRM, collect, examples, KEY, operationOption, type Register } from '../command.js';
 import { commandLine } from '../command-line.js';
 import { editLines, undoOfEdit } from '../output/edit-lines.js';
 import { keyView } from '../output/key-view.js';
@@ -42,7 +42,7 @@ export const registerEdit: Register = (program, run) => {
     .description(
       'Change the name, description, rate limit, labels or networks of a key, or let it expire earlier. Scopes and mode never change, and the expiry never moves later: rotate --add-scope or --expires puts another key in its place, create --like creates another key.',
     )
-    .argument('<key>', 'key id, exact name, or the start of the id')
+    .argument('<key>', KEY)
     .option('--name <name>', 'the new name')
     .option('-d, --description <text>', 'the new description; empty removes it')
     .option('--rate-limit <n/unit>', 'requests per s, m, h or d, e.g. 600/m')
@@ -50,7 +50,7 @@ export const registerEdit: Register = (program, run) => {
     .option('--allow-from <networks>', 'all addresses it works from, e.g. 10.0.0.0/8,192.0.2.7; or any')
     .option('-l, --label <name=value>', 'set a label; repeat for more', collect)
     .option('--unlabel <name>', 'remove a label; repeat for more', collect)
-    .option('--confirm <name>', 'in a protected profile: the name of the key, as confirmation', collect)
+    .option(...CONFIRM)
     .addOption(fixed('-s, --scope <scope>').argParser(collect))
     .addOption(fixed('--scopes <scope>').argParser(collect))
     .addOption(fixed('--add-scope <scope>').argParser(collect))

@@ -1,13 +1,13 @@
 import { statusAt } from '../../domain/api-key.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { ALL_LABEL, examples, KEYS, operationOption, type Register } from '../command.js';
 import { forEachTarget, readTargets } from '../targets/targets.js';
 
 export const registerEnable: Register = (program, run) => {
   operationOption(program.command('enable'))
     .summary('enable disabled keys')
     .description('Enable disabled keys. An expired key stays expired.')
-    .argument('[key...]', 'key id, exact name, or the start of the id; - reads them from stdin')
-    .option('-l, --label <name=value>', 'all keys with this label; repeat to require several labels', collect)
+    .argument('[key...]', KEYS)
+    .option(...ALL_LABEL)
     .addHelpText('after', examples('enable partner-checkin', 'enable 7k2m 9xw4 --json'))
     .action(
       run(async (session, flags: { label?: string[] }, refs: string[]) => {

@@ -2,7 +2,7 @@ import { KeysError } from '../../domain/errors.js';
 import { MODES } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { safeJson } from '../../domain/text.js';
-import { collect, examples, type Register } from '../command.js';
+import { examples, ONLY_LABEL, ONLY_MODE, type Register } from '../command.js';
 import { keyView } from '../output/key-view.js';
 import type { Session } from '../session.js';
 import { oneOf } from '../settings/global-flags.js';
@@ -21,8 +21,8 @@ export const registerExport: Register = (program, run) => {
       'Print the keys as a manifest that apply reads: YAML, or JSON with -o json. With -o csv, tsv or jsonl, print all public fields, one key per line. The output never holds a secret or a hash. A manifest leaves out keys that were rotated.',
     )
     .option('--name <name>', 'the name of the manifest', 'exported')
-    .option('--mode <mode>', 'only live or test keys')
-    .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
+    .option(...ONLY_MODE)
+    .option(...ONLY_LABEL)
     .addHelpText(
       'after',
       examples(

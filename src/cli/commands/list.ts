@@ -10,7 +10,7 @@ import { quoted } from '../../domain/text.js';
 import { isRecordedFrom, NOTHING_RECORDED, type Recording, recordedSince } from '../../domain/use.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import { warnOfShown } from '../asking/lookalikes.js';
-import { collect, examples, type Register } from '../command.js';
+import { collect, examples, ONLY_LABEL, ONLY_MODE, type Register } from '../command.js';
 import { answerCode, type ExitCode } from '../exit-code.js';
 import { keyUseView, knownUse } from '../output/key-use-view.js';
 import type { Creators } from '../output/key-view.js';
@@ -76,10 +76,10 @@ export const registerList: Register = (program, run) => {
     .summary('list keys: mode, scopes, status, last use; -i manages them')
     .description('List keys, newest first. Key strings cannot be shown again.')
     .option('--status <status>', `only ${STATUSES.join(', ')}`)
-    .option('--mode <mode>', 'only live or test keys')
+    .option(...ONLY_MODE)
     .option('-s, --scope <scope>', 'only keys with this scope; repeat to require several scopes', collect)
     .option('--search <text>', 'only keys with this text in name, description or id')
-    .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
+    .option(...ONLY_LABEL)
     .option('--unused-for <time>', 'only keys that were not used for this long, e.g. 90d')
     .option('--expiring-within <time>', 'only active keys that expire in this time: 14d')
     .option('--rotating', 'only rotated keys that still work: in use? until when?')

@@ -7,7 +7,7 @@ import { parseLabels } from '../../domain/labels.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { PruneQuery } from '../../keyring/prune.js';
 import { confirmProtected } from '../asking/confirm.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { CONFIRM, examples, ONLY_LABEL, ONLY_MODE, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
 import { keyView } from '../output/key-view.js';
 import type { Session } from '../session.js';
@@ -38,11 +38,11 @@ export const registerPrune: Register = (program, run) => {
       'keys that were not used for this long, e.g. 90d; keys that were never used count from their creation',
     )
     .option('--never-used-for <time>', 'keys that were never used and are older than this, e.g. 7d')
-    .option('--mode <mode>', 'only live or test keys')
-    .option('-l, --label <name=value>', 'only keys with this label; repeat to require several labels', collect)
+    .option(...ONLY_MODE)
+    .option(...ONLY_LABEL)
     .option('--force', 'go by last use even if not all use was recorded')
     .option('--disable', 'disable the keys instead, which can be undone')
-    .option('--confirm <name>', 'in a protected profile: the name of a key, as confirmation; repeat for more', collect)
+    .option(...CONFIRM)
     .addHelpText(
       'after',
       examples(

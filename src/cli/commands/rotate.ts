@@ -9,7 +9,7 @@ import type { FinishOptions } from '../../keyring/rotation-status.js';
 import { confirmProtected } from '../asking/confirm.js';
 import { type Missing, refuseMissing } from '../asking/missing.js';
 import { confirmScopes } from '../asking/scopes.js';
-import { collect, examples, operationOption, type Register } from '../command.js';
+import { collect, examples, KEY, operationOption, type Register } from '../command.js';
 import { Delivery, type DeliveryFlags } from '../delivery/delivery.js';
 import { carryOutRotation, readOverlap } from '../delivery/rotation.js';
 import { hasSink, sinkOptions } from '../delivery/sinks.js';
@@ -36,7 +36,7 @@ export const registerRotate: Register = (program, run) => {
     .description(
       'Create a key in place of another, with its name, scopes, lifetime and everything else. The old key is renamed, and expires when the overlap ends. Scopes never change, but the new key can have others: what it gains and loses is shown.',
     )
-    .argument('[key]', 'key id, exact name, or the start of the id')
+    .argument('[key]', KEY)
     .argument('[command...]', 'after --: the program of --pipe and its arguments')
     .option('--overlap <time>', 'how long the old key works: 7d, 0 (default: 24h)');
   scopeOptions(command, 'all scopes of the new key: those of the old one end', 'the scopes of the old key');

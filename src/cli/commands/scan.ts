@@ -6,7 +6,7 @@ import { quoted, safeText } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { GitFinding, Finding as ScanFinding } from '../../scan/index.js';
 import { confirmProtected } from '../asking/confirm.js';
-import { collect, examples, type Register } from '../command.js';
+import { CONFIRM, examples, type Register } from '../command.js';
 import { ANSWER_NO, type ExitCode } from '../exit-code.js';
 import { type Finding, type Found, findingView, tallyText } from '../output/scan-view.js';
 import type { Session } from '../session.js';
@@ -51,7 +51,7 @@ export const registerScan: Register = (program, run) => {
     .option('--no-ignore', 'also search files that git ignores')
     .option('--offline', 'do not look the keys up in the store')
     .option('--disable', 'disable keys whose secret was found')
-    .option('--confirm <name>', 'in a protected profile: the name of a key to disable, as confirmation', collect)
+    .option(...CONFIRM)
     .option('--rules <tool>', 'print a rule for gitleaks, trufflehog, secretlint, github or pre-commit')
     .addHelpText(
       'after',

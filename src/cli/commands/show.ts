@@ -5,7 +5,7 @@ import { relativeTime } from '../../domain/relative-time.js';
 import { safeText } from '../../domain/text.js';
 import type { Recording } from '../../domain/use.js';
 import { warnOfShown } from '../asking/lookalikes.js';
-import { examples, type Register } from '../command.js';
+import { examples, KEY, type Register } from '../command.js';
 import { keyUseView, knownUse } from '../output/key-use-view.js';
 import { endsSoon, keyDetails, paintStatus } from '../output/key-view.js';
 import type { Paint } from '../output/paint.js';
@@ -25,7 +25,7 @@ export const registerShow: Register = (program, run) => {
     .command('show')
     .summary('show one key and its latest events; never the secret')
     .description('Show every field of one key, and its latest audit events. The key string cannot be shown again.')
-    .argument('<key>', 'key id, exact name, or the start of the id')
+    .argument('<key>', KEY)
     .addHelpText('after', examples('show partner-checkin', 'show 7k2m --json'))
     .action(
       run(async (session, _flags: object, ref: string) => showKey(session, await (await session.keyring()).show(ref))),

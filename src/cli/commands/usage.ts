@@ -1,6 +1,6 @@
 import { parseSince } from '../../domain/expiry.js';
 import { DAY_MS, recordedSince } from '../../domain/use.js';
-import { examples, type Register } from '../command.js';
+import { examples, KEY, type Register } from '../command.js';
 import { dayView, usageView } from '../output/usage-view.js';
 import type { Session } from '../session.js';
 
@@ -19,7 +19,7 @@ export const registerUsage: Register = (program, run) => {
     .description(
       'Show how often keys were used and refused. With a KEY: day by day, with bars on a terminal; without one: every key that was used or refused, those with the most use first. Servers count, after the secret is proven, and keep it for 90 days; days are in UTC. -o csv and --json have all of it.',
     )
-    .argument('[key...]', 'key id, exact name, or the start of the id')
+    .argument('[key...]', KEY)
     .option('--since <when>', 'a duration (30d, the default), a date or a time', '30d')
     .addHelpText('after', examples('usage', 'usage partner-checkin', 'usage partner-checkin --since 90d -o csv'))
     .action(run(usage));

@@ -6,7 +6,7 @@ import { parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
-import { collect } from '../command.js';
+import { ALL_LABEL } from '../command.js';
 import { type ExitCode, exitCodeOf, reportOf } from '../exit-code.js';
 import { type TargetResult, targetResultView } from '../output/key-view.js';
 import { progressOf } from '../output/progress.js';
@@ -82,9 +82,7 @@ export interface TargetFlags {
 
 /** Adds the flags of {@link TargetFlags}. */
 export function targetOptions(command: Command): Command {
-  return command
-    .option('-l, --label <name=value>', 'all keys with this label; repeat to require several labels', collect)
-    .option('--stdin', 'read complete leaked key strings from stdin, one per line');
+  return command.option(...ALL_LABEL).option('--stdin', 'read complete leaked key strings from stdin, one per line');
 }
 
 /** Throws `not_found` where no key has these labels: one of them may have been mistyped. */
