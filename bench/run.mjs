@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import bcrypt from 'bcryptjs';
 import { openKeyring } from '../dist/index.js';
 import { issue } from './issue.mjs';
+import { issueServer } from './issue-server.mjs';
 import { makeStore } from './make-store.mjs';
 import { allResults, functionRatios, processRatios, report } from './measure.mjs';
 import { remote } from './remote.mjs';
@@ -133,7 +134,10 @@ const GROUPS = {
   verify: () => verify(scratch),
   serve: () => serve(scratch),
   yaml,
-  issue,
+  async issue() {
+    await issue();
+    await issueServer(scratch);
+  },
 };
 const json = process.argv.includes('--json');
 const wanted = process.argv.slice(2).filter((word) => word in GROUPS);
