@@ -215,7 +215,7 @@ export interface KeyStore {
   /** Checks the integrity, permissions and triggers of the file or database: one finding per check. */
   check(): Promise<Finding[]>;
   /** Methods for copying this store, or another store into it. */
-  readonly copySide: CopySide;
+  readonly copy: CopySide;
   /** Writes a complete, consistent copy of the store to a new file. */
   backup(file: string): Promise<void>;
   /**

@@ -48,11 +48,11 @@ async function assertSound(store: KeyStore): Promise<AuditHead> {
 async function assertApart(from: KeyStore, to: KeyStore, head: AuditHead): Promise<void> {
   if (head.seq === 0) return; // the source has at least its first row
   const token = randomUUID();
-  await to.copySide.leaveToken(token);
+  await to.copy.leaveToken(token);
   try {
-    if (!(await from.copySide.sees(token))) return;
+    if (!(await from.copy.sees(token))) return;
   } finally {
-    await to.copySide.takeToken();
+    await to.copy.takeToken();
   }
   throw new KeysError(
     'usage',
@@ -69,11 +69,11 @@ async function copyLog(
   progress: (done: number) => void,
 ): Promise<AuditHead> {
   for (let head = start; ; ) {
-    const page = await from.copySide.page(head.seq, PAGE);
+    const page = await from.copy.page(head.seq, PAGE);
     const last = page.rows.at(-1);
     if (!last) return head; // at that moment, nothing had happened that the target lacks
-    await to.copySide.begin();
-    await to.copySide.receive(page, head);
+    await to.copy.begin();
+    await to.copy.receive(page, head);
     head = { seq: last.seq, hash: last.hash };
     progress(head.seq);
   }
@@ -83,10 +83,10 @@ async function copyLog(
 async function copyMarks(from: KeyStore, to: KeyStore): Promise<number> {
   let count = 0;
   for (let seq = 0; ; ) {
-    const [theirs, ours] = await Promise.all([from.copySide.keys(seq, PAGE), to.copySide.keys(seq, PAGE)]);
+    const [theirs, ours] = await Promise.all([from.copy.keys(seq, PAGE), to.copy.keys(seq, PAGE)]);
     const known = new Map(ours.map(({ key }) => [key.id, key.lastUsedAt?.getTime()]));
     const moved = (copied: CopiedKey) => known.get(copied.key.id) !== copied.key.lastUsedAt?.getTime();
-    await to.copySide.receiveMarks(theirs.filter(({ key }) => known.has(key.id)).filter(moved));
+    await to.copy.receiveMarks(theirs.filter(({ key }) => known.has(key.id)).filter(moved));
     count += theirs.length;
     const last = theirs.at(-1);
     if (!last) return count;
@@ -98,8 +98,8 @@ async function copyMarks(from: KeyStore, to: KeyStore): Promise<number> {
 async function copyCounts(from: KeyStore, to: KeyStore): Promise<void> {
   const recording = await from.use.recording();
   for (let last: CopiedCount | null = null; ; ) {
-    const counts: CopiedCount[] = await from.copySide.counts(last, PAGE);
-    await to.copySide.receiveCounts(counts, last === null ? recording : NOTHING_RECORDED);
+    const counts: CopiedCount[] = await from.copy.counts(last, PAGE);
+    await to.copy.receiveCounts(counts, last === null ? recording : NOTHING_RECORDED);
     last = counts.at(-1) ?? null;
     if (last === null) return;
   }
@@ -124,7 +124,7 @@ export async function copyStore(
   await copyCounts(from, to);
   const reached = await assertSound(to);
   const theirs = await assertPrefixOfSource(from, reached);
-  await to.copySide.finish();
+  await to.copy.finish();
   return { head: theirs, keys, copied: head.seq - start.seq };
 }
 
@@ -146,7 +146,7 @@ async function assertPrefixOfSource(from: KeyStore, head: AuditHead): Promise<Au
 export async function finishCopy(store: KeyStore): Promise<{ head: AuditHead; finished: boolean }> {
   const head = await assertSound(store);
   if (head.seq === 0) throw new KeysError('store_corrupt', 'nothing was copied yet', 'run the same store copy again');
-  return { head, finished: await store.copySide.finish() };
+  return { head, finished: await store.copy.finish() };
 }
 
 /** Permissions can differ between a backup and the store that it becomes. */

@@ -256,7 +256,7 @@ export class SqliteKeyStore implements KeyStore {
     return others === null ? null : (others + Math.imul(this.#changes.count, 0x9e3779b1)) | 0;
   }
 
-  get copySide(): CopySide {
+  get copy(): CopySide {
     return new SqliteCopySide(this.#db, this.use);
   }
 
