@@ -227,7 +227,7 @@ export function newSigningKey(name: string): { readonly privateKey: string; read
 
 /**
  * Reads a note of `audit sign` or {@link Keyring.auditSign} with the public key of who signed it. Null when another key signed it, or it was changed.
- * Pass the `head` to `auditContains` or `auditVerify`. Throws `usage` for what is no such note, or no such key.
+ * Pass the `head` to `auditContains` or `auditVerify`. Throws `usage` for a text that is not such a note or key.
  *
  * @example
  * ```ts

@@ -69,7 +69,7 @@ function refuseSecret(word: string): void {
     );
 }
 
-/** The flags that may stand here. A group such as `scopes` also takes those of its default command. */
+/** The flags that may be used here. A group such as `scopes` also takes those of its default command. */
 function optionsOf(command: Command, program: Command): Option[] {
   const inGroup = command === program ? [] : command.commands.flatMap((each) => each.options);
   return [...command.options, ...inGroup, ...program.options];
@@ -116,7 +116,7 @@ function countsOnce(option: Option, program: Command): boolean {
 }
 
 /**
- * What stands before and behind `--`, for a command that runs a program. Throws `usage` without `--`: flags that were meant for the
+ * What comes before and after `--`, for a command that runs a program. Throws `usage` without `--`: flags that were meant for the
  * program would be read as ours.
  */
 export function requireDashes(words: readonly string[], operands: readonly string[], name: string): void {

@@ -42,7 +42,7 @@ export class Session {
   escapes = false;
   /** Esc leaves what the store is asked at the moment. */
   leavable = false;
-  /** A person can answer: stdin and stderr are terminals, this is no CI run, and neither `--no-input` nor a machine-readable format was asked for. */
+  /** A person can answer: stdin and stderr are terminals, this is not a CI run, and neither `--no-input` nor a machine-readable format was asked for. */
   readonly interactive: boolean;
   readonly #words: readonly string[];
   #keyring: Keyring | undefined;
@@ -125,8 +125,8 @@ export class Session {
   }
 
   /**
-   * The arguments of a command that can run a program, apart: what stands before `--`, and the program behind it. Throws `usage` for
-   * words behind `--` when no program is to be run (`runs` is false): they would be taken for keys.
+   * The arguments of a command that can run a program, apart: what comes before `--`, and the program after it. Throws `usage` for
+   * words after `--` when no program is to be run (`runs` is false): they would be taken for keys.
    */
   splitAtDashes(operands: readonly string[], runs: boolean): { args: string[]; program: string[] } {
     const count = this.#words.includes('--') ? this.#words.length - this.#words.indexOf('--') - 1 : 0;
@@ -140,7 +140,7 @@ export class Session {
     return { args: operands.slice(0, at), program: operands.slice(at) };
   }
 
-  /** Throws `usage` unless `--` stands before the program: without it, the program's flags would be read as ours. */
+  /** Throws `usage` unless `--` comes before the program: without it, the program's flags would be read as ours. */
   requireDashes(operands: readonly string[], command: string): void {
     requireDashes(this.#words, operands, command);
   }

@@ -37,7 +37,7 @@ function textOf(address: Address): string {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
-/** An address in the one form that this package uses: IPv6 as in RFC 5952, IPv4 in four parts. Null for a text that is no address. */
+/** An address in the one form that this package uses: IPv6 as in RFC 5952, IPv4 in four parts. Null for a text that is not an address. */
 export function canonicalAddress(text: string): string | null {
   const address = addressOf(text);
   return address && textOf(address);

@@ -45,7 +45,7 @@ export class AuditChain {
   }
 }
 
-/** What is wrong with a row, wherever it stands. */
+/** What is wrong with a row, wherever it is in the log. */
 export function ownProblems({ seq, op, prev, body, hash, damaged }: AuditRow, written: unknown): string[] {
   const problems: string[] = [];
   if (damaged) problems.push(`audit row ${seq} is damaged: its ${damaged.join(', ')} cannot be read`);

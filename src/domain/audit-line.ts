@@ -59,7 +59,7 @@ export interface ReadLine {
   readonly known: boolean;
 }
 
-/** Why a line is no row. `cut`: it may be the beginning of one. */
+/** Why a line is not a row. `cut`: it may be the beginning of one. */
 export interface Unread {
   readonly why: string;
   readonly cut?: true;
@@ -75,7 +75,7 @@ function countMembers(value: unknown): number {
 }
 
 /**
- * True when every reader takes `json` for the same value: no name stands twice in an object, and every number is written as this tool writes
+ * True when every reader takes `json` for the same value: no name occurs twice in an object, and every number is written as this tool writes
  * it. Else an edited line could say one thing to this check and another to the program that reads it.
  */
 function isPlain(json: string, value: unknown): boolean {

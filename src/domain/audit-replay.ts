@@ -4,7 +4,7 @@ import { AuditChain } from './audit-chain.js';
 import { DEFAULT_POLICY, type PolicySettings, settingsOf } from './policy.js';
 import { DEFAULT_SCHEME } from './secret-hash.js';
 
-/** What the text of a row says; null for a text that is no event. */
+/** What the text of a row says; null for a text that is not an event. */
 function eventIn(text: string): (AuditBody & { readonly op?: unknown }) | null {
   try {
     const body: unknown = JSON.parse(text);

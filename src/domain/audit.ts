@@ -68,7 +68,7 @@ export interface AuditBody extends Authorship {
 
 /**
  * A row of the log. `hash` is SHA-256(prev LF body), so that each hash covers all rows up to its own. The text of a row repeats the
- * operation id (`op`), which is thus under the hash as well. It did not in 0.1.0: such rows stand only at the beginning of a log.
+ * operation id (`op`), which is thus under the hash as well. It did not in 0.1.0: such rows are only at the beginning of a log.
  */
 export interface AuditRow {
   readonly seq: number;

@@ -1,7 +1,7 @@
 import { KeysError } from './errors.js';
 
 /**
- * The refusal of a key string where it is no secret any more: on a command line, or in place of a name. It names the key id only, which is
+ * The refusal of a key string where it is no longer secret: on a command line, or in place of a name. It names the key id only, which is
  * public.
  */
 export function exposedKeyString(text: string): KeysError {

@@ -24,7 +24,7 @@ const SHORTEST_INTERVAL = 1000 / MAX_PER_SECOND;
 
 /**
  * The time between two requests at the rate of the limit, in milliseconds. A key of an earlier version can have a limit of more than
- * `MAX_PER_SECOND`; it is held to that, because a shorter interval would be lost in rounding and admit everything.
+ * `MAX_PER_SECOND`; that limit applies to it, because a shorter interval would be lost in rounding and admit everything.
  */
 export function emissionIntervalOf({ limit, windowSeconds }: RateLimit): number {
   return Math.max((windowSeconds * 1000) / limit, SHORTEST_INTERVAL);
@@ -37,7 +37,7 @@ export function emissionIntervalOf({ limit, windowSeconds }: RateLimit): number 
  * milliseconds.
  *
  * `tat` is the value that the last call returned, undefined for a new key. When the clock was set back, `tat` is further ahead than it can
- * ever be; the key then starts anew, instead of being refused until the clock has caught up.
+ * ever be; the key then starts again, instead of being refused until the clock has caught up.
  */
 export function admit(
   tat: number | undefined,

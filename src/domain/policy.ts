@@ -40,7 +40,7 @@ export function settingsOf({ maxLifetime, keepDeleted }: StorePolicy): PolicySet
   };
 }
 
-/** The flags with which `store policy` sets each setting anew. */
+/** The flags with which `store policy` sets each setting again. */
 const FLAGS: Readonly<Record<string, string>> = {
   [LIFETIME.live]: '--max-lifetime TIME --mode live',
   [LIFETIME.test]: '--max-lifetime TIME --mode test',
@@ -53,7 +53,7 @@ function isSound(name: string, text: string | null | undefined): boolean {
 
 /**
  * The policy in the settings of a store. Throws `store_corrupt` for settings that say nothing: they may have been a limit. The hint is what
- * sets all of them anew, because one command must.
+ * sets all of them again, because one command must.
  */
 export function policyFrom(settings: PolicySettings): StorePolicy {
   const damaged = POLICY_SETTINGS.filter((name) => !isSound(name, settings[name]));
@@ -110,7 +110,7 @@ export function changedPolicy(settings: PolicySettings, { maxLifetime = {}, keep
   });
 }
 
-/** How long deleted keys are kept, in milliseconds. `0`, for not at all, is no duration. */
+/** How long deleted keys are kept, in milliseconds. `0` (not at all) is not a duration. */
 export function keepMs(keepDeleted: string): number {
   return durationMs(keepDeleted) ?? 0;
 }

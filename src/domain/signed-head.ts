@@ -21,7 +21,7 @@ export function signHead({ birth, head, at }: Omit<SignedHead, 'signer'>, signer
   return signer.sign(`${ORIGIN}${birth}\n${head.seq}\n${head.hash}\n${at.toISOString()}\n`);
 }
 
-/** Reads a note; null when it is not signed with the key. Throws `usage` for what is no note about an audit log. */
+/** Reads a note; null when it is not signed with the key. Throws `usage` for a text that is not a note about an audit log. */
 export function openSignedHead(note: string, verifier: NoteVerifier): SignedHead | null {
   const text = verifier.open(note);
   if (text === null) return null;

@@ -7,7 +7,7 @@ import { hasUnsafeText, quoted } from './text.js';
 
 const ED25519 = 1;
 const PRIVATE = 'PRIVATE+KEY+';
-/** What stands before 32 bytes of a key in DER: RFC 8410. */
+/** What precedes the 32 bytes of a key in DER: RFC 8410. */
 const PKCS8 = /* @__PURE__ */ Buffer.of(
   0x30,
   0x2e,
@@ -84,7 +84,7 @@ export class NoteVerifier {
     return `${this.name}+${this.#hash.toString('hex')}+${Buffer.from([ED25519, ...this.#key]).toString('base64')}`;
   }
 
-  /** The text of a note; null when it is not signed with this key, or was changed. Throws `usage` for what is no note. */
+  /** The text of a note; null when it is not signed with this key, or was changed. Throws `usage` for a text that is not a note. */
   open(note: string): string | null {
     const { text, signatures } = parseNote(note);
     const key = createPublicKey({ key: Buffer.concat([SPKI, this.#key]), format: 'der', type: 'spki' });

@@ -10,7 +10,7 @@ export const DAY_MS = 86_400_000;
 export const KEPT_DAYS = 90;
 /** The time that is looked at unless another one is asked for. */
 export const USUAL_DAYS = 30;
-/** Two times of recording that are less far apart are one: a server that starts anew loses no longer. */
+/** Two times of recording that are less far apart are one: a restarted server loses no longer. */
 export const SPAN_GAP_MS = 15 * MINUTE_MS;
 /** How long after its last report a server is still taken to be there. Reports come each minute. */
 const ALIVE_MS = 5 * MINUTE_MS;

@@ -79,7 +79,7 @@ function tokenIn({ text }: HttpResponse): string {
   return readIdToken(value, `the answer of ${SERVICE}`);
 }
 
-/** What the service said is not repeated: it is no secret that helps anybody. */
+/** What the service said is not repeated: it would help nobody. */
 function translated(error: unknown): unknown {
   if (error instanceof TransportError) {
     const { message, hint } = faultWords(error, SERVICE);

@@ -81,7 +81,7 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
   ],
 };
 
-/** The word of a refusal that programs rely on; null where the answer is no refusal of the server that we know. */
+/** The word of a refusal that programs rely on; null where the answer is not a refusal that we know. */
 export function problemCode(error: unknown): string | null {
   if (!(error instanceof StatusError)) return null;
   const { code } = readProblem(error.response);

@@ -10,7 +10,7 @@ const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10];
 export interface IssueCounts {
   /** Keys that were taken back because the job was gone before the answer was written. */
   readonly undelivered: number;
-  /** Requests to providers for their keys, and how often in vain. */
+  /** How often providers were asked for their keys, and how often that failed. */
   readonly asked: number;
   readonly failed: number;
 }

@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const MAX_ALIVE = 10_000;
 
-/** Throws `usage` for a URL that is no issuer (OpenID Connect Discovery, section 2). */
+/** Throws `usage` for a URL that cannot be an issuer (OpenID Connect Discovery, section 2). */
 function assertIssuer(text: string): void {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === '';

@@ -5,7 +5,7 @@ import { describeProblems } from '../yaml/problems.js';
 import { checkShape } from '../yaml/shape.js';
 import { issueRulesSchema, RULE_DEFAULTS } from './rules-schema.js';
 
-/** Which jobs may ask for which keys. The first rule that a token meets decides. */
+/** Which jobs may ask for which keys. The first rule that matches a token decides. */
 export interface IssueRule {
   readonly name: string;
   readonly issuer: string;

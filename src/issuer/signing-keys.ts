@@ -5,7 +5,7 @@ import { type FetchOptions, fetchJson } from './fetch-json.js';
 const REST_MS = 30_000;
 /** Keys of this age are asked for again, while they serve on. */
 const FRESH_MS = 300_000;
-/** Keys of this age serve no more: what a provider withdrew must end. */
+/** Keys of this age are no longer used: what a provider withdrew must end. */
 const MAX_AGE_MS = 600_000;
 
 /** The keys of a provider cannot be had, or not the one that is needed. */
@@ -26,7 +26,7 @@ export class SigningKeys {
   #asking: Promise<void> | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   #problem = '';
-  /** How often the provider was asked, and how often in vain. */
+  /** How often the provider was asked, and how often that failed. */
   readonly counts = { asked: 0, failed: 0 };
 
   /** `now` is a monotonic clock in milliseconds. */

@@ -66,7 +66,7 @@ export class Tokens {
     );
   }
 
-  /** Requests to providers for their keys, and how often in vain. */
+  /** How often providers were asked for their keys, and how often that failed. */
   get counts(): { asked: number; failed: number } {
     const all = [...this.#providers.values()].map(({ counts }) => counts);
     const sum = (of: 'asked' | 'failed') => all.reduce((total, each) => total + each[of], 0);
@@ -98,7 +98,7 @@ export class Tokens {
   }
 }
 
-/** What the token says of its issuer, unproven; null for what is no token. */
+/** What the token says of its issuer, unproven; null for a text that is not a token. */
 function issuerOf(token: string): string | null {
   if (token.length > MAX_LENGTH) return null;
   try {

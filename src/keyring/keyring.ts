@@ -800,7 +800,7 @@ export class Keyring {
   }
 
   /**
-   * What a key string says by itself, and the key whose id it contains. This is no proof: anybody can write a key string with somebody
+   * What a key string says by itself, and the key whose id it contains. This proves nothing: anybody can write a key string with somebody
    * else's key id.
    *
    * @example
@@ -908,7 +908,7 @@ export class Keyring {
   // The use of keys
 
   /**
-   * When the use of keys was recorded, and by which servers. Who concludes from `lastUsedAt` that nobody uses a key must look here first.
+   * When the use of keys was recorded, and by which servers. Look here before you conclude from `lastUsedAt` that nobody uses a key.
    *
    * @example
    * ```ts
@@ -1124,7 +1124,7 @@ export class Keyring {
 
   /**
    * Signs the end of the audit log with a private key of `audit keygen` or `newSigningKey`. The note goes to somebody else, who checks later with
-   * `openSignedHead` that the log still contains it. Throws `usage` for what is no such key.
+   * `openSignedHead` that the log still contains it. Throws `usage` for a text that is not such a key.
    *
    * @example
    * ```ts
@@ -1208,7 +1208,7 @@ export class Keyring {
   }
 
   /**
-   * Changes the policy of the store; what is left out stays, and null is no limit. It holds for keys that are made from then on, whoever
+   * Changes the policy of the store; what is left out stays, and null means no limit. It applies to keys that are created from then on, whoever
    * makes them. Idempotent. Throws `usage` for what is not a duration; `guarded` where `testOnly` is set, except for the life of test keys.
    *
    * @example

@@ -6,7 +6,7 @@ import type { AuditCheck } from './audit-check.js';
 const MOST_PROBLEMS = 100;
 
 /**
- * Checks lines of `audit list -o jsonl` without the store: that each row is as it was written, and that none is missing, comes again or was
+ * Checks lines of `audit list -o jsonl` without the store: that each row is as it was written, and that none is missing, is repeated or was
  * exchanged. Keeps no row, so a log of any size can be checked.
  */
 export class AuditLineCheck {
@@ -19,7 +19,7 @@ export class AuditLineCheck {
   #others = 0;
   /** A line before this one could not be read: the row that it held is not missing. */
   #lost = false;
-  /** Rows in order that come again: one problem. */
+  /** Rows in order that are repeated: one problem. */
   #repeats: { readonly where: string; readonly first: number; last: number } | null = null;
 
   /** `after`: the end of the log up to which it was checked before. `anchor`: an end that was noted; the rows must contain it. */
@@ -58,7 +58,7 @@ export class AuditLineCheck {
     if (row.seq === this.#anchor?.seq) this.#anchored = row.hash === this.#anchor.hash;
   }
 
-  /** A line that is no row of a log. */
+  /** A line that is not a row of a log. */
   unreadable(where: string, why: string): void {
     this.#lost = true;
     this.#problem(where, why);

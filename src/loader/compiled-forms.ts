@@ -147,7 +147,7 @@ export class CompiledForms {
     }
   }
 
-  /** What cannot be read is written anew. */
+  /** What cannot be read is written again. */
   #readSafely(): void {
     try {
       this.#read();

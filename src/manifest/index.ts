@@ -83,7 +83,7 @@ export function readManifest(text: string, source = 'manifest'): Manifest {
 
 /**
  * Compares a manifest with the store of a keyring, and changes nothing: the plan says what {@link apply} would do. Without steps, the store
- * is as the manifest says. Throws `usage` for what no store could do, `conflict` for keys that stand in the way, and what `Keyring#list`
+ * is as the manifest says. Throws `usage` for what no store could do, `conflict` for keys that are in the way, and what `Keyring#list`
  * throws.
  */
 export async function plan(keyring: Keyring, manifest: Manifest, options: Partial<PlanOptions> = {}): Promise<Plan> {

@@ -46,7 +46,7 @@ export interface Plan {
   readonly manifest: string;
   /** In the order in which they are taken. Empty: the store is as the manifest says. */
   readonly steps: readonly Step[];
-  /** What the manifest leaves as it is, and people may want to know. */
+  /** What the manifest leaves as it is, for people to know. */
   readonly notes: readonly string[];
 }
 
@@ -318,7 +318,7 @@ class Planner {
 
 /**
  * Works out the steps that make a store what a manifest says. Pure: the same answer for the same state, and no steps where nothing has to
- * change. Throws `usage` for what no store could do (a scope that does not exist) and `conflict` for keys that stand in the way; the
+ * change. Throws `usage` for what no store could do (a scope that does not exist) and `conflict` for keys that are in the way; the
  * error names all of them by line and column.
  */
 export function planManifest(manifest: Manifest, current: CurrentState, options: PlanOptions): Plan {

@@ -79,7 +79,7 @@ class BatchReader {
       }
       at += piece.length;
       this.#now.left -= piece.length;
-      if (this.#now.left > 0 || at >= part.length) return; // the line end after the content is still to come
+      if (this.#now.left > 0 || at >= part.length) return; // the line end after the content has not been read yet
       at += 1;
       this.#now = null;
       hits.push(...content.end());

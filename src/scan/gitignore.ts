@@ -9,7 +9,7 @@ export interface IgnoreRules {
   readonly patterns: Ignore;
 }
 
-/** Larger files of patterns are no rules: each pattern is tried on each name. */
+/** Larger files of patterns are ignored: each pattern is tried on each name. */
 const MAX_BYTES = 262_144;
 
 /**

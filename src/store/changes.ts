@@ -198,7 +198,7 @@ export function planExpire(found: Credential, at: Date): Planned<Changed> {
 
 /**
  * Gives a key the values of `change`. Writes nothing when nothing differs. Damaged fields stay as they are, unless they are changed; and where
- * the row is damaged, it is held to be the same by its id alone.
+ * the row is damaged, it counts as the same by its id alone.
  */
 function planUpdate(found: Credential, change: Partial<ApiKey>, action: AuditAction): Planned<Changed> {
   const { damaged = [] } = found.key;

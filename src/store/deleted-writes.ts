@@ -27,7 +27,7 @@ export const COLUMNS = 'seq, id, kept_until, record';
 const EVENTS =
   "select seq, op, body from audit_events where key_id = ? and action = 'key.delete' order by seq desc limit 1";
 
-/** A row of the table, as it is stored. `damaged`: the columns that cannot be read, for which something else stands here. */
+/** A row of the table, as it is stored. `damaged`: the columns that cannot be read, which have another value here. */
 export type DeletedRow = CopiedDeletion & { readonly damaged?: readonly string[] };
 
 /** Throws `store_corrupt` for a row without a place in the order. */

@@ -4,7 +4,7 @@ import { KeysError } from '../domain/errors.js';
 import { type SQL, sql } from './drizzle.js';
 import { apiKeys } from './schema.js';
 
-// The networks that a key works from stand in the column of its hash, before the hash: `$from=10.0.0.0/8,192.0.2.7/32$2b$10$…`. A verifier that
+// The networks that a key works from are in the column of its hash, before the hash: `$from=10.0.0.0/8,192.0.2.7/32$2b$10$…`. A verifier that
 // does not know of them finds a hash of no scheme that it knows, and refuses the key, instead of letting it in from everywhere (decision 32).
 
 const LIST = /^\$from=([^$]*)(?=\$)/;

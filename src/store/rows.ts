@@ -78,7 +78,7 @@ export function timeFromRows(rows: readonly (readonly unknown[])[]): number {
   return time as number;
 }
 
-/** A row of `allScopes`; null for one that is no scope. */
+/** A row of `allScopes`; null for one that is not a scope. */
 function readScope(row: readonly unknown[]): CatalogueScope | null {
   const [scope, category, categoryLabel, action, retired] = row as [string, string, string, string, number];
   const texts = [scope, category, categoryLabel, action];

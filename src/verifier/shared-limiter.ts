@@ -17,7 +17,7 @@ const MAX_ANSWER_MS = 2000;
  */
 export class SharedLimiter implements RateLimiter {
   readonly #store: KeyStore;
-  /** A request has waited in vain; until one succeeds, no other waits. */
+  /** A request has waited without success; until one succeeds, no other waits. */
   #locked = false;
 
   constructor(store: KeyStore) {

@@ -262,7 +262,7 @@ export class Verifier {
 
   /**
    * Reads the key again, because it can have been disabled while bcrypt ran. Another process can also have moved its hash to the store's
-   * scheme; then the answer is about a hash that is no longer there, and the secret is proven anew.
+   * scheme; then the answer is about a hash that is no longer there, and the secret is proven again.
    */
   async #judgeAgain(
     keyString: string,

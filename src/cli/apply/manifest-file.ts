@@ -16,7 +16,7 @@ export interface ManifestFlags {
   readonly prune?: boolean;
 }
 
-/** Reads what `-f` names. Throws `missing_input`, and `usage` for a file that cannot be read or is no manifest. */
+/** Reads what `-f` names. Throws `missing_input`, and `usage` for a file that cannot be read or is not a manifest. */
 export async function readManifest(session: Session, { file }: ManifestFlags): Promise<Manifest> {
   if (file === undefined || file === '')
     throw new KeysError('missing_input', 'no manifest was named', 'pass -f FILE, or -f - for stdin');

@@ -9,7 +9,7 @@ import { wrapLine } from '../output/wrap.js';
 // What `list --interactive` draws.
 
 export const paint = painter(true); // the terminal removes the colour again where it is off
-/** What stands around the rows: title, header, an empty line, two lines about the current key, the line of keys. */
+/** What is around the rows: title, header, an empty line, two lines about the current key, the line of keys. */
 export const AROUND = 6;
 /** Columns before the name: the pointer and the mark. */
 const MARGIN = 3;

@@ -63,7 +63,7 @@ const prompt = createPrompt<TableAnswer | null, Question>((question, done) => {
   useEffect((rl) => {
     Object.assign(rl, { escapeCodeTimeout: ESCAPE_MS });
     const resized = () => {
-      process.stderr.write(CLEAR); // what was drawn has been wrapped anew, and is no longer where it was
+      process.stderr.write(CLEAR); // what was drawn has been wrapped again, and is no longer where it was
       setSize(screenSize());
     };
     process.stderr.on('resize', resized);

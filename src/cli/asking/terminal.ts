@@ -27,7 +27,7 @@ export interface Terminal {
   readonly signal: AbortSignal;
 }
 
-/** Puts the cursor back even while the process is being ended; a terminal that is gone is no reason to fail. */
+/** Puts the cursor back even while the process is being ended; a terminal that is gone is not a reason to fail. */
 function writeNow(text: string): void {
   try {
     writeSync(2, text);
@@ -89,7 +89,7 @@ class Keyboard extends PassThrough {
 
 /**
  * Lends the terminal to a prompt, and gives it back as it was: cursor, screen and line mode, also when a signal ends the process, and
- * while Ctrl-Z stops it; after `fg` the prompt stands there again. `enter` and `leave` are written around it.
+ * while Ctrl-Z stops it; after `fg` the prompt is drawn again. `enter` and `leave` are written around it.
  */
 export async function onTerminal<T>(
   look: Look & { readonly enter?: string; readonly leave?: string },

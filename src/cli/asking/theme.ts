@@ -5,7 +5,7 @@ const keys = (pairs: [key: string, action: string][]) =>
   pairs.map(([key, action]) => `${paint.bold(key)} ${paint.dim(action)}`).join(paint.dim(' • '));
 
 /**
- * The palette of this tool, for the prompts of @inquirer. Its own colours are off where stdout is no terminal, as in `KEY=$(… create)`,
+ * The palette of this tool, for the prompts of @inquirer. Its own colours are off where stdout is not a terminal, as in `KEY=$(… create)`,
  * and its cyan is a pointer, an answer and a description.
  */
 export const theme = {

@@ -45,7 +45,7 @@ export async function actOnKeys(session: Session, action: KeyAction, keys: reado
   }
 }
 
-/** The key string stands on the screen until the person has it. */
+/** The key string stays on the screen until the person has it. */
 async function makeKeys(session: Session, make: () => Promise<unknown>, said: string): Promise<Said> {
   await make();
   const done = { lines: [said], changed: true };

@@ -96,7 +96,7 @@ async function edit(session: Session, flags: EditFlags, ref: string): Promise<vo
   await apply(session, key, input, { operationId: session.operation.id });
 }
 
-/** That a live key works from more addresses wants a yes or `--yes`; in a protected profile, the name of any key. */
+/** Letting a live key work from more addresses needs a yes or `--yes`; in a protected profile, the name of any key. */
 async function confirmWider(
   session: Session,
   key: ApiKey,

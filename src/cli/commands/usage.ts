@@ -8,7 +8,7 @@ interface UsageFlags {
   readonly since: string;
 }
 
-/** What stands beside the bars, in columns. */
+/** What is beside the bars, in columns. */
 const BESIDE = 62;
 const WIDEST = 50;
 

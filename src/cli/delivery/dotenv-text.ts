@@ -70,7 +70,7 @@ export function assertOnlyChange(before: string, after: string, name: string, va
 }
 
 /**
- * The text with `NAME=value`; every byte of other lines is kept. An existing line is replaced where it stands; of several, readers differ on
+ * The text with `NAME=value`; every byte of other lines is kept. An existing line is replaced in its place; of several, readers differ on
  * which one counts, so only one is left. Throws `usage` for a text in which a line could be misread.
  */
 export function withVariable(text: string, name: string, value: string): string {

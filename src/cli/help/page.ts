@@ -2,9 +2,9 @@ import type { Command, HelpConfiguration, Option } from 'commander';
 import { painter } from '../output/paint.js';
 import { TOPICS } from './topic-names.js';
 
-/** Options without which a command does nothing stand first. */
+/** Options without which a command does nothing come first. */
 const FIRST: readonly (string | undefined)[] = ['--live', '--test-mode', '--scope', '--file'];
-/** Options that few runs need stand last. */
+/** Options that few runs need come last. */
 const LAST: readonly (string | undefined)[] = ['--confirm', '--operation-id', '--help'];
 
 /** What people read next, by the words of a command. */

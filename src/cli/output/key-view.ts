@@ -132,7 +132,7 @@ export interface Known {
   readonly recording?: Recording | undefined;
 }
 
-/** The public record of a key, as it stands at `now`. */
+/** The public record of a key, as of `now`. */
 export function keyView(now: Date, known?: Known): View<ApiKey> {
   return view('id', keyFields(now, known));
 }

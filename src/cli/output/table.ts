@@ -13,7 +13,7 @@ export interface TableColumn<T> {
   readonly drop?: number;
   /** The column that people know the rows by: others are cut and left out before it. */
   readonly isName?: true;
-  /** What stands in its place where there is then room for more of a name, or for another column. */
+  /** What is shown in its place where there is then room for more of a name, or for another column. */
   readonly brief?: { readonly header: string; text(item: T, style: TableStyle): string };
   /** Shown only where all others have their full width. */
   readonly spare?: true;

@@ -6,7 +6,7 @@ import { cannotWrite, createPrivateFile } from '../../files/private-file.js';
 
 /**
  * Writes a text that is for others to read to a file, in one step, in the place of what was there, whose owner and mode it keeps; a new file is
- * for its owner. Throws `usage` for a place that cannot be written, or that is no regular file.
+ * for its owner. Throws `usage` for a place that cannot be written, or that is not a regular file.
  */
 export function replaceFile(file: string, shown: string, text: string): void {
   try {

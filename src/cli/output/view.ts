@@ -15,7 +15,7 @@ export interface Field<T> {
   /** The default is the property of the same name. */
   readonly json?: (item: T) => unknown;
   readonly column?: Omit<TableColumn<T>, 'field'>;
-  /** Where the column stands in the table, lowest first. The default is the order of the fields. */
+  /** The place of the column in the table, lowest first. The default is the order of the fields. */
   readonly place?: number;
   /** Not a public field: JSON and `--fields` do not have it. */
   readonly tableOnly?: true;

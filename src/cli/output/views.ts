@@ -30,7 +30,7 @@ function changes(event: AuditEvent): string {
   return [...texts, ...(event.reason === null ? [] : [event.reason])].join('; ');
 }
 
-/** A time that was stored as text, without its milliseconds; as it is when it is no time. */
+/** A time that was stored as text, without its milliseconds; unchanged if it is not a time. */
 function shortTime(at: string): string {
   return at.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d+Z$/, '$1 $2Z');
 }

@@ -15,7 +15,7 @@ function setTimer(ms: number, act: () => void): () => void {
 
 /**
  * Says on the last line of a terminal what the tool waits for, and takes it away again when it goes on. Says nothing with `quiet`, in CI,
- * and where stderr is no terminal.
+ * and where stderr is not a terminal.
  */
 export class Waiting {
   readonly #ctx: Pick<Context, 'stderr' | 'ci' | 'env' | 'platform' | 'after'>;

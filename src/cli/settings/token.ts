@@ -25,7 +25,7 @@ function isForVariable({ store }: Settings, ctx: Context): boolean {
     const [theirs, ours] = [beside, store.value].map((text) => parseStoreUrl(text, { allowHttp: true }));
     return theirs?.host === ours?.host && theirs?.port === ours?.port;
   } catch {
-    return false; // what the environment names is no address
+    return false; // what the environment names is not an address
   }
 }
 

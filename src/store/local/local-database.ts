@@ -112,7 +112,7 @@ export class LocalDatabase implements Database {
     }
   }
 
-  /** Opens the file anew, by its path: what was written to a file that is unlinked or replaced by now would be lost. */
+  /** Opens the file again, by its path: what was written to a file that is unlinked or replaced by now would be lost. */
   async #readBack({ statements, check }: ReadBack): Promise<void> {
     const fresh = await LocalDatabase.open(this.location, { ...this.#options, create: false, makeParent: false });
     try {

@@ -130,7 +130,7 @@ export class WatchedFile {
   isAsRead(): boolean {
     if (!this.#file.still) return true;
     const generation = this.#generation;
-    this.current(true); // opens it anew
+    this.current(true); // opens it again
     return generation === this.#generation;
   }
 

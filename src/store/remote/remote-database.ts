@@ -123,7 +123,7 @@ export class RemoteDatabase implements Database {
 
   /**
    * Reads, plans and commits until the outcome is certain. After a lost reply it reads again: `plan` then finds its own operation in the
-   * log, or plans anew. Throws `outcome_unknown` when the store stays silent after something was sent.
+   * log, or plans again. Throws `outcome_unknown` when the store stays silent after something was sent.
    */
   async write<T>(
     reads: readonly Statement[],
