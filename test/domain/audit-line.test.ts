@@ -143,12 +143,13 @@ describe('a line that two readers could read in two ways is refused', () => {
     expect(read(text.replace('"n":5', `"n":${number}`))).toEqual(twice);
   });
 
-  test.each(['1e400', '-0', '0.1000', '1E+2', '100000000000000000000000'])('with the number %s', (number) => {
+  test.each(['1e400', '9.0', '-0', '0.1000', '1E+2', '100000000000000000000000'])('with the number %s', (number) => {
     expect(read(text.replace('"n":5', `"n":${number}`))).toEqual(twice);
   });
 
   test.each([
     '0',
+    '9',
     '-7',
     '0.25',
     '1e+21',

@@ -44,7 +44,22 @@ test.each(['null', '5', '"text"', '[]', '{}', 'rubbish'])('a row with the text %
 
 test('restoring and upgrading a store changes no key', () => {
   const events = [CREATED, event('store.restore', null, { name: 'z' }), event('store.upgrade', null, { name: 'z' })];
-  expect(problems(events, (replay) => replay.checkKey('k1', KEY_STATE))).toEqual([]);
+  const check = (replay: AuditReplay) => {
+    replay.checkKey('k1', KEY_STATE);
+    replay.finishScopes();
+  };
+  expect(problems(events, check)).toEqual([]);
+});
+
+test.each([
+  'store.hash',
+  'scope.add',
+  'scope.retire',
+  'store.policy',
+  'key.create',
+  'key.edit',
+] as const)('a %s that says nothing does not end the check', (action) => {
+  expect(() => problems([CREATED, event(action, 'k1')])).not.toThrow();
 });
 
 test('a key of a log from before a field existed has its default', () => {
@@ -75,6 +90,7 @@ describe('a key that was deleted', () => {
     ['scopes', { ...KEY_STATE, scopes: ['plan:read', 'plan:purge'] }, UNTIL],
     ['credential', { ...KEY_STATE, credential: 'y' }, UNTIL],
     ['keptUntil', KEY_STATE, new Date(UNTIL.getTime() + 1)],
+    ['name, keptUntil', { ...KEY_STATE, name: 'b' }, new Date(UNTIL.getTime() + 1)],
   ])('is found when its %s was changed', (field, state, until) => {
     expect(problems([CREATED, DELETED], (replay) => replay.checkDeleted('k1', state, until))).toEqual([
       `deleted key k1 was changed without an audit row: ${field}`,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import {
   type AuditBody,
   type AuditRow,
@@ -9,6 +10,7 @@ import {
   formatHead,
   GENESIS,
   type KeyState,
+  keyState,
   parseHead,
   stateDifference,
 } from '../../src/domain/audit.js';
@@ -168,6 +170,7 @@ describe('what a replay finds', () => {
 test('a head is read as it was printed', () => {
   const head = { seq: 6, hash: rows[5]?.hash ?? '' };
   expect(parseHead(formatHead(head))).toEqual(head);
+  expect(parseHead(formatHead({ ...head, seq: 123_456 }))).toEqual({ ...head, seq: 123_456 });
   expect(parseHead(formatHead(GENESIS))).toEqual(GENESIS);
 });
 
@@ -202,4 +205,20 @@ test('who made a change is told by the actor that is claimed or proven, and the 
   expect(whoText({ actor: 'alice', osUser: 'ops' })).toBe('alice (ops)');
   expect(whoText({ actor: 'ci:job', osUser: 'ops', proven: {} })).toBe('ci:job (proven, ops)');
   expect(whoText({ actor: 'a\u001b', osUser: 'ops' })).toBe('a\\u{1b} (ops)');
+});
+
+test('the log holds a key without its id, its times of change and use, and its damage; and no hash', () => {
+  const at = new Date('2026-11-23T10:00:00.000Z');
+  const key: ApiKey = {
+    ...KEY_STATE,
+    id: '0123456789ab',
+    rateLimit: { limit: 600, windowSeconds: 60 },
+    expiresAt: at,
+    createdAt: at,
+    updatedAt: at,
+    lastUsedAt: at,
+    damaged: ['name'],
+  };
+  expect(keyState(key, 'x')).toEqual({ ...KEY_STATE, expiresAt: '2026-11-23T10:00:00.000Z' });
+  expect(keyState({ ...key, expiresAt: null }, 'x')).toEqual(KEY_STATE);
 });
