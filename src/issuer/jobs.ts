@@ -33,10 +33,20 @@ const MAX_ID = 512;
 const MAX_NAME_PART = 24;
 const MAX_RUN_PART = 11;
 
+/** Not a claim, but a value inside the one that Kubernetes puts into the tokens of a pod. */
+const POD = 'kubernetes.io/pod/uid';
+
+function within(value: unknown, ...path: readonly string[]): unknown {
+  const [name, ...rest] = path;
+  if (name === undefined) return value;
+  const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, name);
+  return isObject ? within((value as Record<string, unknown>)[name], ...rest) : undefined;
+}
+
 /** The claim as a text, if it is a text or a number. */
 function textsOf(claims: VerifiedToken['claims']): Texts {
   return (name) => {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    const value = name === POD ? within(claims, 'kubernetes.io', 'pod', 'uid') : within(claims, name);
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };
 }
@@ -80,7 +90,7 @@ function other(text: Texts, { issuer, subject }: VerifiedToken): Described {
     kind: 'oidc',
     where: `${new URL(issuer).host} ${subject}`,
     run: job === undefined ? [] : [['job', job]],
-    ids: ['job_id', 'build_id', 'build_number', 'run_id', 'pipeline_id'],
+    ids: ['job_id', 'build_id', 'build_number', 'run_id', 'pipeline_id', POD],
     isPullRequest: false,
     pinned: null,
   };

@@ -49,7 +49,13 @@ function readPace(text: string) {
 const value = (text: string) => shape.pipe(shape.line(), shape.metadata({ description: text }));
 
 const claimValue = shape.oneOrMore(
-  shape.line(),
+  shape.pipe(
+    shape.line(),
+    shape.check(
+      (text) => !text.includes('*'),
+      shape.fault('contains *', 'there are no patterns: write the whole text, or a list of whole texts'),
+    ),
+  ),
   'the text that the claim must have, or a list of such texts; no patterns',
   'is an empty list',
 );

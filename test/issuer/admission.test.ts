@@ -118,6 +118,16 @@ test('a job is named for people, for a key, and by what tells it apart', () => {
   });
 });
 
+test('a pod of Kubernetes is told from another of the same service account', () => {
+  const pod = (value: unknown) =>
+    jobOf(token({ sub: 'system:serviceaccount:ci:runner', 'kubernetes.io': value }), 'k8s').proof.job;
+  expect(pod({ namespace: 'ci', pod: { name: 'runner-1', uid: '5e0bd49b' } })).toEqual({
+    'kubernetes.io/pod/uid': '5e0bd49b',
+  });
+  for (const nothing of [undefined, null, 'x', 7, {}, { pod: null }, { pod: 'x' }, { pod: { uid: {} } }])
+    expect(pod(nothing)).toEqual({});
+});
+
 test('whatever a claim holds, the name, the labels and the actor can be stored and shown', () => {
   const nasty = [
     '',

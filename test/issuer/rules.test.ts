@@ -50,6 +50,8 @@ test.each([
   [{ claims: { repository_id: [] } }, /is an empty list/],
   [{ claims: { repository_id: ['42', 7] } }, /is not a string/],
   [{ claims: { repository_id: '' } }, /is empty/],
+  [{ claims: { repository_id: '42', ref: 'refs/heads/*' } }, /claim ref of rule 1 contains \*/],
+  [{ claims: { repository_id: '42', ref: ['refs/heads/main', '*'] } }, /contains \*/],
   [{ claims: { repository_id: '42', aud: 'x' } }, /claim aud of rule 1 is checked in every token/],
   [{ issuer: 'http://token.actions.githubusercontent.com' }, /is not an https URL/],
   [{ issuer: 'https://a@b.example' }, /is not an https URL/],
