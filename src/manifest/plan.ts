@@ -2,7 +2,7 @@ import { type ApiKey, isUndelivered, nameKey, statusAt } from '../domain/api-key
 import { canonicalJson } from '../domain/audit.js';
 import type { KeyPatch } from '../domain/key-store.js';
 import { type Labels, MAX_LABELS } from '../domain/labels.js';
-import { DEFAULT_POLICY, lifetimeProblem, type StorePolicy, withinLifetime } from '../domain/policy.js';
+import { DEFAULT_POLICY, type StorePolicy, withinLifetime } from '../domain/policy.js';
 import { DEFAULT_RATE_LIMIT, formatRateLimit, type RateLimit, readRateLimit } from '../domain/rate-limit.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import { quoted } from '../domain/text.js';
@@ -16,6 +16,8 @@ import {
   type Place,
   type Problem,
 } from './manifest.js';
+import { NewKeyChecks } from './new-key.js';
+import { planPrune } from './prune.js';
 import { ScopeLookup } from './scope-lookup.js';
 import { ACTIONS, type DesiredKey, type Step } from './steps.js';
 
@@ -61,15 +63,14 @@ class Planner {
   readonly usage: Problem[] = [];
   readonly conflicts: Problem[] = [];
   readonly #manifest: Manifest;
-  readonly #current: CurrentState;
   readonly #options: PlanOptions;
   readonly #byName: ReadonlyMap<string, ApiKey>;
   readonly #scopes: ScopeLookup;
   readonly #policy: StorePolicy;
+  readonly #newKey: NewKeyChecks;
 
   constructor(manifest: Manifest, current: CurrentState, options: PlanOptions) {
     this.#manifest = manifest;
-    this.#current = current;
     this.#options = options;
     this.#policy = current.policy ?? DEFAULT_POLICY;
     this.#byName = new Map(current.keys.map((key) => [nameKey(key.name), key]));
@@ -77,6 +78,7 @@ class Planner {
       current.catalogue,
       (manifest.scopes ?? []).map(({ scope }) => scope),
     );
+    this.#newKey = new NewKeyChecks(this.#scopes, this.#policy, options.now, this.usage);
   }
 
   #conflict(place: Place, what: string, advice: string): void {
@@ -173,8 +175,8 @@ class Planner {
     ];
     if (different.length === 0) return false;
     if (this.#mayRotate(entry, key, different)) {
-      this.#checkScopes(entry);
-      this.steps.push({ action: 'rotate', key, scopes, expiresAt: this.#expiry(entry) });
+      this.#newKey.scopes(entry);
+      this.steps.push({ action: 'rotate', key, scopes, expiresAt: this.#newKey.expiry(entry) });
     }
     return true;
   }
@@ -215,8 +217,8 @@ class Planner {
     const { defaults, now } = this.#options;
     const inherited = replaced?.expiresAt && replaced.expiresAt > now ? replaced.expiresAt : null;
     const fallback = replaced ? inherited : (defaults?.expiresAt ?? null);
-    this.#checkScopes(entry);
-    const expiresAt = this.#expiry(entry);
+    this.#newKey.scopes(entry);
+    const expiresAt = this.#newKey.expiry(entry);
     const within = (at: Date | null) => withinLifetime(this.#policy, mode, at, now);
     const desired: DesiredKey = {
       name,
@@ -232,49 +234,6 @@ class Planner {
     if (entry.disabled === true) this.steps.push({ action: 'disable', key: null, name, pruned: false });
   }
 
-  /** When a key that is created now expires; undefined where the manifest does not say. */
-  #expiry({ mode, expiry }: ManifestKey): Date | null | undefined {
-    const { now } = this.#options;
-    if (!expiry) return undefined;
-    const at = 'at' in expiry ? expiry.at : expiry.after === null ? null : new Date(now.getTime() + expiry.after);
-    const problem = lifetimeProblem(this.#policy, mode, at, now);
-    if (problem !== null)
-      this.usage.push({
-        place: expiry.place,
-        what: `the key ${problem}`,
-        advice: `write ${this.#policy.maxLifetime[mode]} or less, or leave it out`,
-      });
-    if ('after' in expiry) return at;
-    if (expiry.at !== null && expiry.at <= now)
-      this.usage.push({
-        place: expiry.place,
-        what: `${expiry.at.toISOString()} is in the past, so the new key would not work`,
-        advice: 'write a later expiresAt',
-      });
-    return expiry.at;
-  }
-
-  /** Notes each scope that a new key cannot take. */
-  #checkScopes({ scopes }: ManifestKey): void {
-    for (const { scope, place } of scopes) {
-      if (this.#scopes.isOpen(scope)) continue;
-      if (this.#scopes.isRetired(scope)) {
-        this.usage.push({
-          place,
-          what: `scope ${quoted(scope)} is retired, so no new key can have it`,
-          advice: 'remove it',
-        });
-        continue;
-      }
-      const guess = this.#scopes.guess(scope);
-      this.usage.push({
-        place,
-        what: `scope ${quoted(scope)} is not in the catalogue${guess ? `, did you mean ${guess}?` : ''}`,
-        advice: 'use a scope of the catalogue (unlockos-keys scopes list), or add it under scopes',
-      });
-    }
-  }
-
   #remark({ disabled, expiry }: ManifestKey, key: ApiKey): void {
     const { now } = this.#options;
     if (key.status === 'inactive' && disabled === undefined)
@@ -288,32 +247,6 @@ class Planner {
         }`,
       );
   }
-
-  /** Keys that the manifest owns and no longer names: a working key is disabled, any other is deleted. */
-  prune(): void {
-    const { keys, name } = this.#manifest;
-    const { now } = this.#options;
-    const named = new Set(keys.map((key) => nameKey(key.name)));
-    for (const key of this.#current.keys) {
-      if (key.labels[OWNER_LABEL] !== name || named.has(nameKey(key.name))) continue;
-      const works = statusAt(key, now) === 'active';
-      if (works && key.rotatedTo !== null)
-        this.notes.push(
-          `${quoted(key.name)} (${key.id}) is not pruned: it was rotated, and works until ${key.expiresAt?.toISOString()}`,
-        );
-      else if (works) this.steps.push({ action: 'disable', key, name: key.name, pruned: true });
-      else this.steps.push({ action: 'delete', key });
-    }
-    this.#pruneScopes();
-  }
-
-  #pruneScopes(): void {
-    const { keys, scopes } = this.#manifest;
-    if (scopes === null) return;
-    const listed = new Set([scopes, ...keys.map((key) => key.scopes)].flatMap((all) => all.map(({ scope }) => scope)));
-    for (const { scope, retired } of this.#current.catalogue)
-      if (!retired && !listed.has(scope)) this.steps.push({ action: 'retire-scope', scope });
-  }
 }
 
 /**
@@ -325,10 +258,11 @@ export function planManifest(manifest: Manifest, current: CurrentState, options:
   const planner = new Planner(manifest, current, options);
   planner.catalogue();
   for (const key of manifest.keys) planner.key(key);
-  if (options.prune) planner.prune();
-  const { usage, conflicts, steps, notes } = planner;
+  const pruned = options.prune ? planPrune(manifest, current, options.now) : { steps: [], notes: [] };
+  const { usage, conflicts } = planner;
   if (usage.length + conflicts.length > 0)
     throw manifestError(manifest.source, [...usage, ...conflicts], usage.length > 0 ? 'usage' : 'conflict');
+  const steps = [...planner.steps, ...pruned.steps];
   const inOrder = ACTIONS.flatMap((action) => steps.filter((step) => step.action === action));
-  return { manifest: manifest.name, steps: inOrder, notes };
+  return { manifest: manifest.name, steps: inOrder, notes: [...planner.notes, ...pruned.notes] };
 }
