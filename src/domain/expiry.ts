@@ -21,7 +21,7 @@ function instantMs(text: string): number | null {
   if (!match) return null;
   const [year, month, day] = match.slice(1, 4).map(Number) as [number, number, number];
   const calendar = new Date(Date.UTC(year, month - 1, day));
-  if (year < 1 || calendar.getUTCMonth() !== month - 1 || calendar.getUTCDate() !== day) return null;
+  if (year < 1 || calendar.getUTCMonth() !== month - 1) return null; // a day that its month does not have is in another month
   const at = Date.parse(text);
   return Number.isNaN(at) || at > LAST_INSTANT ? null : at;
 }

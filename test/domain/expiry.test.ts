@@ -110,7 +110,11 @@ test('the past is read as a span or a point', () => {
 
 test('spans and timeouts want a unit', () => {
   expect(parseDuration('90d', '--unused-for')).toBe(7_776_000_000);
-  expect(refusal(() => parseDuration('90', '--unused-for')).message).toContain('--unused-for "90"');
+  expect(refusal(() => parseDuration('90', '--unused-for'))).toMatchObject({
+    code: 'usage',
+    message: '--unused-for "90" is not a duration',
+  });
+  expect(refusal(() => parseTimeout('90')).message).toContain('--timeout "90"');
   expect([parseTimeout('500ms'), parseTimeout('10s'), parseTimeout('1m')]).toEqual([500, 10_000, 60_000]);
   for (const text of ['10', '0s', '11m', '-1s', 's', '1e3s', ''])
     expect(refusal(() => parseTimeout(text))).toEqual(usage);
@@ -146,9 +150,10 @@ describe('the expiry that a program passes', () => {
 
   test('may not be over where it is set on its own', () => {
     for (const expiresAt of [past, NOW])
-      expect(refusal(() => readNewExpiry({ expiresAt }, NOW)).message).toContain(
-        `${expiresAt.toISOString()} has already passed`,
-      );
+      expect(refusal(() => readNewExpiry({ expiresAt }, NOW))).toMatchObject({
+        code: 'usage',
+        message: expect.stringContaining(`${expiresAt.toISOString()} has already passed`),
+      });
     expect(readNewExpiry({ expiresAt: date }, NOW)).toBe(date);
     expect(readNewExpiry({ expiresAt: null }, NOW)).toBeNull();
     expect(readNewExpiry({}, NOW)).toBeUndefined();

@@ -11,8 +11,8 @@ import {
   withoutOwnLabels,
   withoutPending,
 } from '../../src/domain/labels.js';
+import { usage } from '../support/refusal.js';
 
-const usage = expect.objectContaining({ code: 'usage' });
 const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${i}`, '1']));
 
 describe('a label', () => {
@@ -58,6 +58,7 @@ describe('labels', () => {
       ['a', '2'],
       ['b', '3'],
     ]);
+    expect(Object.keys(parseLabels(['a=1', 'b=1', 'c=1']))).toEqual(['a', 'b', 'c']);
     expect(parseLabels(['constructor=1'])).toEqual({ constructor: '1' });
   });
 

@@ -86,6 +86,7 @@ describe('a file of peppers', () => {
   test('has comments, blank lines and line ends of any kind; the newest stands last', () => {
     const [a, b] = [newPepper(), newPepper()];
     expect(Peppers.parse(`# ours\r\n\r\n  ${a.line.trim()}\r\n#old\n${b.line}`, 'f').ids).toEqual([a.id, b.id]);
+    expect(Peppers.parse(`0123abcd \t  ${KEY}`, 'f').ids).toEqual(['0123abcd']);
     expect(Peppers.parse('', 'f').ids).toEqual([]);
   });
 
@@ -115,6 +116,8 @@ describe('a file of peppers', () => {
     const peppers = Peppers.parse(`0123abcd ${KEY}`, 'f');
     expect(inspect({ peppers }, { depth: 9, showHidden: true }) + JSON.stringify({ peppers })).not.toContain('Bwc');
     expect(JSON.stringify(peppers)).toBe('["0123abcd"]');
+    const two = Peppers.parse(`0123abcd ${KEY}\n0123abce ${KEY}`, 'f');
+    expect(inspect(two)).toBe('Peppers(0123abcd, 0123abce)');
   });
 });
 
