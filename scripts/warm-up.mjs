@@ -50,9 +50,26 @@ async function runRemote() {
   server.close();
 }
 
+/** Runs a program with a key of a server, as a CI job does. */
+async function runFrom(key) {
+  const server = http.createServer((call, reply) => {
+    call.resume();
+    if (call.method === 'DELETE') return reply.writeHead(204).end();
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const issued = { id: key.slice(10, 22), name: 'warm-up', key, mode: 'test', scopes: ['checkin:read'], expiresAt };
+    reply.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(issued));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  env.UNLOCKOS_KEYS_ID_TOKEN = 'aaa.bbb.ccc';
+  const url = `http://127.0.0.1:${server.address().port}`;
+  await run('run', '--from', url, '-q', '--scope', 'checkin:read', '--', process.execPath, '--version');
+  delete env.UNLOCKOS_KEYS_ID_TOKEN;
+  server.close();
+}
+
 /** The commands that run most. Each is run with what most runs of it need, for what else is in its form costs every run of it. */
 async function runAll() {
-  await run('create', 'warm-up', '--test-mode', '--scope', 'checkin:read', '-o', 'value', ...STORE);
+  const key = await run('create', 'warm-up', '--test-mode', '--scope', 'checkin:read', '-o', 'value', ...STORE);
   await run('list', '--json', '--limit', '1', ...STORE);
   await run('list', ...STORE);
   await run('show', 'warm-up', ...STORE);
@@ -63,6 +80,7 @@ async function runAll() {
   await run('delete', 'warm-up', '-y', ...STORE);
   await run('audit', 'list', ...STORE);
   await run('scopes', 'list', ...STORE);
+  await runFrom(key);
   await runRemote();
 }
 

@@ -212,7 +212,7 @@ export class IssueClient {
       return new KeysError(
         'cancelled',
         `${signal.reason instanceof Error ? signal.reason.message : 'cancelled'} before the answer of ${this.location} came`,
-        'a key that it may have created expires by itself',
+        `a key that it may have created ${this.#end}`,
         { cause: signal.reason },
       );
     if (signal?.aborted) return signal.reason;
