@@ -80,6 +80,7 @@ test.each([
 });
 
 test('what is missing is said to be missing', () => {
+  passes(checks.oneOf(['x', 'y']), 'y');
   expect(refused(checks.text, undefined).message).toBe('options.x is missing: it must be a string');
 });
 
@@ -182,8 +183,14 @@ describe('a value that throws when it is read', () => {
     ['an item', checks.texts, Object.defineProperty(['a'], 0, { get: raise })],
   ])('is refused like any other: %s', (_what, check, value) => {
     const error = refused(check, value);
-    expect(error).toMatchObject({ code: 'usage', message: expect.stringContaining('cannot be read') });
+    expect(error).toMatchObject({ code: 'usage', message: expect.stringMatching(/^\S+( value)? cannot be read$/) });
     expect(error.cause).toBe(throwing);
+  });
+
+  test('is named by its place', () => {
+    const shape = checks.shape<{ a: string }>({ a: checks.text });
+    const value = Object.defineProperty({ a: 'x' }, 'a', { enumerable: true, get: raise });
+    expect(refused(shape, value).message).toBe('options.x.a cannot be read');
   });
 
   test('a refusal inside is passed on as it is', () => {

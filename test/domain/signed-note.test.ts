@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSignedHead, signHead } from '../../src/domain/signed-head.js';
 import { NoteSigner, NoteVerifier } from '../../src/domain/signed-note.js';
+import { refusal } from '../support/refusal.js';
 
 // The example of golang.org/x/mod/sumdb/note.
 const PRIVATE = 'PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz';
@@ -109,7 +110,15 @@ test('the note of a head holds log, number, hash and time, and no other text is 
   for (const text of [
     TEXT,
     `${note.split('\n\n')[0]}\nmore\n`,
-    `unlockos-keys/audit-log/x\n7\n${'b'.repeat(64)}\n2026-11-26T01:02:03.004Z\n`,
+    ...['x', `${'a'.repeat(64)}0`, `0${'a'.repeat(64)}`, 'A'.repeat(64)].map(
+      (birth) => `unlockos-keys/audit-log/${birth}\n7\n${'b'.repeat(64)}\n2026-11-26T01:02:03.004Z\n`,
+    ),
+    `unlockos-keys/audit-log/${'a'.repeat(64)}\n0\n${'b'.repeat(64)}\n2026-11-26T01:02:03.004Z\n`,
+    `unlockos-keys/audit-log/${'a'.repeat(64)}\n7\n${'b'.repeat(64)}\n2026-11-26\n`,
+    `another-log/${'a'.repeat(64)}\n7\n${'b'.repeat(64)}\n2026-11-26T01:02:03.004Z\n`,
   ])
-    expect(() => openSignedHead(mine.sign(text), mine.verifier)).toThrow(/not about the end of an audit log/);
+    expect(refusal(() => openSignedHead(mine.sign(text), mine.verifier))).toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('not about the end of an audit log'),
+    });
 });
