@@ -127,6 +127,34 @@ describe.each(LOCAL_ENGINES)('on %s', (engine) => {
     for (const each of [file, before]) expect((await (await keyringAt(each)).auditVerify()).problems).toEqual([]);
   });
 
+  test('nobody makes a store, or changes a backup, over the log that a server still has of the store before', async () => {
+    const { folder, file, keyring, answer } = await scene();
+    const [moved, backup] = [path.join(folder, 'moved.db'), path.join(folder, 'backup.db')];
+    await keyring.storeBackup(backup);
+    await keyring.close();
+    renameSync(file, moved);
+    await expect(keyringAt(file, true)).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: `another database was at ${file} before, and a program has it open, or was killed`,
+    });
+    rmSync(file, { force: true }); // an empty file: nothing was written to it
+    await expectSoon(answer, 'store_missing');
+    const fresh = await keyringAt(file, true);
+    await fresh.create([{ name: 'fresh', mode: 'test', scopes: ['plan:read'] }]);
+    await expectSoon(answer, 'invalid');
+    expect((await (await keyringAt(moved)).list()).keys.map(({ name }) => name)).toEqual(['a']);
+    expect((await fresh.list()).keys.map(({ name }) => name)).toEqual(['fresh']);
+    await fresh.close();
+    await expectSoon(answer, 'invalid');
+    renameSync(backup, file);
+    await expect(keyringAt(file)).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expectSoon(answer, 'valid');
+    const restored = await keyringAt(file);
+    await restored.disable('a');
+    await expectSoon(answer, 'inactive');
+    expect((await restored.auditVerify()).problems).toEqual([]);
+  });
+
   test.each([
     'with',
     'without',

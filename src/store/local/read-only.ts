@@ -56,10 +56,11 @@ export function unreadableLog(error: unknown, file: string): unknown {
   );
 }
 
-/** What is watched of a file beside its identity: when it was written to, and which file its write-ahead log is. */
+/** What is watched of a file beside its identity: when it was written to, and which files its write-ahead log and its index are. */
 export interface FileLook {
   readonly written: string | null;
   readonly log: string | null;
+  readonly index: string | null;
   /** Whether there is anything in that log. */
   readonly logged: boolean;
 }
@@ -67,9 +68,11 @@ export interface FileLook {
 export function lookAt(file: string): FileLook {
   const main = lookFor(file);
   const log = lookFor(`${file}-wal`);
+  const index = lookFor(`${file}-shm`);
   return {
     written: main ? `${main.mtimeMs} ${main.size}` : null,
-    log: log ? `${log.dev}:${log.ino}` : null,
+    log: log && `${log.dev}:${log.ino}`,
+    index: index && `${index.dev}:${index.ino}`,
     logged: log !== null && log.size > 0,
   };
 }

@@ -1,8 +1,10 @@
 import { closeSync, openSync, readSync, rmSync, type Stats } from 'node:fs';
+import path from 'node:path';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import { errnoOf } from '../../files/errno.js';
 import { lookFor } from '../../files/exists.js';
+import { surroundingsOf } from './directories.js';
 
 /**
  * What SQLite reads beside a database, by name alone: it plays a journal back into the database, and takes pages from a write-ahead log
@@ -77,20 +79,41 @@ function sizeOf(file: string): number {
   return lookFor(file)?.size ?? 0;
 }
 
+/** Whether a database says in its header that it has a write-ahead log. A backup says that it has none; an empty file says nothing. */
+function saysThatItLogs(file: string): boolean {
+  const [writes, reads] = sizeOf(file) < 20 ? [0, 0] : bytesAt(file, 18, 2);
+  return writes === 2 || reads === 2;
+}
+
 /**
- * Throws `store_corrupt` when the write-ahead log beside `file` was left there by another database: SQLite would mix the two. A backup
- * says in its header that it has no such log. Opens `file`, and closing it drops this process's locks on it: call it only while no
- * connection of this process has it open.
+ * Throws `store_corrupt` when the write-ahead log beside `file` was left there by another database: SQLite would mix the two. Throws
+ * `store_unavailable` when only the index of such a log is there: a program that still has the database of before open shares both with
+ * whoever opens this one, and would write what is logged now into its own. Opens `file`, and closing it drops this process's locks on it:
+ * call it only while no connection of this process has it open.
  */
 export function refuseLeftOverLog(file: string): void {
-  if (sizeOf(`${file}-wal`) === 0) return;
-  const size = sizeOf(file);
-  const [writes, reads] = size < 20 ? [0, 0] : bytesAt(file, 18, 2);
-  if (size >= 20 && (writes === 2 || reads === 2)) return;
   const name = safeText(file);
-  throw new KeysError(
-    'store_corrupt',
-    `${name}-wal was left by another database than ${name}, and SQLite would mix the two`,
-    `put a backup in place with: unlockos-keys store restore FILE; or move ${name}-wal and ${name}-shm away`,
-  );
+  const away = `move ${name}-wal and ${name}-shm away`;
+  const indexed = sizeOf(`${file}-shm`) > 0; // before the header is read: whoever makes a store writes that first
+  if (sizeOf(`${file}-wal`) > 0 && !saysThatItLogs(file))
+    throw new KeysError(
+      'store_corrupt',
+      `${name}-wal was left by another database than ${name}, and SQLite would mix the two`,
+      `put a backup in place with: unlockos-keys store restore FILE; or ${away}`,
+    );
+  if (indexed && !saysThatItLogs(file) && !surroundingsOf(path.dirname(file)).shared)
+    throw new KeysError(
+      'store_unavailable',
+      `another database was at ${name} before, and a program has it open, or was killed`,
+      `servers let go of it within seconds: try again; else end that program, or ${away}`,
+    );
+}
+
+/** Takes away the log and its index of a database that has another name now, unless the log holds something or others are there by now. */
+export function removeOldLog(file: string, { log, index }: { log: string | null; index: string | null }): void {
+  const identityOf = (stats: Stats | null) => stats && `${stats.dev}:${stats.ino}`;
+  const now = lookFor(`${file}-wal`);
+  if (now && (now.size > 0 || identityOf(now) !== log)) return;
+  if (now) rmSync(`${file}-wal`, { force: true });
+  if (index !== null && identityOf(lookFor(`${file}-shm`)) === index) rmSync(`${file}-shm`, { force: true });
 }

@@ -6,6 +6,7 @@ import type { Engine, Prepared } from './engines/engine.js';
 import { type LocalOptions, OpenFile } from './open-file.js';
 import { assertSameFile, fileError, isSameFile } from './path-safety.js';
 import { type FileLook, lookAt } from './read-only.js';
+import { removeOldLog } from './side-files.js';
 
 /** How long a look at the file is good for: a store that was moved or replaced is noticed by the first call after that. */
 const LOOK_EVERY_MS = 200;
@@ -18,6 +19,8 @@ export class WatchedFile {
   readonly #options: LocalOptions;
   #file: OpenFile;
   #closed = false;
+  /** The file has another name by now, or none, and was closed; another is opened once one is there. */
+  #ended = false;
   #version: Prepared | undefined;
   /** Counts the times when earlier reads may have become out of date without SQLite noticing. */
   #generation = 0;
@@ -52,7 +55,7 @@ export class WatchedFile {
     this.#lookAt = monotonic() + LOOK_EVERY_MS;
     this.#lost = undefined;
     try {
-      if (isSameFile(this.location, this.#file.identity)) this.#forgetIfWritten();
+      if (!this.#ended && isSameFile(this.location, this.#file.identity)) this.#forgetIfWritten();
       else if (this.#options.follow) this.#follow();
       else assertSameFile(this.location, this.#file.identity);
     } catch (error) {
@@ -75,15 +78,16 @@ export class WatchedFile {
     this.#generation += 1;
   }
 
-  /** Opens the file that is in the place of ours. */
+  /** Opens the file that is in the place of ours. Before, ours is let go: nobody may open the other one while its log is ours. */
   #follow(): void {
-    this.#emptyOldLog();
-    const next = new OpenFile(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
-    this.#file.close();
-    this.#file = next;
-    this.#version = undefined;
+    if (!this.#ended) {
+      this.#emptyOldLog();
+      this.#end();
+    }
+    this.#file = new OpenFile(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
+    this.#ended = false;
     this.#generation += 1;
-    this.#seen = next.still ?? lookAt(this.location);
+    this.#seen = this.#file.still ?? lookAt(this.location);
   }
 
   /**
@@ -101,6 +105,13 @@ export class WatchedFile {
     const { log, logged } = lookAt(this.location);
     if (!logged || log !== this.#seen.log) return;
     throw problem ?? logInUse(safeText(this.location));
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#version = undefined;
+    this.#file.close();
+    if (!this.#file.still && !isSameFile(this.location, this.#file.identity)) removeOldLog(this.location, this.#seen);
   }
 
   /** What was committed to a file that no path names any more would be lost, so the file is looked at before and after. */
@@ -138,9 +149,9 @@ export class WatchedFile {
   close(): boolean {
     if (this.#closed) return false;
     this.#closed = true;
-    this.#version = undefined;
+    if (this.#ended) return true;
     if (this.#file.wrote && isSameFile(this.location, this.#file.identity)) this.#file.emptyLog();
-    this.#file.close();
+    this.#end();
     return true;
   }
 }
