@@ -53,7 +53,7 @@ test('the action runs commands with a key that a server issued, and the key is g
   expect([server.made.length, server.keys.size]).toEqual([1, 0]);
 });
 
-test('the action leaves a key for the later steps, masked before they see it', async () => {
+test('the action leaves a key for the later steps, masked before they see it; the last step that docs/ci.md shows ends it', async () => {
   const { place, server, env } = await job();
   const inputs = { from: server.url, scopes: 'checkin:read', variable: 'KEY', ttl: '2h' };
   const { results, env: later } = await runAction(place, ACTION, inputs, env);
@@ -61,6 +61,13 @@ test('the action leaves a key for the later steps, masked before they see it', a
   expect(later.KEY, results.at(-1)?.stderr).toBe(made?.key);
   expect(results.at(-1)?.stderr).toContain(`::add-mask::${made?.key}`);
   expect(keyStrings(results.at(-1)?.stdout ?? '')).toEqual([]);
+  expect(server.keys.size).toBe(1);
+  const last = parse(block('docs/ci.md', 'workflows/steps.yml')).jobs.test.steps.at(-1).run as string;
+  const PATH = `${place.file('tmp/unlockos-keys/node_modules/.bin')}:${place.env().PATH}`;
+  const script = last.replace('https://keys.acme.example', server.url);
+  const ended = await place.run('bash', ['-e', '-c', script], { env: { ...later, PATH, UNLOCKOS_API_KEY: later.KEY } });
+  expect(ended.exitCode, ended.stderr).toBe(0);
+  expect(server.keys.size).toBe(0);
 });
 
 test('the action makes a key in a store that it has a token for', async () => {
