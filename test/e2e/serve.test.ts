@@ -43,9 +43,7 @@ test('a store that is moved away, put back or exchanged is noticed, also by /hea
   const url = await served.url();
   const expectSoon = async (statuses: [auth: number, healthz: number]) =>
     expect
-      .poll(async () => [(await auth(url, keyString)).status, (await fetch(`${url}/healthz`)).status], {
-        timeout: 30_000,
-      })
+      .poll(async () => [(await auth(url, keyString)).status, (await fetch(`${url}/healthz`)).status])
       .toEqual(statuses);
   await expectSoon([200, 200]);
   renameSync(place.store, place.file('away.db'));

@@ -56,7 +56,7 @@ describe.each(LOCAL_ENGINES)('restoring a backup, on %s', (engine) => {
     onTestFinished(() => verifier.close());
     expect((await verifier.verify(keyString)).verdict).toBe('inactive');
     const { kept } = await backup.storeRestore(file);
-    await expect.poll(async () => (await verifier.verify(keyString)).verdict, { timeout: 1000 }).toBe('valid');
+    await expect.poll(async () => (await verifier.verify(keyString)).verdict).toBe('valid');
     await expect(keyring.create([input('lost')])).rejects.toMatchObject({ code: 'store_unavailable' });
     const restored = await keyringAt(file);
     await restored.disable('a');
@@ -79,10 +79,10 @@ describe.each(LOCAL_ENGINES)('restoring a backup, on %s', (engine) => {
         await keyring.close();
       }
     })();
-    await expect.poll(() => made.length, { timeout: 10_000 }).toBeGreaterThan(3);
+    await expect.poll(() => made.length).toBeGreaterThan(3);
     const { kept } = await backup.storeRestore(file);
     const reached = made.length;
-    await expect.poll(() => made.length, { timeout: 10_000 }).toBeGreaterThan(reached + 3);
+    await expect.poll(() => made.length).toBeGreaterThan(reached + 3);
     writing = false;
     await writer;
     const [old, restored] = [await keyringAt(kept ?? ''), await keyringAt(file)];

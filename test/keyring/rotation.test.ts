@@ -455,7 +455,7 @@ describe.each(ENGINES)('finishing, on %s', (engine) => {
 
 describe('through a bad network', () => {
   /** Long enough for a busy machine to answer in, short enough to be waited for where nobody answers. */
-  const PATIENCE_MS = 1500;
+  const PATIENCE_MS = 3000;
   /** The four requests of a rotation: the key, what there is, what the change is based on, the change. */
   const REQUESTS = [1, 2, 3, 4];
 

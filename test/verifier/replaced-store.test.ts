@@ -52,7 +52,7 @@ describe.each(LOCAL_ENGINES)('on %s', (engine) => {
 
   /** After a while, and then for good. */
   async function expectSoon(answer: () => Promise<string>, wanted: string) {
-    await expect.poll(answer, { timeout: 30_000, interval: 20 }).toBe(wanted);
+    await expect.poll(answer).toBe(wanted);
     expect(await answer()).toBe(wanted);
   }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { KeysError } from '../../src/domain/errors.js';
 import type { KeyStore } from '../../src/domain/key-store.js';
 import { DAY_MS, dayOf } from '../../src/domain/use.js';
@@ -91,7 +91,7 @@ describe.each(ENGINES)('a verifier counts use, on %s', (engine) => {
     const use = storeOf(keyring).use;
     const { verifier } = await opened(engine, keyring.location, clock);
     const blind = (await opened(engine, keyring.location, clock, { markUsed: false })).verifier;
-    await vi.waitFor(async () => expect((await use.recording()).recorders).toHaveLength(2));
+    await expect.poll(async () => (await use.recording()).recorders).toHaveLength(2);
     const records = async () => (await use.recording()).recorders.map((each) => each.records).sort();
     expect(await records()).toEqual([false, true]);
     await blind.close();

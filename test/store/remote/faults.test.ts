@@ -12,7 +12,7 @@ import { type Sqld, startSqld, TOKENS } from '../../support/sqld.js';
 import { BY, START } from '../../support/stores.js';
 
 /** Long enough for a busy machine to answer in, short enough to be waited for where nobody answers. */
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 3000;
 
 async function keyringAt(url: string, more: { timeoutMs?: number; token?: string } = {}): Promise<Keyring> {
   const { timeoutMs = PATIENCE_MS, token = TOKENS.full } = more;

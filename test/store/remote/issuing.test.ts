@@ -18,7 +18,7 @@ async function keyringAt(url: string): Promise<Keyring> {
   const store = await openStore(url, {
     create: true,
     makeParent: false,
-    timeoutMs: 1500,
+    timeoutMs: 3000,
     token: TOKENS.full,
     by: () => BY,
     now,
