@@ -40,6 +40,16 @@ export async function* scanHistory(cwd: string): AsyncGenerator<GitFinding> {
   if (shallow) yield unreadable('older commits', 'this clone is shallow: run git fetch --unshallow');
 }
 
+/** The paths of the submodules in the index. Each is a repository of its own, whose history {@link scanHistory} does not look at. */
+export async function submodulesOf(cwd: string): Promise<string[]> {
+  const { stdout, ended } = startGit(cwd, ['ls-files', '--stage', '-z', '--full-name', ':/']);
+  const found: string[] = [];
+  for await (const entry of nulSeparated(stdout))
+    if (entry.startsWith('160000 ')) found.push(pathText(entry.slice(entry.indexOf('\t') + 1)));
+  await ended; // a bare repository has no index
+  return found;
+}
+
 function unreadable(file: string, why: string): GitFinding {
   return { kind: 'unreadable', file, why };
 }

@@ -175,3 +175,16 @@ test('a damaged object is told, and hides none of the others', async () => {
   expect(readdirSync(objects).length).toBeGreaterThan(5);
   expect(readFileSync(file, 'utf8')).toBe('not an object');
 });
+
+test('the history of a submodule is not looked at, and that is said', async () => {
+  const { dir, write, commit, work } = await repository();
+  write('a', 'x');
+  commit('a');
+  const said = async () => (await work('--git-history')).stderr;
+  expect(await said()).not.toContain('submodule');
+  for (const name of ['libs/\u001b[2Jone', 'two'])
+    git(dir, 'update-index', '--add', '--cacheinfo', `160000,${head(dir)},${name}`);
+  expect(await said()).toContain(
+    'Not looked at: the history of 2 submodules (libs/\\u{1b}[2Jone, two); run scan --git-history in each',
+  );
+});

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { ApiKey } from '../../domain/api-key.js';
+import { counted } from '../../domain/counted.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
 import { type Mode, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { quoted, safeText } from '../../domain/text.js';
@@ -110,7 +111,9 @@ async function search(
   const ways = [flags.stdin, flags.staged, flags.gitHistory, paths.length > 0].filter(Boolean).length;
   if (ways > 1)
     throw new KeysError('usage', 'paths, --stdin, --staged and --git-history do not go together', 'pass one of them');
-  const { newTally, scanHistory, scanPath, scanStaged, searchPieces } = await import('../../scan/index.js');
+  const { newTally, scanHistory, scanPath, scanStaged, searchPieces, submodulesOf } = await import(
+    '../../scan/index.js'
+  );
   const { cwd } = session.ctx;
   const found = new Map<string, Found>();
   const unreadable: Unreadable[] = [];
@@ -128,6 +131,8 @@ async function search(
   if (flags.stdin) for await (const each of searchPieces('-', session.ctx.stdin.pieces())) note(each, each.file);
   else if (flags.staged || flags.gitHistory) {
     for await (const each of flags.staged ? scanStaged(cwd) : scanHistory(cwd)) note(each, each.file);
+    const submodules = flags.gitHistory ? await submodulesOf(cwd) : [];
+    if (submodules.length > 0) session.out.remark(submodulesText(submodules));
   } else {
     const tally = newTally();
     for (const start of paths.length > 0 ? paths : ['.']) {
@@ -138,6 +143,12 @@ async function search(
     session.out.note(tallyText(tally, unreadable.length));
   }
   return { found: [...found.values()], unreadable };
+}
+
+function submodulesText(submodules: readonly string[]): string {
+  const names = submodules.slice(0, 5).map((each) => safeText(redactKeyStrings(each)));
+  const more = submodules.length > names.length ? ', …' : '';
+  return `Not looked at: the history of ${counted(submodules.length, 'submodule')} (${names.join(', ')}${more}); run scan --git-history in each`;
 }
 
 /** The id and the mode that a key string carries. */
