@@ -10,9 +10,10 @@ const FLUSH_EVERY_MS = 5000;
 const REFUSED_EVERY_MS = 60_000;
 /** A server without requests reports as well, so that the store knows that it is there. */
 const BEAT_EVERY_MS = 60_000;
-const FLUSH_AT = 1000;
-/** How much goes into one report. */
-const MAX_USES = 5000;
+/** What is counted is written before its time only where it would take much memory: with many busy keys, one write after the other otherwise. */
+const FLUSH_AT = 50_000;
+/** How much goes into one report: a local store writes it in a few milliseconds, in which this thread does nothing else. */
+const MAX_USES = 1000;
 /** After this many failures a report is dropped, because it would hold up all others. */
 const MAX_FAILURES = 10;
 /** How long the start and `close` try to write while another process holds the store's lock. */
@@ -182,6 +183,7 @@ export class UseRecorder {
       this.#problem = null;
       this.#failuresInARow = 0;
       this.#warned = false;
+      if (this.#unsent.length > 0) await sleep(0); // requests have their turn
     }
     return true;
   }

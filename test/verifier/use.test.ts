@@ -42,6 +42,25 @@ const daysOf = async (keyring: Keyring, id: string) =>
   (await storeOf(keyring).use.days([id], 0)).map(({ day, verdict, times, detail }) => [day, verdict, times, detail]);
 
 describe.each(ENGINES)('a verifier counts use, on %s', (engine) => {
+  test('of thousands of keys every five seconds and not sooner, in reports that leave others their turn', async () => {
+    const store = storeOf(await freshKeyring(engine));
+    const reports: number[] = [];
+    const record = store.use.record.bind(store.use);
+    let turns = 0;
+    store.use.record = async (report) => {
+      reports.push(report.uses.length);
+      setImmediate(() => void turns++);
+      await record(report);
+    };
+    const { recorder } = recording(store);
+    for (let i = 0; i < 3500; i++) recorder.used(`key ${i}`, START.getTime());
+    await new Promise(setImmediate);
+    expect(reports).toEqual([]);
+    await recorder.flush();
+    expect(reports).toEqual([1000, 1000, 1000, 500]);
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
   test('by day and verdict, once the secret is proven, and a refusal is no use', async () => {
     const keyring = await freshKeyring(engine);
     const clock = { now: START.getTime() };
