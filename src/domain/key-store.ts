@@ -15,6 +15,7 @@ import type { CatalogueScope } from './scopes.js';
 import type { StoreScheme } from './secret-hash.js';
 import type { SettingsSide } from './settings-side.js';
 import type { UseSide } from './use.js';
+import type { WatchSide } from './watch.js';
 
 /** The fields that a store fills in when it creates a key. */
 type FilledField = 'damaged' | 'status' | 'createdAt' | 'updatedAt' | 'lastUsedAt' | 'rotatedTo';
@@ -195,6 +196,8 @@ export interface KeyStore {
   readonly deleted: DeletedSide;
   /** Marks of last use, counts of use and refusals, and who records them. */
   readonly use: UseSide;
+  /** For a verifier that keeps credentials of a remote store. */
+  readonly watch: WatchSide;
 
   /**
    * Counts one request against a key's limit, by the database's clock. Exact for any number of processes. Never sent again: when no answer

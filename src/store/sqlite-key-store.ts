@@ -24,6 +24,7 @@ import type { NamePattern } from '../domain/lookalikes.js';
 import { keepDeletedIn } from '../domain/policy.js';
 import type { RateLimit } from '../domain/rate-limit.js';
 import type { SettingsSide } from '../domain/settings-side.js';
+import type { WatchSide } from '../domain/watch.js';
 import { SqliteAuditSide } from './audit-side.js';
 import { AuditedChanges, unchangedKey } from './audited-change.js';
 import { censusFromRows, keyCensus } from './census.js';
@@ -54,6 +55,7 @@ import {
   policyRows,
 } from './statements.js';
 import { SqliteUseSide } from './use.js';
+import { SqliteWatchSide } from './watch.js';
 
 /** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. The contracts are documented there. */
 export class SqliteKeyStore implements KeyStore {
@@ -63,6 +65,7 @@ export class SqliteKeyStore implements KeyStore {
   readonly settings: SettingsSide;
   readonly deleted: DeletedSide;
   readonly use: SqliteUseSide;
+  readonly watch: WatchSide;
 
   constructor(database: Database) {
     this.#db = database;
@@ -71,6 +74,7 @@ export class SqliteKeyStore implements KeyStore {
     this.settings = new SqliteSettingsSide(database, this.#changes);
     this.deleted = new SqliteDeletedSide(database, this.#changes);
     this.use = new SqliteUseSide(database);
+    this.watch = new SqliteWatchSide(database);
   }
 
   get location(): string {

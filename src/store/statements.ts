@@ -98,6 +98,31 @@ export const head = prepared(() => {
     .orderBy(desc(auditEvents.seq))
     .limit(1);
 });
+/** The log up to a row, as `seq:hash`. Null where the hash is damaged: not every byte can be sent in an answer. */
+const HEAD = sql<
+  string | null
+>`case when typeof(${auditEvents.hash}) = 'text' and length(${auditEvents.hash}) = 64 and ${auditEvents.hash} not glob '*[^0-9a-f]*' then ${auditEvents.seq} || ':' || ${auditEvents.hash} end`;
+/** Credentials by their ids, a JSON array, each followed by where the log ends. One statement, so all of it is of one moment. */
+export const credentialsAndHead = prepared<{ ids: string }>(() => {
+  const end = sql<string | null>`(select ${HEAD} from ${auditEvents} order by ${auditEvents.seq} desc limit 1)`;
+  return qb
+    .select({ ...selectedColumns(), hash: apiKeys.hash, guard: apiKeys.guard, scheme: SCHEME, end })
+    .from(apiKeys)
+    .innerJoin(keyUsage, eq(keyUsage.keySeq, apiKeys.seq))
+    .where(withIds($('ids')));
+});
+/** Pages of the audit log, from row `seq`: the head that each row makes, and the key that it is about. */
+export const stepsFrom = prepared<{ seq: number; limit: number }>(() => {
+  const keyId = sql<
+    string | null
+  >`case when json_valid(${auditEvents.body}) then ${auditEvents.body} ->> '$.keyId' end`;
+  return qb
+    .select({ head: HEAD, keyId })
+    .from(auditEvents)
+    .where(gte(auditEvents.seq, $('seq')))
+    .orderBy(asc(auditEvents.seq))
+    .limit($('limit'));
+});
 const eventRows = () =>
   qb
     .select({ seq: auditEvents.seq, op: auditEvents.op, body: auditEvents.body, hash: auditEvents.hash })

@@ -6,14 +6,16 @@ import type { RateDecision } from '../domain/gcra.js';
 import type { Credential, KeyStore } from '../domain/key-store.js';
 import { idWithin, KEY_STRING_LENGTH, MODES, type Mode, parseKeyString } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
+import { elapsed } from '../domain/real-time.js';
 import { guardMatches, readHashScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import { INVALID, judge, type Needs, type Verdict } from '../domain/verdict.js';
 import { BcryptThread } from '../hashing/bcrypt-thread.js';
-import { type CredentialCache, DataVersionCredentialCache, TtlCredentialCache } from './credential-cache.js';
+import { type CredentialCache, DataVersionCredentialCache } from './credential-cache.js';
 import { MemoryLimiter, type RateLimiter } from './memory-limiter.js';
 import { Prover } from './prover.js';
 import { RehashOnUse } from './rehash-on-use.js';
+import { RemoteCredentialCache } from './remote-credential-cache.js';
 import { SharedLimiter } from './shared-limiter.js';
 import type { RefusalVerdict } from './use-pages.js';
 import { UseRecorder } from './use-recorder.js';
@@ -157,7 +159,9 @@ export class Verifier {
     this.#environment = environment;
     this.#now = now;
     this.#credentials =
-      store.version() === null ? new TtlCredentialCache(store, maxStaleMs, now) : new DataVersionCredentialCache(store);
+      store.version() === null
+        ? new RemoteCredentialCache(store, maxStaleMs, () => ({ wall: now(), real: elapsed() }))
+        : new DataVersionCredentialCache(store);
     this.#limiter = limiterFor(rateLimit, store);
     this.#prover = new Prover(peppers, this.#bcrypt);
     this.#rehash = by ? new RehashOnUse(store, peppers, this.#bcrypt, by) : null;

@@ -94,7 +94,7 @@ describe.each(ENGINES)('on %s', (engine) => {
   }
 
   test.each(GOLDEN)('a store of schema $version is read as it is, and upgraded by store upgrade', async (each) => {
-    const { keyring, place } = await open(each);
+    const { keyring, place, store } = await open(each);
     const names = rowsOf(each.golden, 'api_keys').map(({ name }) => name);
     const before = await everything(place, engine);
     if (each.version < READABLE_FROM) await expect(keyring.list()).rejects.toMatchObject({ code: 'store_older' });
@@ -104,6 +104,12 @@ describe.each(ENGINES)('on %s', (engine) => {
       expect((await keyring.auditVerify()).problems).toEqual([]);
       await keyring.usage();
       await keyring.deletions();
+      const ids = rowsOf(each.golden, 'api_keys').map(({ id }) => String(id));
+      expect([...(await store.watch.credentials(ids)).keys()].sort()).toEqual(ids.sort());
+      const [first] = rowsOf(each.golden, 'audit_events');
+      const steps = await store.watch.since(`${first?.seq}:${first?.hash}`);
+      const actions = rowsOf(each.golden, 'audit_events').map(({ body }) => JSON.parse(String(body)).action);
+      expect(steps?.map(({ keyId }) => keyId !== null)).toEqual(actions.map((action) => /^key\./.test(action)));
       expect(await everything(place, engine)).toEqual(before);
     }
     expect(await keyring.storeSchema()).toMatchObject({ version: each.version });

@@ -47,11 +47,14 @@ export const verdictOf = async (verifier: Verifier, keyString: unknown, scopes?:
   (await verifier.verify(keyString, { scopes })).verdict;
 
 /** A verifier that reaches its remote store through a proxy, which counts requests and can fail. */
-export async function behindProxy(timeoutMs = 5000): Promise<Scene & { proxy: FaultyProxy }> {
+export async function behindProxy(
+  timeoutMs = 5000,
+  more: Partial<VerifierOptions> = {},
+): Promise<Scene & { proxy: FaultyProxy }> {
   const { keyring, clock } = await scene('sqld');
   const proxy = await faultyProxy(keyring.location);
   const store = await openStore(proxy.url, options('sqld', { create: false, timeoutMs }));
-  const verifier = new Verifier(store, { environment: 'test', now: () => clock.now, markUsed: false });
+  const verifier = new Verifier(store, { environment: 'test', now: () => clock.now, markUsed: false, ...more });
   onTestFinished(() => verifier.close());
   return { keyring, clock, proxy, verifier };
 }
