@@ -23,7 +23,8 @@ function freePort() {
   });
 }
 
-async function startServer(scratch) {
+/** A real sqld, with its data in `scratch`. */
+export async function startServer(scratch) {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   writeFileSync(path.join(scratch, 'jwt.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -42,7 +43,7 @@ async function startServer(scratch) {
 }
 
 /** A proxy that counts requests to the server. */
-async function countingProxy(url) {
+export async function countingProxy(url) {
   let count = 0;
   const proxy = http.createServer((request, answer) => {
     count += 1;

@@ -1,5 +1,5 @@
-// Measures what docs/performance.md claims: `npm run bench`, or `node bench/run.mjs startup list create remote verify serve yaml issue`. Reports
-// ratios to a floor that is measured in the same run, and exits with 0 whatever they are. `--json` adds them as JSON.
+// Measures what docs/performance.md claims: `npm run bench`, or `node bench/run.mjs startup list create remote verify fleet serve yaml issue`.
+// Reports ratios to a floor that is measured in the same run, and exits with 0 whatever they are. `--json` adds them as JSON.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import bcrypt from 'bcryptjs';
 import { openKeyring } from '../dist/index.js';
+import { fleet } from './fleet.mjs';
 import { issue } from './issue.mjs';
 import { issueServer } from './issue-server.mjs';
 import { makeStore } from './make-store.mjs';
@@ -132,6 +133,7 @@ const GROUPS = {
   create,
   remote: () => remote(scratch),
   verify: () => verify(scratch),
+  fleet: () => fleet(scratch),
   serve: () => serve(scratch),
   yaml,
   async issue() {
