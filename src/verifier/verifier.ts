@@ -25,8 +25,9 @@ export interface VerifierOptions {
   /** The environment of this server. Keys of the other mode are refused with the verdict `wrong_environment`. */
   readonly environment: Mode;
   /**
-   * For a remote store: how long, in milliseconds, a verifier may use what it has read about a key, 0 to 60000. A disabled key can work for
-   * that long. Default: 0, which asks the store on every call. A local store is always asked.
+   * For a remote store: how long, in milliseconds, a verifier may use what it knows about a key, 0 to 60000. A disabled key can work for
+   * that long. In that time it asks the store one question for all keys. Default: 0, which asks the store on every call. A local store is
+   * always asked.
    */
   readonly maxStaleMs?: number | undefined;
   /**

@@ -137,7 +137,7 @@ describe.each(ENGINES)('on %s', (engine) => {
     onTestFinished(() => target.close().catch(() => {}));
     const pull = async () => {
       const head = await target.audit.head();
-      await target.copySide.receive(await store.copySide.page(head.seq, 100), head);
+      await target.copy.receive(await store.copy.page(head.seq, 100), head);
     };
     await pull();
     const [before, head] = [await credentials(target, engine), await target.audit.head()];
