@@ -3,6 +3,7 @@ import type { AuditHead } from './audit.js';
 import type { AuditEvent, AuditSide } from './audit-side.js';
 import type { Change, Changed, Creator, LogChange } from './change.js';
 import type { CopySide } from './copy.js';
+import type { Credential } from './credential.js';
 import type { DeletedKey, DeletedSide, DeleteOptions } from './deletion.js';
 import type { RateDecision } from './gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from './issue.js';
@@ -38,16 +39,6 @@ export type NewKey = Omit<ApiKey, FilledField | DefaultedField> & {
  * a later expiry.
  */
 export type KeyPatch = { readonly [F in (typeof EDITABLE_FIELDS)[number]]?: ApiKey[F] | undefined };
-
-export interface Credential {
-  readonly key: ApiKey;
-  readonly hash: string;
-  readonly guard: string;
-  /** The store's hash scheme; null for one that this version does not know. A key with an older hash gets a new one when it is verified next. */
-  readonly scheme: StoreScheme | null;
-  /** True when the key's hash was made with another scheme. */
-  readonly outdated: boolean;
-}
 
 /** A new hash, made with the store's scheme, for a key that was just verified. */
 export interface HashMove {

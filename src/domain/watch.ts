@@ -1,4 +1,4 @@
-import type { Credential } from './key-store.js';
+import type { Credential } from './credential.js';
 
 /** A credential as it was when the audit log ended at `head` (`seq:hash`); null where the last row of the log is damaged or missing. */
 export interface CredentialAt {

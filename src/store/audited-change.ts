@@ -1,8 +1,8 @@
 import { type AuditAction, type AuditHead, type AuditRow, appendToChain } from '../domain/audit.js';
 import type { AuditEvent } from '../domain/audit-side.js';
 import type { Change, Changed, LogChange } from '../domain/change.js';
+import type { Credential } from '../domain/credential.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
-import type { Credential } from '../domain/key-store.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import type { Database, ReadBack, Rows, Statement, WritePlan } from './database.js';
 import { DROP_PAST, HAS_DELETED } from './deleted-writes.js';

@@ -1,8 +1,8 @@
 import { type ApiKey, isUndelivered } from '../domain/api-key.js';
 import { stateDifference } from '../domain/audit.js';
+import type { Credential } from '../domain/credential.js';
 import type { DeletedKey, DeleteOptions } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
-import type { Credential } from '../domain/key-store.js';
 import { keepMs } from '../domain/policy.js';
 import { quoted } from '../domain/text.js';
 import { dropDeleted, insertDeleted, keepCounts, restoreCounts } from './deleted-writes.js';

@@ -1,5 +1,6 @@
+import type { Credential } from '../domain/credential.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
-import type { Credential, NewKey } from '../domain/key-store.js';
+import type { NewKey } from '../domain/key-store.js';
 import { planCreate } from './changes.js';
 import type { Rows, Statement, Write } from './database.js';
 import { type Keeping, planDelete } from './deleted-changes.js';

@@ -1,6 +1,7 @@
 import { type ApiKey, FIELD_DEFAULTS, type KeyFieldName } from '../domain/api-key.js';
+import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
-import type { Credential, NewKey } from '../domain/key-store.js';
+import type { NewKey } from '../domain/key-store.js';
 import { DEFAULT_SCHEME, isOfScheme, readStoreScheme, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { SQL, SQLiteColumn } from './drizzle.js';

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { type AuditBody, canonicalJson, type KeyState, keyState } from '../domain/audit.js';
+import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
-import type { Credential } from '../domain/key-store.js';
 import { credentialDigest } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { ReadBack, Write } from './database.js';

@@ -2,12 +2,12 @@ import type { ApiKey, Status } from '../domain/api-key.js';
 import type { AuditSide } from '../domain/audit-side.js';
 import type { Change, Changed, Creator, LogChange } from '../domain/change.js';
 import type { CopySide } from '../domain/copy.js';
+import type { Credential } from '../domain/credential.js';
 import type { DeletedKey, DeletedSide, DeleteOptions } from '../domain/deletion.js';
 import type { RateDecision } from '../domain/gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
 import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
 import type {
-  Credential,
   Finding,
   HashMove,
   KeyPatch,

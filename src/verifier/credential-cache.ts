@@ -1,4 +1,5 @@
-import type { Credential, KeyStore } from '../domain/key-store.js';
+import type { Credential } from '../domain/credential.js';
+import type { KeyStore } from '../domain/key-store.js';
 
 const MAX_ENTRIES = 10_000;
 

@@ -1,4 +1,4 @@
-import type { Credential } from '../domain/key-store.js';
+import type { Credential } from '../domain/credential.js';
 import type { CredentialAt, LogStep, WatchSide } from '../domain/watch.js';
 import { makeRoom } from './credential-cache.js';
 import { age, type Moment } from './moment.js';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Authorship } from '../domain/audit.js';
+import type { Credential } from '../domain/credential.js';
 import { isKeysError } from '../domain/errors.js';
-import type { Credential, HashMove, KeyStore } from '../domain/key-store.js';
+import type { HashMove, KeyStore } from '../domain/key-store.js';
 import type { KeyStringParts } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
 import { startTimer, stopTimer } from '../domain/real-time.js';

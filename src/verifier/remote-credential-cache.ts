@@ -1,5 +1,6 @@
+import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
-import type { Credential, KeyStore } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 import { type CredentialCache, makeRoom } from './credential-cache.js';
 import { KeptCredentials } from './kept-credentials.js';
 import { age, type Moment } from './moment.js';

@@ -1,9 +1,10 @@
 import os from 'node:os';
 import type { Authorship } from '../domain/audit.js';
 import { type Check, callback, flag, oneOf, shape, wholeNumber } from '../domain/checks.js';
+import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
 import type { RateDecision } from '../domain/gcra.js';
-import type { Credential, KeyStore } from '../domain/key-store.js';
+import type { KeyStore } from '../domain/key-store.js';
 import { idWithin, KEY_STRING_LENGTH, MODES, type Mode, parseKeyString } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
 import { elapsed } from '../domain/real-time.js';

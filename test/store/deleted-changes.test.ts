@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
-import type { Credential } from '../../src/domain/key-store.js';
+import type { Credential } from '../../src/domain/credential.js';
 import { type Keeping, planDelete, planPurge, planRestore } from '../../src/store/deleted-changes.js';
 import { auditState } from '../../src/store/planned.js';
 import { credentialRowOf } from '../support/key-rows.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
-import type { Credential, NewKey } from '../../src/domain/key-store.js';
+import type { Credential } from '../../src/domain/credential.js';
+import type { NewKey } from '../../src/domain/key-store.js';
 import { DEFAULT_POLICY } from '../../src/domain/policy.js';
 import {
   planCreate,

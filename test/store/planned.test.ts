@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import { keyState } from '../../src/domain/audit.js';
-import type { Credential } from '../../src/domain/key-store.js';
+import type { Credential } from '../../src/domain/credential.js';
 import { credentialDigest } from '../../src/domain/secret-hash.js';
 import {
   assertUnchanged,

@@ -1,6 +1,6 @@
 import { getTableColumns } from 'drizzle-orm';
 import type { ApiKey } from '../../src/domain/api-key.js';
-import type { Credential } from '../../src/domain/key-store.js';
+import type { Credential } from '../../src/domain/credential.js';
 import { hashColumn, networksCell } from '../../src/store/hash-column.js';
 import { keyColumns, selectedColumns } from '../../src/store/key-row.js';
 import { apiKeys } from '../../src/store/schema.js';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Credential, KeyStore } from '../../src/domain/key-store.js';
+import type { Credential } from '../../src/domain/credential.js';
+import type { KeyStore } from '../../src/domain/key-store.js';
 import type { WatchSide } from '../../src/domain/watch.js';
 import { openStore } from '../../src/store/open.js';
 import { KeptCredentials } from '../../src/verifier/kept-credentials.js';
