@@ -30,7 +30,7 @@ const GROUPS = {
     mutate: ['src/store/{changes,planned,deleted-changes,catalogue-changes,audited-change}.ts'],
     tests: [
       'test/store/{planned,planned-changes,catalogue-changes,deleted-changes}.test.ts',
-      'test/store/{changes,rotate,deleted,policy,atomicity,hash-scheme,damaged-rows}.test.ts',
+      'test/store/{changes,atomicity,rotate}.test.ts',
     ],
   },
 };
