@@ -161,3 +161,17 @@ test('a home directory that cannot be written to is said to be, and another plac
   });
   expect(await place.tool([...made, '--store', place.file('elsewhere.db')], { env })).toMatchObject({ exitCode: 0 });
 });
+
+test('a store that is mounted by itself, as into a container, is warned of: its log is not', async () => {
+  const place = new Place();
+  const [first, second] = [path.join(place.dir, 'a store.db'), path.join(place.dir, 'mounted store.db')];
+  expect(
+    (await place.tool(['create', 'a', '--test-mode', '-s', 'plan:read', '-o', 'value', '--store', first])).exitCode,
+  ).toBe(0);
+  writeFileSync(second, '');
+  expect(await place.run('mount', ['--bind', first, second])).toMatchObject({ exitCode: 0 });
+  onTestFinished(async () => void (await place.run('umount', [second])));
+  const check = async (file: string) => (await place.tool(['store', 'check', '--store', file])).stdout;
+  expect(await check(first)).not.toContain('mounted by itself');
+  expect(await check(second)).toContain('is mounted by itself: its log stays on this side');
+});

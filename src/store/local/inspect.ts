@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Finding } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
@@ -75,6 +75,32 @@ function writableFinding(file: string, locked: readonly string[]): Finding {
   );
 }
 
+/** The mount points of this process, as Linux tells them; none elsewhere. */
+function mountPoints(): string[] {
+  try {
+    const lines = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
+    const points = lines.map((line) => line.split(' ')[4] ?? '');
+    return points.map((point) => point.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))));
+  } catch {
+    return [];
+  }
+}
+
+/** SQLite keeps the log beside the name by which it opened the file, so a file that is mounted by itself has a log on each side. */
+function mountFinding(file: string): Finding[] {
+  const name = Buffer.from(file).toString('latin1');
+  if (!mountPoints().includes(name)) return [];
+  return [
+    finding(
+      'mount',
+      false,
+      `${safeText(file)} is mounted by itself: its log stays on this side, and a program on the other side does not see it`,
+      'mount the directory of the store instead',
+      'warning',
+    ),
+  ];
+}
+
 const RESTORE = 'put a backup in its place: unlockos-keys store restore FILE';
 
 /**
@@ -89,6 +115,7 @@ export function inspectLocal(file: string, engine: Engine, query: Query, migrati
     finding('engine', true, `SQLite ${String(query(ASK.version)[0]?.[0])} (${engine.name})`),
     version,
     ...permissions(file),
+    ...mountFinding(file),
     ...integrityFindings(problems, orphans, RESTORE),
   ];
   if (version.status === 'ok')
