@@ -100,7 +100,8 @@ export function readName(text: string): string {
       `name ${quoted(name)} contains invisible or control characters`,
       'use letters, digits, spaces and punctuation',
     );
-  const blank = otherBlank().exec(name)?.[0];
+  const isAscii = /^[\x20-\x7e]*$/.test(name); // then no table of Unicode is needed
+  const blank = isAscii ? undefined : otherBlank().exec(name)?.[0];
   const shown = `U+${blank?.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
   if (blank !== undefined)
     throw new KeysError(
@@ -108,7 +109,7 @@ export function readName(text: string): string {
       `name ${quoted(name.replaceAll(blank, shown))} contains the blank ${shown}, which is not a space`,
       'use the space character, U+0020',
     );
-  if (!/^[\p{L}\p{N}]/u.test(name))
+  if (!(isAscii ? /^[A-Za-z0-9]/ : /^[\p{L}\p{N}]/u).test(name))
     throw new KeysError(
       'usage',
       `name ${quoted(name)} does not begin with a letter or a digit`,
@@ -170,6 +171,7 @@ export function readDescription(text: string): string | null {
 
 /** The scripts that a name mixes, when it mixes some that look alike: worth a warning, because `раrtner` is not `partner`. */
 export function mixedScripts(name: string): string[] {
+  if (/^[\x00-\x7f]*$/.test(name)) return [];
   const scripts = [
     ['Latin', /\p{Script=Latin}/u],
     ['Cyrillic', /\p{Script=Cyrillic}/u],

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { crc32 } from './crc32.js';
 
 /**
  * The key string: `unlk_<mode>_<id:12>_<secret:32><check:6>`, always 61 ASCII characters.
@@ -67,7 +67,7 @@ function fromBase62(digits: string): number {
 
 /** The six check characters for the first 55 characters of a key string. */
 export function checksum(body: string): string {
-  return base62(crc32(body) >>> 0, 6);
+  return base62(crc32(body), 6);
 }
 
 function randomId(random: RandomBytes): string {
@@ -108,7 +108,7 @@ export function parseKeyString(text: unknown): ParsedKeyString {
   if (!match) return { ok: false, problem: 'shape' };
   const [, mode, id, secret, check] = match as unknown as [string, Mode, string, string, string];
   const body = text.slice(0, BODY_LENGTH);
-  if (crc32(body) >>> 0 !== fromBase62(check)) return { ok: false, problem: 'checksum', mode, id };
+  if (crc32(body) !== fromBase62(check)) return { ok: false, problem: 'checksum', mode, id };
   return { ok: true, mode, id, secret, body };
 }
 
