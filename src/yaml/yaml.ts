@@ -105,7 +105,7 @@ function* tokens(text: string, maxDepth: number, lineCounter: LineCounter, items
       yield token;
     }
     if (parser.stack.length > maxDepth) throw new NestedTooDeep();
-    if (isFirst) items.take(parser.stack);
+    if (isFirst && lexeme === '-') items.take(parser.stack);
   }
   yield* parser.end();
 }
