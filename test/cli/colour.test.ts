@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { wrap } from '../../src/cli/output/wrap.js';
@@ -30,6 +32,21 @@ describe('colours', () => {
     for (const words of [['list'], ['show', 'soon']])
       expect((await cli.run(...words)).stdout).toMatch(/\u001b\[31m[^\n]*in 20 hours/);
     expect((await cli.run('show', 'later')).stdout).not.toContain(RED);
+  });
+
+  test('a live key is yellow in a plan and among keys to prune', async () => {
+    const cli = terminal();
+    await cli.create('l', '--live', '--expires', '1m');
+    const manifest = path.join(cli.dir, 'm.yaml');
+    writeFileSync(manifest, 'version: 1\nname: m\nkeys:\n  - {name: n, mode: live, scopes: [plan:read]}\n');
+    expect((await cli.run('diff', '-f', manifest)).stdout).toContain('\u001b[33mlive\u001b[39m');
+    expect((await cli.run('apply', '-f', manifest, '--key-dir', cli.dir)).stderr).toContain(
+      '"n" (\u001b[33mlive\u001b[39m)',
+    );
+    cli.now = new Date(cli.now.getTime() + 3_600_000);
+    expect((await cli.run('prune', '--expired')).stderr).toMatch(
+      /\n {2}\w{12} {2}\u001b\[33mlive\u001b\[39m {2}l: expired 59 minutes ago/,
+    );
   });
 
   test('a key string is bold on a terminal, and bare for programs', async () => {

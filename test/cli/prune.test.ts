@@ -57,7 +57,9 @@ describe('prune', () => {
     const before = await cli.names();
     const { exitCode, stderr } = await cli.run('prune', '--expired');
     expect(exitCode).toBe(6);
-    expect(stderr).toMatch(/1 key to delete[\s\S]*expired[\s\S]*prune --expired --yes/);
+    expect(stderr).toMatch(
+      /1 key to delete:\n {2}\w{12} {2}test {2}expired: expired 3 months ago, last used: never\n[\s\S]*prune --expired --yes/,
+    );
     cli.atTerminal(false);
     expect((await cli.run('prune', '--expired')).exitCode).toBe(6);
     cli.atTerminal('live-never', true);

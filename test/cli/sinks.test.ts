@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   chmodSync,
   existsSync,
@@ -5,13 +7,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { Option } from 'commander';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { SINKS, SINKS_OF_APPLY } from '../../src/cli/delivery/sinks.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
@@ -181,6 +184,34 @@ describe('--env-file', () => {
   });
 });
 
+test.each([
+  'PATH',
+  'Path',
+  'NODE_OPTIONS',
+  'LD_PRELOAD',
+  'BASH_ENV',
+  'GITHUB_TOKEN',
+  'RUNNER_TEMP',
+  'GIT_SSH_COMMAND',
+  'https_proxy',
+  'UNLOCKOS_KEYS_STORE',
+])('%s changes how programs run: no key string goes there', async (name) => {
+  const cli = testCli();
+  await cli.create('other');
+  writeFileSync(path.join(cli.dir, 'runner'), '');
+  cli.env = { ...cli.env, PATH: process.env.PATH, GITHUB_ACTIONS: 'true', GITHUB_ENV: path.join(cli.dir, 'runner') };
+  for (const words of [
+    [...MAKE, '--github-env', name],
+    [...MAKE, '--dotenv', `.env:${name}`],
+    ['run', '-s', 'plan:read', '--env-name', name, '--', 'true'],
+  ]) {
+    const { exitCode, stderr } = await cli.run(...words);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`${name} changes how programs run`);
+  }
+  expect(await cli.names()).toEqual(['other']);
+});
+
 describe.each([
   { flag: '--github-env', variable: 'GITHUB_ENV' },
   { flag: '--github-output', variable: 'GITHUB_OUTPUT' },
@@ -219,7 +250,12 @@ describe.each([
   });
 
   test.each([
-    ['outside of GitHub Actions', { GITHUB_ACTIONS: undefined }, 'API_KEY', 'works in GitHub Actions only'],
+    [
+      'outside of GitHub Actions',
+      { GITHUB_ACTIONS: undefined },
+      'API_KEY',
+      'GitHub Actions only (GITHUB_ACTIONS is not',
+    ],
     ['without its variable', { [variable]: undefined }, 'API_KEY', `${variable} is not set`],
     ['with a name that is none', {}, 'API KEY', 'is not a variable name'],
     ['with a name that injects a line', {}, 'A=1\nB', 'is not a variable name'],
@@ -238,13 +274,33 @@ describe.each([
     expect(await cli.names()).toEqual([]);
   });
 
-  test('disables the key, and takes the key file back, when the disk is full', async () => {
-    const cli = inActions('/dev/full');
+  test('disables the key, and takes the key file back, when the file of the runner is gone by then', async () => {
+    const cli = inActions();
+    await cli.create('other');
+    const atCommit = (point: unknown) =>
+      void (point === 'after-commit' && rmSync(path.join(cli.dir, 'runner'), { force: true }));
+    subscribe('unlockos-keys:write', atCommit);
+    onTestFinished(() => void unsubscribe('unlockos-keys:write', atCommit));
     const { exitCode, stderr } = await cli.run(...MAKE, '--key-file', 'ci.key', flag, 'API_KEY');
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('could not be delivered (ENOSPC), so the key was disabled');
+    expect(stderr).toContain('so the key was disabled');
     expect(existsSync(path.join(cli.dir, 'ci.key'))).toBe(false);
     expect((await cli.json('show', 'ci')).status).toBe('inactive');
+  });
+
+  test.each([
+    ['/dev/null', 'it is not a regular file'],
+    ['/dev/full', 'it is not a regular file'],
+    ['pipe', 'it is not a regular file'],
+    ['gone', 'there is no such file'],
+  ])('is refused where the file of the runner is %s', async (at, why) => {
+    const cli = inActions(at);
+    await cli.create('other');
+    execFileSync('mkfifo', [path.join(cli.dir, 'pipe')]);
+    const { exitCode, stderr } = await cli.run(...MAKE, flag, 'API_KEY');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`${flag}: ${variable} cannot be written: ${why}`);
+    expect(await cli.names()).toEqual(['other']);
   });
 });
 

@@ -46,6 +46,15 @@ test.each(SIZES)('the table fits %i x %i, and says what its keys do', async (col
   expect(screen.isAsItWas).toBe(true);
 });
 
+test('in a narrow terminal the last columns are left out, and no row is broken', async () => {
+  const place = await placeWith('alpha', 'a-name-of-some-length');
+  const screen = place.terminal(['list', '-i'], { cols: 20, rows: 24 });
+  await screen.shows(/NAME +MODE\n❯ {2}a-name-of… +test\n {3}alpha +test\n/);
+  expect(screen.wrapped).toBe(false);
+  screen.type('q');
+  expect((await screen.exit).exitCode).toBe(0);
+});
+
 test('a filter finds the exact name first, and Esc goes one level back', async () => {
   const place = await placeWith('a1', 'a1-next', 'other');
   const screen = place.terminal(['list', '-i'], { cols: 80, rows: 24 });

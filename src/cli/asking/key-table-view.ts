@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { ApiKey } from '../../domain/api-key.js';
 import { safeText } from '../../domain/text.js';
 import type { KeyTable, TablePlace } from '../context.js';
@@ -17,7 +18,7 @@ const MARGIN = 3;
 const HELP: readonly (readonly [keys: string, meaning: string])[] = [
   ['Up, Down, PgUp, PgDn, Home, End', 'move'],
   ['Enter', 'show everything about the key'],
-  ['e', 'edit its name, description, rate limit and labels'],
+  ['e', 'edit its name, description, rate limit, expiry, addresses and labels'],
   ['d', 'disable it, or enable it again'],
   ['r', 'rotate it: a new key takes its place, and the old one works for a while'],
   ['x', 'delete it; asks first'],
@@ -77,7 +78,11 @@ function layoutOf(question: Question, width: number): Layout {
     now: question.now,
     paint,
   } as const;
-  const layout = layOut(question.keys, question.columns, room, question.ruler);
+  const layoutWith = (count: number) => layOut(question.keys, question.columns.slice(0, count), room, question.ruler);
+  const headerWidth = ({ header }: Layout) => stripVTControlCharacters(header).length;
+  let count = question.columns.length;
+  let layout = layoutWith(count);
+  while (count > 1 && headerWidth(layout) > room.available) layout = layoutWith(--count);
   layouts.set(question, { width, layout });
   return layout;
 }

@@ -1,15 +1,16 @@
-import type { ApiKey } from '../../domain/api-key.js';
+import { type ApiKey, statusAt } from '../../domain/api-key.js';
 import { counted } from '../../domain/counted.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
 import { MODES } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
+import type { Recording } from '../../domain/use.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { PruneQuery } from '../../keyring/prune.js';
 import { confirmProtected } from '../asking/confirm.js';
 import { CONFIRM, examples, ONLY_LABEL, ONLY_MODE, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
-import { keyView } from '../output/key-view.js';
+import { keyView, lastUsed, time } from '../output/key-view.js';
 import type { Session } from '../session.js';
 import { oneOf } from '../settings/global-flags.js';
 import { forEachTarget } from '../targets/targets.js';
@@ -75,7 +76,10 @@ async function prune(session: Session, flags: PruneFlags): Promise<ExitCode | un
     return undefined;
   }
   session.noteStore();
-  session.out.remark([`${counted(keys.length, 'key')} to ${verb}:`, ...keys.map(({ name, id }) => `  ${id}  ${name}`)]);
+  session.out.remark([
+    `${counted(keys.length, 'key')} to ${verb}:`,
+    ...pruneLines(keys, await keyring.recording(), session.now),
+  ]);
   if (flags.disable) await confirmProtected(session, keys, 'disable', flags.confirm);
   else await confirmDeletion(session, keys, flags.confirm);
   const targets = keys.map((key) => ({ ref: key.id, key, error: null }));
@@ -93,6 +97,20 @@ async function prune(session: Session, flags: PruneFlags): Promise<ExitCode | un
     },
     flags.disable ? 'enable' : 'restore',
   );
+}
+
+/** What is about to be pruned, a line for each key: what it is, and why it is among them. */
+function pruneLines(keys: readonly ApiKey[], recording: Recording, now: Date): string[] {
+  const style = { times: 'relative', now } as const;
+  return keys.map((key) => {
+    const end =
+      key.expiresAt === null
+        ? 'never expires'
+        : statusAt(key, now) === 'expired'
+          ? `expired ${time(key.expiresAt, style)}`
+          : `expires ${time(key.expiresAt, style)}`;
+    return `  ${key.id}  ${key.mode}  ${key.name}: ${end}, last used: ${lastUsed(key, recording, style)}`;
+  });
 }
 
 /** The keys to prune. A dry run shows them also where they would not be pruned, and says so. */

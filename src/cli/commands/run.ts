@@ -68,8 +68,8 @@ async function runWithKey(session: Session, flags: RunFlags, words: string[]): P
   const [program = ''] = words;
   const { childEnv, NOT_EXECUTABLE, programStatus, startChild } = await import('../delivery/child.js');
   const { maskInCi } = await import('../delivery/sinks.js');
-  const { checkedVariable } = await import('../delivery/variable.js');
-  const variable = checkedVariable(flags.envName, '--env-name');
+  const { variableForKey } = await import('../delivery/variable.js');
+  const variable = variableForKey(flags.envName, '--env-name');
   const fromServer = comesFromServer(flags, WITH_FROM);
   if (flags.ttl !== undefined && flags.expires !== undefined)
     throw new KeysError('usage', '--ttl and --expires mean the same', 'pass one of them');

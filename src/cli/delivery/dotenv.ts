@@ -6,7 +6,7 @@ import { errnoOf } from '../../files/errno.js';
 import { cannotWrite, createPrivateFile, type NewFile, readBytes } from '../../files/private-file.js';
 import { assertOnlyChange, withVariable } from './dotenv-text.js';
 import { NOTHING_CREATED, type Sink, type SinkKind } from './sink.js';
-import { checkedVariable, DEFAULT_VARIABLE } from './variable.js';
+import { DEFAULT_VARIABLE, variableForKey } from './variable.js';
 
 const MAX_BYTES = 1_048_576;
 /** As long as a key string, to try a change with before there is one. */
@@ -20,7 +20,7 @@ export const dotenv: SinkKind = {
   help: `a line of a dotenv file (default: ${DEFAULT_VARIABLE})`,
   open(value, { ctx, note }) {
     const split = /^(.+):([A-Za-z_][A-Za-z0-9_]*)$/.exec(value);
-    const name = checkedVariable(split?.[2] ?? DEFAULT_VARIABLE, '--dotenv');
+    const name = variableForKey(split?.[2] ?? DEFAULT_VARIABLE, '--dotenv');
     return dotenvSink(value, path.resolve(ctx.cwd, split?.[1] ?? value), name, note);
   },
 };

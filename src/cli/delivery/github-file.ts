@@ -1,22 +1,28 @@
-import { closeSync, constants, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { KeysError } from '../../domain/errors.js';
 import { quoted } from '../../domain/text.js';
-import { cannotWrite, readBytes, writeDurably } from '../../files/private-file.js';
-import { NOTHING_CREATED, type SinkKind } from './sink.js';
-import { checkedVariable } from './variable.js';
+import { explainErrno } from '../../files/errno.js';
+import { readBytes, writeDurably } from '../../files/private-file.js';
+import type { SinkKind } from './sink.js';
+import { checkedVariable, variableForKey } from './variable.js';
 
+const APPEND = constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** Throws for what is no regular file: a pipe would wait for its reader, and the null device keeps nothing. */
 function openToAppend(file: string): number {
-  return openSync(file, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));
+  const descriptor = openSync(file, APPEND);
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw Object.assign(new Error('not a regular file'), { code: 'EFTYPE' });
 }
 
 const MAX_BYTES = 16_777_216;
 
 /**
  * What must precede a new line: a line end, where the last line has none. Throws `usage` inside an unfinished value, which would swallow
- * the line. A file that cannot be read is taken as it is.
+ * the line.
  */
 function beginning(file: string, flag: string): string {
-  if (!statSync(file).isFile()) return '';
   const bytes = readBytes(file, { what: "the runner's file", code: 'usage', maxBytes: MAX_BYTES, noLinks: true });
   const text = bytes.toString('latin1');
   let delimiter: string | null = null;
@@ -39,22 +45,34 @@ function commandFile(flag: string, variable: 'GITHUB_ENV' | 'GITHUB_OUTPUT', hel
     flag: `${flag} <NAME>`,
     help,
     open(value, { ctx }) {
-      const name = checkedVariable(value, flag);
+      const name = variable === 'GITHUB_ENV' ? variableForKey(value, flag) : checkedVariable(value, flag);
       const file = ctx.env[variable] ?? '';
       return {
         label: `${variable} as ${name}`,
         probe() {
-          if (ctx.env.GITHUB_ACTIONS !== 'true' || file === '')
+          const missing =
+            ctx.env.GITHUB_ACTIONS !== 'true'
+              ? 'GITHUB_ACTIONS is not true'
+              : file === ''
+                ? `${variable} is not set`
+                : null;
+          if (missing !== null)
             throw new KeysError(
               'usage',
-              `${flag} works in GitHub Actions only (${variable} is not set)`,
+              `${flag} works in GitHub Actions only (${missing})`,
               'elsewhere, use --dotenv or --key-file',
             );
           try {
             closeSync(openToAppend(file));
             beginning(file, flag);
           } catch (error) {
-            throw error instanceof KeysError ? error : cannotWrite(error, flag, file, NOTHING_CREATED);
+            if (error instanceof KeysError) throw error;
+            throw new KeysError(
+              'usage',
+              `${flag}: ${variable} cannot be written: ${explainErrno(error)}`,
+              `no key was created; ${variable} is ${quoted(file)}`,
+              { cause: error },
+            );
           }
         },
         deliver({ keyString }) {

@@ -36,5 +36,8 @@ export function paintMessage(text: string, paint: Paint): string {
     .replace(/^error:/gm, (word) => paint.bold(paint.bad(word)))
     .replace(/^warning:/gm, (word) => paint.warn(word))
     .replace(/^(?:hint:|Undo:)/gm, (word) => paint.bold(word))
-    .replace(/\bLIVE(?=\s+keys?\b)|(?<=^ {2}Mode +)LIVE$/gm, (word) => paint.warn(word));
+    .replace(
+      /\bLIVE(?=\s+keys?\b)|(?<=^ {2}Mode +)LIVE$|(?<=^ {2}[a-z]+ +".+" \()live(?=\))|(?<=^ {2}\w{12} {2})live(?= )/gm,
+      (word) => paint.warn(word),
+    );
 }

@@ -66,7 +66,11 @@ export const planView = view<PlanLine>('name', {
   id: { json: (line) => (line.key ?? keyOf(line.step))?.id ?? null },
   mode: {
     json: ({ step }) => modeOf(step),
-    column: { header: 'MODE', text: ({ step }) => modeOf(step) ?? '' },
+    column: {
+      header: 'MODE',
+      text: ({ step }) => modeOf(step) ?? '',
+      paint: (text, _, paint) => (text === 'live' ? paint.warn(text) : text),
+    },
   },
   changes: {
     json: ({ step }) => changesOf(step),
