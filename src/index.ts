@@ -14,8 +14,9 @@
  * ```
  */
 import os from 'node:os';
+import { actorName } from './domain/actor.js';
 import type { Authorship } from './domain/audit.js';
-import { type Check, flag, secretText, shape, text, wholeNumber } from './domain/checks.js';
+import { type Check, filePath, flag, secretText, shape, text, wholeNumber } from './domain/checks.js';
 import { KeysError } from './domain/errors.js';
 import { Peppers } from './domain/peppers.js';
 import { openSignedHead as readSignedHead, type SignedHead } from './domain/signed-head.js';
@@ -102,17 +103,19 @@ export interface OpenKeyringOptions extends StoreOptions {
 export interface CreateVerifierOptions extends StoreOptions, Omit<VerifierOptions, 'now' | 'peppers' | 'by'> {}
 
 const STORE_CHECKS = () => ({
-  store: text,
+  store: filePath,
   authToken: secretText,
   allowHttp: flag,
   timeoutMs: wholeNumber(0, 600_000),
-  pepperFile: text,
+  pepperFile: filePath,
   peppers: secretText,
 });
 
 // Functions, so that importing something else from here costs an application nothing.
 const keyringOptions = (): Check =>
-  shape<OpenKeyringOptions>({ ...STORE_CHECKS(), create: flag, actor: text, receive: flag, testOnly: flag }, ['store']);
+  shape<OpenKeyringOptions>({ ...STORE_CHECKS(), create: flag, actor: actorName, receive: flag, testOnly: flag }, [
+    'store',
+  ]);
 const verifierOptions = (): Check =>
   shape<CreateVerifierOptions>({ ...STORE_CHECKS(), ...VERIFIER_CHECKS }, ['store', 'environment']);
 

@@ -53,6 +53,7 @@ export class Session {
   /** Throws `usage` for settings that contradict each other or name something that does not exist. */
   static async open(ctx: Context, invocation: Invocation): Promise<Session> {
     const { flags, withProfile, withStore, reports } = invocation;
+    actorFlag(ctx, flags); // a name that cannot be recorded is refused by commands that record nothing, too
     const report = reports.find((each) => each === flags.output) ?? null;
     if (report !== null && flags.json)
       throw new KeysError('usage', `--json and -o ${report} do not go together`, 'pass one of them');

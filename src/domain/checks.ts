@@ -45,7 +45,20 @@ function check(is: (value: unknown) => boolean, must: string, hint?: string): Ch
   };
 }
 
-export const text = check((value) => typeof value === 'string', 'a string');
+const isText = check((value) => typeof value === 'string', 'a string');
+
+/** A string that can be stored and read back: half a character (a lone surrogate) would become another one. */
+export const text: Check = (value, at) => {
+  isText(value, at);
+  if (/\p{Cs}/u.test(value as string)) throw new KeysError('usage', `${at} holds half a character (a lone surrogate)`);
+};
+
+/** The path of a file. */
+export const filePath: Check = (value, at) => {
+  text(value, at);
+  if (value === '') throw new KeysError('usage', `${at} is empty`);
+  if ((value as string).includes('\0')) throw new KeysError('usage', `${at} holds a NUL character`);
+};
 export const number = check((value) => typeof value === 'number', 'a number');
 export const flag = check((value) => typeof value === 'boolean', 'true or false');
 export const abortSignal = check((value) => value instanceof AbortSignal, 'an AbortSignal');

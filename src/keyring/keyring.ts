@@ -4,7 +4,7 @@ import { type ApiKey, assertNewName, nameKey, readDescription, readName } from '
 import type { AuditHead, Authorship } from '../domain/audit.js';
 import type { AuditEvent, AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/audit-side.js';
 import { type Change, type Changed, type Creator, DELIVERED, type LogChange, UNDELIVERED } from '../domain/change.js';
-import { callback, reading, secretText, text, texts } from '../domain/checks.js';
+import { callback, filePath, reading, secretText, text, texts } from '../domain/checks.js';
 import type { DeletedKey, DeleteOptions, Deletion } from '../domain/deletion.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readNewExpiry } from '../domain/expiry.js';
@@ -1329,7 +1329,7 @@ export class Keyring {
    * ```
    */
   async storeBackup(file: string): Promise<void> {
-    text(file, 'storeBackup: file');
+    filePath(file, 'storeBackup: file');
     return this.#store.backup(file);
   }
 
@@ -1348,7 +1348,7 @@ export class Keyring {
    * ```
    */
   async storeRestore(file: string, options: ChangeOptions = {}): Promise<Replacement> {
-    text(file, 'storeRestore: file');
+    filePath(file, 'storeRestore: file');
     check.changeOptions(options, 'storeRestore: options');
     await assertRestorable(this.#store);
     return this.#store.replace(file, this.#change(options));

@@ -100,6 +100,31 @@ describe('global flags', () => {
     expect((await cli.json('audit', 'list', '--action', 'key.create'))[0]).toMatchObject({ actor, osUser: 'tester' });
   });
 
+  test.each([
+    { flags: ['--actor', 'a\u0001b'], env: {}, source: '--actor' },
+    { flags: [], env: { UNLOCKOS_KEYS_ACTOR: 'a\nb' }, source: 'UNLOCKOS_KEYS_ACTOR' },
+  ])('an actor that could not be recorded is refused by commands that only read, too: $source', async ({
+    flags,
+    env,
+    source,
+  }) => {
+    const cli = testCli();
+    await cli.create('ci');
+    cli.env = { ...cli.env, ...env };
+    for (const words of [
+      ['list'],
+      ['show', 'ci'],
+      ['audit', 'list'],
+      ['doctor'],
+      ['profile', 'list'],
+      ['store', 'path'],
+    ]) {
+      const { exitCode, stderr } = await cli.run(...words, ...flags);
+      expect(exitCode, words.join(' ')).toBe(2);
+      expect(stderr).toContain(`error: ${source} "a`);
+    }
+  });
+
   test('an actor that is a key string never reaches the audit log', async () => {
     const cli = testCli();
     const { keyString } = await cli.create('ci');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createVerifier, openKeyring } from '../../src/index.js';
@@ -10,6 +10,8 @@ import { DEFAULT_ENGINE, scratch } from '../support/stores.js';
 // A program in JavaScript, or one whose values come from elsewhere, may pass anything. What would be ignored, or could not be read back, is
 // refused with `usage` and by its name.
 
+/** The first half of an emoji: no text that can be stored. */
+const HALF = '\ud83d';
 const NOT_A_KEY = { ok: true };
 const at = (text: string) => new Date(text);
 
@@ -28,6 +30,10 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [[[{ ...input('a'), testMode: true }]], 'unknown property "testMode"'],
     [[[{ ...input('a'), name: 7 }]], 'inputs[0].name'],
     [[[{ ...input('a'), description: 7 }]], 'inputs[0].description'],
+    [[[{ ...input('a'), name: `a${HALF}` }]], 'inputs[0].name'],
+    [[[{ ...input('a'), description: `a${HALF}` }]], 'inputs[0].description'],
+    [[[{ ...input('a'), labels: { a: `a${HALF}` } }]], 'half a character'],
+    [[[{ ...input('a'), scopes: [`plan:${HALF}`] }]], 'inputs[0].scopes[0]'],
     [[[{ ...input('a'), rateLimit: { limit: 1000 / 3, windowSeconds: 60 } }]], 'inputs[0].rateLimit.limit'],
     [[[{ ...input('a'), rateLimit: { limit: 0, windowSeconds: 60 } }]], 'rateLimit.limit'],
     [[[{ ...input('a'), rateLimit: { limit: '5', windowSeconds: 60 } }]], 'rateLimit.limit'],
@@ -227,9 +233,16 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [['a', { name: 7 }], 'input.name'],
   ],
   purge: [[[7], 'purge: ref']],
-  storeBackup: [[[7], 'storeBackup: file']],
+  storeBackup: [
+    [[7], 'storeBackup: file'],
+    [[''], 'storeBackup: file is empty'],
+    [[`b${HALF}.db`], 'storeBackup: file holds half a character'],
+    [['b\0.db'], 'storeBackup: file holds a NUL'],
+  ],
   storeRestore: [
     [[7], 'storeRestore: file'],
+    [[`b${HALF}.db`], 'storeRestore: file holds half a character'],
+    [['b\0.db'], 'storeRestore: file holds a NUL'],
     [['x.db', 'now'], 'storeRestore: options'],
   ],
   planRotation: [[['a'], 'rotate: input']],
@@ -316,13 +329,16 @@ test.each<[Record<string, unknown>, string]>([
   [{ store: 'x.db', allowHttp: 'no' }, 'options.allowHttp'],
   [{ store: 'x.db', pepperFile: 7 }, 'options.pepperFile'],
   [{ store: 'x.db', peppers: 7 }, 'options.peppers'],
+  [{ store: `x${HALF}.db` }, 'options.store'],
+  [{ store: 'x\0.db' }, 'options.store'],
+  [{ store: 'x.db', pepperFile: `p${HALF}` }, 'options.pepperFile'],
 ])('openKeyring and createVerifier refuse %j before they open anything', async (options, names) => {
   const store = typeof options.store === 'string' ? path.join(scratch(), options.store) : options.store;
   const given = { ...options, ...(store !== undefined && { store }) } as unknown as Parameters<typeof openKeyring>[0];
   const refused = { code: 'usage', message: expect.stringContaining(names) };
   await expect(openKeyring(given)).rejects.toMatchObject(refused);
   await expect(createVerifier({ ...given, environment: 'test' })).rejects.toMatchObject(refused);
-  if (typeof store === 'string') expect(() => readFileSync(store)).toThrow('ENOENT');
+  if (typeof store === 'string') expect(readdirSync(path.dirname(store))).toEqual([]);
 });
 
 test.each<[Record<string, unknown>, string]>([
@@ -330,6 +346,10 @@ test.each<[Record<string, unknown>, string]>([
   [{ testOnly: 'yes' }, 'options.testOnly'],
   [{ create: 'no' }, 'options.create'],
   [{ actor: 7 }, 'options.actor'],
+  [{ actor: `a${HALF}` }, 'options.actor'],
+  [{ actor: 'a\u0001b' }, 'actor'],
+  [{ actor: '' }, 'actor'],
+  [{ actor: 'a'.repeat(129) }, 'actor'],
   [{ receive: 1 }, 'options.receive'],
   [{ testonly: true }, 'unknown property "testonly"'],
 ])('openKeyring refuses %j', async (options, names) => {

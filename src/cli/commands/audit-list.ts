@@ -114,7 +114,7 @@ function assertFollows({ format }: Session, { after, limit }: AuditListFlags): v
     throw new KeysError('usage', `--follow cannot print ${format}, which has an end`, 'pass -o jsonl or -o value');
 }
 
-/** Prints rows until a signal. */
+/** Prints rows until a signal, or until nobody reads them. */
 async function follow(
   { ctx, out }: Session,
   keyring: Keyring,
@@ -126,6 +126,7 @@ async function follow(
     end(); // a second signal ends the process as signals do
     ending.abort();
   });
+  const unwatch = ctx.stdout.onGone?.(() => ending.abort());
   try {
     await keyring.auditFollow({ seq, hash }, (events) => out.more(events, auditView), {
       ...options,
@@ -133,6 +134,7 @@ async function follow(
       onTrouble: (error) => out.remark(error ? `warning: ${error.message}; trying again` : 'The store answers again'),
     });
   } finally {
+    unwatch?.();
     end();
   }
 }
