@@ -16,7 +16,11 @@ const entry = (scope: string, categoryLabel: string, retired = false): Catalogue
   return { scope, category, categoryLabel, action, retired };
 };
 const KNOWN = [entry('plan:read', 'Plans'), entry('plan:purge', 'Plans', true)];
-const corrupt = expect.objectContaining({ code: 'store_corrupt', message: expect.stringContaining('read back') });
+const corrupt = (what: string) =>
+  expect.objectContaining({
+    code: 'store_corrupt',
+    message: `the change of ${what} was written but cannot be read back`,
+  });
 const unread = (plan: { readBack?: { check(rows: never[]): void } | undefined }, rows: unknown) =>
   refusal(() => plan.readBack?.check(rows as never[]));
 const isRead = (plan: { readBack?: { check(rows: never[]): void } | undefined }, rows: unknown) =>
@@ -49,8 +53,9 @@ describe('the hash scheme', () => {
       { action: 'store.hash', keyId: null, before: { scheme: 'bcrypt' }, after: { scheme: 'hmac-sha256:0123abcd' } },
     ]);
     expect(plan.writes).toMatchObject([{ rows: 1, params: expect.arrayContaining(['hmac-sha256:0123abcd']) }]);
+    expect(plan.readBack?.statements).toHaveLength(1);
     isRead(plan, [[['hmac-sha256:0123abcd']]]);
-    for (const rows of [[[['bcrypt']]], [[]], []]) expect(unread(plan, rows)).toEqual(corrupt);
+    for (const rows of [[[['bcrypt']]], [[]], []]) expect(unread(plan, rows)).toEqual(corrupt('the hash scheme'));
   });
 });
 
@@ -74,8 +79,10 @@ describe('the policy', () => {
     expect(plan.drafts).toMatchObject([
       { action: 'store.policy', before: { 'max-lifetime-live': null }, after: { 'max-lifetime-live': '90d' } },
     ]);
+    expect(plan.readBack?.statements).toHaveLength(1);
     isRead(plan, [[['max-lifetime-live', '90d']]]);
-    for (const rows of [[[['max-lifetime-live', '91d']]], [[]], []]) expect(unread(plan, rows)).toEqual(corrupt);
+    for (const rows of [[[['max-lifetime-live', '91d']]], [[]], []])
+      expect(unread(plan, rows)).toEqual(corrupt('the policy'));
   });
 
   test('is a setting each: set, changed, removed, or left', () => {
@@ -106,7 +113,7 @@ describe('a new scope', () => {
       ]);
       isRead(plan, [rowsOf([...KNOWN, entry(scope, label)])]);
       for (const rows of [[rowsOf(KNOWN)], [rowsOf([entry(scope, label, true)])], []])
-        expect(unread(plan, rows)).toEqual(corrupt);
+        expect(unread(plan, rows)).toEqual(corrupt(`scope ${scope}`));
     }
   });
 
@@ -129,7 +136,7 @@ describe('retiring a scope', () => {
       },
     ]);
     isRead(plan, [rowsOf([entry('plan:read', 'Plans', true)])]);
-    expect(unread(plan, [rowsOf(KNOWN)])).toEqual(corrupt);
+    expect(unread(plan, [rowsOf(KNOWN)])).toEqual(corrupt('scope plan:read'));
     expect(planRetireScope('plan:purge', KNOWN)).toEqual({
       writes: [],
       drafts: [],

@@ -110,10 +110,15 @@ describe('new keys', () => {
     ]);
     expect(plan.result[0]?.replaced?.id ?? null).toBe(replaced);
     expect(plan.drafts.map(({ action }) => action)).toEqual(['key.delete', 'key.create'].slice(0, drafts));
+    if (drafts === 0) return;
+    expect(plan.drafts[0]?.after).toEqual({ keptUntil: new Date(AT.getTime() + 7 * 86_400_000).toISOString() });
+    const made = stored(plan.result[0]?.key as ApiKey);
+    expect(() => plan.readBack?.check([[], made])).not.toThrow();
+    expect(() => plan.readBack?.check([stored(namesake.key), made])).toThrow('cannot be read back');
   });
 
   test.each([
-    ['N', 'unlockos-keys show N'],
+    ['Nn.n', 'unlockos-keys show Nn.n'],
     ['N n', 'unlockos-keys show "N n"'],
   ])('are refused where the name %s is taken', (name, hint) => {
     const namesake = { ...found({ name }), seq: 5 };
@@ -195,6 +200,7 @@ describe('an edit', () => {
     const other = { ...KEY, id: 'x', name: 'B' };
     expect(refusal(() => planEdit(found(), { name: 'b' }, [KEY, other], LATER)).message).toContain('"B" exists');
     expect(refusal(() => planEdit(found({ expiresAt: AT }), { expiresAt: LATER }, [], AT)).code).toBe('conflict');
+    expect(planEdit(found({ expiresAt: AT }), { name: 'b' }, [], AT).result.changed).toBe(true);
   });
 
   test('of networks writes the hash with them, and the hash alone is read back', () => {
@@ -206,6 +212,7 @@ describe('an edit', () => {
     const mended = planEdit(damaged, { allowFrom: ['10.0.0.0/8'] }, [], LATER);
     expect(mended.writes[0]?.params).toContain(`$from=10.0.0.0/8${HASH}`);
     expect(mended.result.key.damaged).toBeUndefined();
+    expect(() => mended.readBack?.check([stored(mended.result.key)])).not.toThrow();
   });
 
   test('of a damaged row goes by what can be read of it', () => {
@@ -248,7 +255,7 @@ test('delivered keys lose their mark, all or none', () => {
   const marked = found({ labels: { 'manifest/delivery': 'pending', team: 'x' } });
   const plan = planSettle([KEY.id], [marked], LATER);
   expect(plan.result).toEqual([{ ...KEY, labels: { team: 'x' }, updatedAt: LATER }]);
-  expect(plan.writes).toHaveLength(1);
+  expect(plan.writes).toMatchObject([{ rows: 1 }]);
   expect(plan.drafts).toMatchObject([{ action: 'key.edit', after: { labels: { team: 'x' } } }]);
   expect(refusal(() => planSettle([KEY.id, 'gone'], [marked], LATER))).toMatchObject({
     code: 'conflict',
