@@ -38,6 +38,22 @@ describe.each(ENGINES)('under fake timers, on %s', (engine) => {
   });
 });
 
+test('a key that was disabled works for maxStaleMs, although the clocks stand still', async () => {
+  const keyring = await freshKeyring('sqld');
+  const { keyString } = await make(keyring, 'a');
+  const { setImmediate } = globalThis;
+  await underFakeTimers(async () => {
+    const store = await openStore(keyring.location, options('sqld', { create: false }));
+    const verifier = await keyringOver(store).verifier({ environment: 'test', maxStaleMs: 200, rateLimit: 'off' });
+    const verdict = async () => (await verifier.verify(keyString)).verdict;
+    expect(await verdict()).toBe('valid');
+    await keyring.disable('a');
+    while ((await verdict()) === 'valid') await new Promise((resolve) => setImmediate(resolve));
+    expect(await verdict()).toBe('inactive');
+    await verifier.close();
+  });
+});
+
 test('a server that does not answer is given up in time all the same', async () => {
   const server = await startSqld();
   await underFakeTimers(async () => {
