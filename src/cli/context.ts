@@ -23,8 +23,6 @@ export interface Output {
   write(text: string): void;
   /** As `write`, but signals are heard while a reader keeps us waiting. */
   writeWaiting?(text: string): Promise<void>;
-  /** Calls `heard` once the reader of a pipe is gone, without writing to it, where the system can tell. What it returns stops that. */
-  onGone?(heard: () => void): () => void;
 }
 
 export interface Choice<T> {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync, write, writeSync } from 'node:fs';
+import { fstatSync, readSync, statSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import os from 'node:os';
 import type { Writable } from 'node:stream';
@@ -45,19 +45,6 @@ function isNullDevice(descriptor: 0 | 1 | 2): boolean {
   }
 }
 
-/** How often to look whether the reader of a pipe is gone. */
-const GONE_MS = 500;
-
-/** Opens the pipe once more, which Linux refuses where nobody reads (ENXIO, fifo(7)). False on systems that cannot tell. */
-function hasNoReader(descriptor: 1 | 2): boolean {
-  try {
-    closeSync(openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK));
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENXIO';
-  }
-}
-
 /** Writes synchronously: an exit or a crash must not truncate the output, and the caller must learn of a failure. */
 function output(descriptor: 1 | 2): Output {
   let stream: Writable | undefined;
@@ -80,11 +67,6 @@ function output(descriptor: 1 | 2): Output {
       await new Promise<void>((resolve, reject) => {
         stream.write(text, (error) => (error ? reject(error) : resolve()));
       });
-    },
-    onGone(heard) {
-      if (!fstatSync(descriptor).isFIFO()) return () => {};
-      const timer = setInterval(() => hasNoReader(descriptor) && heard(), GONE_MS).unref();
-      return () => clearInterval(timer);
     },
     write(text) {
       const bytes = Buffer.from(text);

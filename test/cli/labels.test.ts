@@ -64,6 +64,21 @@ describe('labels', () => {
     expect(await cli.names()).toEqual(['a']);
   });
 
+  test.each([
+    [
+      ['create', 'b', '--test', '-s', 'plan:read', '-o', 'value', '--overlap', '1h'],
+      '--overlap goes with --if-exists rotate',
+    ],
+    [['edit', 'a', '-l', 'x=1', '--unlabel', 'x'], 'label "x" is set and removed'],
+  ])('%j says two things, and does neither', async (words, why) => {
+    const cli = testCli();
+    await cli.create('a', '-l', 'x=0');
+    const { exitCode, stderr } = await cli.run(...words);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(why);
+    expect((await cli.json('list')).map(({ labels }: { labels: object }) => labels)).toEqual([{ x: '0' }]);
+  });
+
   test('one that is not there cannot be taken off', async () => {
     const cli = testCli();
     await cli.create('a', '-l', 'team=x');

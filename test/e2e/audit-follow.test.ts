@@ -93,13 +93,3 @@ test('Ctrl-C and SIGTERM end it with 0, also while nobody reads; a reader that l
   }
   expect(await pipeline).toMatchObject({ stdout: '1\n2\n3\nended\n', stderr: '' });
 });
-
-test('--follow ends with its reader, not only with the next row', async () => {
-  const place = new Place();
-  await place.key('a');
-  const { stdout, stderr, exitCode } = await place.bash(
-    'set -o pipefail; tool audit list --follow --interval 10m -o jsonl | head -n 1; echo "code $?"',
-  );
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  expect(stdout).toMatch(/^\{"seq":1,.*\}\ncode 0\n$/);
-});

@@ -114,7 +114,7 @@ function assertFollows({ format }: Session, { after, limit }: AuditListFlags): v
     throw new KeysError('usage', `--follow cannot print ${format}, which has an end`, 'pass -o jsonl or -o value');
 }
 
-/** Prints rows until a signal, or until nobody reads them. */
+/** Prints rows until a signal. */
 async function follow(
   { ctx, out }: Session,
   keyring: Keyring,
@@ -126,7 +126,6 @@ async function follow(
     end(); // a second signal ends the process as signals do
     ending.abort();
   });
-  const unwatch = ctx.stdout.onGone?.(() => ending.abort());
   try {
     await keyring.auditFollow({ seq, hash }, (events) => out.more(events, auditView), {
       ...options,
@@ -134,7 +133,6 @@ async function follow(
       onTrouble: (error) => out.remark(error ? `warning: ${error.message}; trying again` : 'The store answers again'),
     });
   } finally {
-    unwatch?.();
     end();
   }
 }

@@ -57,6 +57,8 @@ export function readIfExists(flags: CreateFlags): Choice {
       `--if-exists ${quoted(ifExists)} is unknown`,
       `one of: ${CHOICES_IF_EXISTS.join(', ')}`,
     );
+  if (flags.overlap !== undefined && found !== 'rotate')
+    throw new KeysError('usage', '--overlap goes with --if-exists rotate only', 'pass both, or leave --overlap out');
   if (found === 'skip') refuseUnset(flags);
   return found;
 }

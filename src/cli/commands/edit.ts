@@ -115,6 +115,14 @@ async function confirmWider(
 /** Throws `not_found` when a label to remove does not exist: it may be mistyped. */
 function relabelled(key: ApiKey, { label = [], unlabel = [] }: EditFlags): Labels {
   const labels: Record<string, string> = { ...key.labels };
+  const added = parseLabels(label);
+  const both = unlabel.find((name) => Object.hasOwn(added, name));
+  if (both !== undefined)
+    throw new KeysError(
+      'usage',
+      `label ${quoted(both)} is set and removed`,
+      'pass --label or --unlabel for it, not both',
+    );
   for (const name of unlabel) {
     if (!Object.hasOwn(labels, name))
       throw new KeysError(
@@ -124,7 +132,7 @@ function relabelled(key: ApiKey, { label = [], unlabel = [] }: EditFlags): Label
       );
     delete labels[name];
   }
-  return normalizeLabels({ ...labels, ...parseLabels(label) });
+  return normalizeLabels({ ...labels, ...added });
 }
 
 /** Throws `scopes_fixed` for flags that would change scopes or mode, with the command that creates another key instead. */
