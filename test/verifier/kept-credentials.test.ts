@@ -317,7 +317,8 @@ describe.each(ENGINES)('with answers that come late, on %s', (engine) => {
 describe.each(ENGINES)('what is read again, on %s', (engine) => {
   async function scene() {
     const { changing, watched } = await twoStores(engine);
-    const [a, b] = (await changing.create([newKey('a'), newKey('b')], change())).map(({ key: { id } }) => id);
+    const rows = ['a', 'b', 'c'].map((name) => newKey(name));
+    const [a, b, c] = (await changing.create(rows, change())).map(({ key: { id } }) => id);
     const clock = { wall: 0, real: 0 };
     const asked: string[] = [];
     const watch: WatchSide = {
@@ -337,7 +338,7 @@ describe.each(ENGINES)('what is read again, on %s', (engine) => {
       clock.real += ms;
     };
     const asks = () => asked.splice(0);
-    return { changing, a, b, get, pass, asks, db: await rawDatabase(changing.location, engine) };
+    return { changing, a, b, c, get, pass, asks, db: await rawDatabase(changing.location, engine) };
   }
 
   test('only keys that the log names; after a change of the whole store, all of them', async () => {
@@ -375,6 +376,23 @@ describe.each(ENGINES)('what is read again, on %s', (engine) => {
     await db.exec("update api_keys set status = 'inactive'");
     pass(60_001);
     expect((await get(a))?.key.status).toBe('inactive');
+  });
+
+  test('no row of a key that nobody has used for five minutes', async () => {
+    const { a, b, c, get, pass, asks } = await scene();
+    for (const id of [a, b, c]) await get(id);
+    const forMinutes = async (minutes: number) => {
+      for (let ms = 0; ms < minutes * 60_000; ms += MAX + 1) {
+        pass(MAX + 1);
+        for (const id of [b, c]) await get(id);
+      }
+      return asks();
+    };
+    expect(await forMinutes(4)).toContain('3 rows');
+    await forMinutes(2);
+    const later = await forMinutes(2);
+    expect(later).toContain('2 rows');
+    expect(later).not.toContain('3 rows');
   });
 
   test('every row, where the log is another one', async () => {
