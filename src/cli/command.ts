@@ -26,6 +26,7 @@ export function runnerFor(
     async (...commanderArgs) => {
       const command = commanderArgs.at(-1) as Command;
       refuseStrayWord(command);
+      refuseEmpty(command);
       const flags = command.optsWithGlobals<Invocation['flags'] & { readonly from?: string }>();
       const withProfile = command.parent?.name() !== 'profile';
       const withStore = flags.from === undefined;
@@ -55,6 +56,15 @@ function refuseStrayWord(command: Command): void {
     `${command.parent.name()} has no command ${quoted(stray)}${guess ? `, did you mean ${guess}?` : ''}`,
     `its commands are: ${words.join(', ')}`,
   );
+}
+
+/** Refuses an empty argument, such as that of `delete "$KEY"` where `KEY` is not set. The program after `--` has its own. Throws `usage`. */
+function refuseEmpty(command: Command): void {
+  const declared = command.registeredArguments;
+  const at = command.args.indexOf('');
+  const argument = declared[at] ?? (declared.at(-1)?.variadic ? declared.at(-1) : undefined);
+  if (at < 0 || !argument || argument.name() === 'command') return;
+  throw new KeysError('usage', `the argument ${argument.name().toUpperCase()} is empty`, 'is a variable not set?');
 }
 
 /** Parses a flag that may be repeated: each use adds a value to the list. */

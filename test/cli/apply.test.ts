@@ -37,7 +37,7 @@ describe('apply', () => {
     expect(exitCode, stderr).toBe(0);
     expect(stdout).toBe('');
     expect(stderr).toContain(
-      'create  "one" (test): mode test; scopes plan:read; rateLimit 600/m; labels manifest=team',
+      'create  "one" (test): mode test; scopes plan:read; rate limit 600/m; labels manifest=team',
     );
     expect(stderr).toMatch(/Created one \(\w{12}\)/);
     expect(stderr).not.toMatch(KEY_STRING);

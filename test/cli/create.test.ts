@@ -135,7 +135,7 @@ describe('create refuses, and makes nothing,', () => {
   });
 
   test.each([
-    ['', 'the name is empty'],
+    ['', 'the argument NAME is empty'],
     [' ci', 'does not begin with a letter or a digit'],
     ['ci ', 'ends with a space'],
     ['x'.repeat(65), 'more than 64 characters'],

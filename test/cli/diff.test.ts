@@ -44,6 +44,14 @@ describe('diff', () => {
     expect((await cli.run('diff', '-f', 'keys.yaml', '--exit-code', '-q')).exitCode).toBe(7);
   });
 
+  test('names the fields in words', async () => {
+    const cli = await applied();
+    write(cli, `${MANIFEST}    rateLimit: 1/s\n    allowFrom: [10.0.0.0/8]\n    expiresAt: 2099-01-31\n`);
+    const { stdout } = await cli.run('diff', '-f', 'keys.yaml', '-o', 'markdown');
+    expect(stdout).toContain('rate limit 600/m → 1/s; addresses any → 10.0.0.0/8');
+    expect(stdout).toContain('expires never → 2099-01-31T00:00:00.000Z');
+  });
+
   test('--json is an array of action, name and changes', async () => {
     const cli = await applied();
     const { id } = await cli.json('show', 'one');

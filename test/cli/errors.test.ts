@@ -91,6 +91,44 @@ describe('an unknown word', () => {
   });
 });
 
+describe('an empty argument', () => {
+  test.each([
+    [['show', ''], 'KEY'],
+    [['show', '--', ''], 'KEY'],
+    [['edit', '', '--description', 'x'], 'KEY'],
+    [['delete', 'one', '', '--yes'], 'KEY'],
+    [['disable', ''], 'KEY'],
+    [['enable', ''], 'KEY'],
+    [['restore', ''], 'KEY'],
+    [['usage', ''], 'KEY'],
+    [['rotate', '', '-o', 'value'], 'KEY'],
+    [['rotate', '--status', ''], 'KEY'],
+    [['create', '', '--test', '-s', 'plan:read', '-o', 'value'], 'NAME'],
+    [['profile', 'use', ''], 'NAME'],
+    [['scopes', 'retire', '', '--yes'], 'SCOPE'],
+  ])('%j exits 2, changes nothing, and asks for the variable', async (argv, name) => {
+    const cli = testCli();
+    await cli.create('one');
+    expect(await cli.run(...argv)).toMatchObject({
+      exitCode: 2,
+      stdout: '',
+      stderr: `error: the argument ${name} is empty\nhint: is a variable not set?\n`,
+    });
+    expect(await cli.json('list')).toMatchObject([{ name: 'one', status: 'active' }]);
+  });
+
+  test('is one of the program, behind --', async () => {
+    const cli = testCli();
+    await cli.create('one');
+    cli.env.PATH = process.env.PATH;
+    const argv = ['rotate', 'one', '--pipe', '--', 'sh', '-c', 'cat > /dev/null; test "$#" = 1', 'sh', ''];
+    expect(await cli.run(...argv)).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('Written to the stdin of sh'),
+    });
+  });
+});
+
 describe('help and version', () => {
   const VERBS = 'create list show edit enable disable delete verify identify scopes audit store doctor'.split(' ');
 

@@ -312,7 +312,7 @@ test.each([
   [['--disable', '--offline'], /needs a store/],
   [['--rules', 'grep'], /one of: gitleaks, trufflehog, secretlint, github, pre-commit/],
   [['--rules', 'constructor'], /one of/],
-  [[''], /path is empty/],
+  [[''], /PATH is empty/],
 ])('refuses %j', async (argv, says) => {
   const { exitCode, stdout, stderr } = await testCli().run('scan', ...argv);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });

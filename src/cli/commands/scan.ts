@@ -136,7 +136,6 @@ async function search(
   } else {
     const tally = newTally();
     for (const start of paths.length > 0 ? paths : ['.']) {
-      if (start === '') throw new KeysError('usage', 'a path is empty', 'unlockos-keys scan .');
       for await (const each of scanPath(path.resolve(cwd, start), { all: !flags.ignore }, tally))
         note(each, path.relative(cwd, each.file) || each.file);
     }

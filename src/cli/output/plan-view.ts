@@ -14,7 +14,19 @@ export interface PlanLine {
   readonly key: ApiKey | null;
 }
 
+/** The names of fields in words; the others are words already. */
+const WORDS: Readonly<Record<string, string>> = {
+  rateLimit: 'rate limit',
+  allowFrom: 'addresses',
+  expiresAt: 'expires',
+};
+
+function word(field: string): string {
+  return WORDS[field] ?? field;
+}
+
 function value(field: string, each: unknown): string {
+  if (field === 'expiresAt') return String(each ?? 'never');
   if (each === null || each === undefined) return field === 'allowFrom' ? networksText([]) : 'none';
   if (field === 'allowFrom') return networksText(each as string[]);
   if (field === 'scopes') return groupScopes(each as string[]);
@@ -23,13 +35,13 @@ function value(field: string, each: unknown): string {
   return labels.length === 0 ? 'none' : labels.join(',');
 }
 
-/** The changes of a step on one line: `rateLimit 600/m → 100/m; scopes …`. */
+/** The changes of a step on one line: `rate limit 600/m → 100/m; scopes …`. */
 export function changeText(step: Step): string {
   const changes: Changes = changesOf(step);
   if (step.action === 'create' || step.action === 'add-scope')
     return Object.entries(changes)
       .filter(([field, { after }]) => after !== null && field !== 'scope')
-      .map(([field, { after }]) => `${field} ${value(field, after)}`)
+      .map(([field, { after }]) => `${word(field)} ${value(field, after)}`)
       .join('; ');
   const notes: Partial<Record<Action, string>> = {
     replace: 'its key string was never handed out',
@@ -39,7 +51,7 @@ export function changeText(step: Step): string {
   const texts = Object.entries(changes).map(([field, { before, after }]) =>
     field === 'scopes' && Array.isArray(before)
       ? `scopes ${scopeChangeText(scopeChange('', before, after as string[]) ?? { added: [], dropped: [] })}`
-      : `${field} ${value(field, before)} → ${value(field, after)}`,
+      : `${word(field)} ${value(field, before)} → ${value(field, after)}`,
   );
   const note = step.action === 'disable' && step.pruned ? notes.delete : notes[step.action];
   return [...texts, ...(note === undefined ? [] : [note])].join('; ');
