@@ -20,6 +20,11 @@ export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error));
 }
 
+/** True for a file that is no database of SQLite at all, by whatever name it is opened. */
+export function isNoDatabase(error: unknown): boolean {
+  return sqliteCode(error) === 'SQLITE_NOTADB';
+}
+
 /** Refusals by our own triggers. The words are ours (`drizzle/0001_guards.sql`), not the engine's. */
 const REFUSALS: Record<string, () => KeysError> = {
   'unlk:name-taken': () =>

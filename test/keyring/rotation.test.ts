@@ -177,9 +177,9 @@ describe.each(ENGINES)('rotate, on %s', (engine) => {
       ['usage', 'would have expired', 'ci', overlap(DAY, { expiresAt: at(0) })],
       ['usage', 'unknown scope', 'ci', overlap(DAY, { scopes: ['plan:purge'] })],
       ['missing_input', 'at least one scope', 'ci', overlap(DAY, { scopes: [] })],
-      ['usage', 'the overlap is not a time', 'ci', overlap(-1)],
-      ['usage', 'the overlap is not a time', 'ci', overlap(Number.NaN)],
-      ['usage', 'the overlap is not a time', 'ci', overlap(366 * DAY)],
+      ['usage', 'the overlap must be a time', 'ci', overlap(-1)],
+      ['usage', 'the overlap must be a time', 'ci', overlap(Number.NaN)],
+      ['usage', 'the overlap must be a time', 'ci', overlap(366 * DAY)],
       ['not_found', 'no key', 'nobody', overlap(DAY)],
     ] as const)
       await expect(keyring.rotate(ref, input)).rejects.toMatchObject({ code, message: expect.stringContaining(says) });

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { isKeysError } from '../../src/domain/errors.js';
@@ -178,6 +178,18 @@ describe.each(LOCAL_ENGINES)('on %s', (engine) => {
     const found = (await now.list({ limit: 50 })).keys.map(({ name }) => name);
     expect(found).toEqual(log === 'with' ? names.toReversed() : []);
     expect((await now.auditVerify()).problems).toEqual([]);
+  });
+
+  test('a store that is moved and overwritten is damaged, though its old name is in use', async () => {
+    const folder = scratch();
+    const [file, moved] = [path.join(folder, 'keys.db'), path.join(folder, 'moved.db')];
+    await (await keyringAt(file, true)).close();
+    const keyring = await keyringAt(file);
+    await keyring.list();
+    renameSync(file, moved);
+    writeFileSync(moved, 'no database '.repeat(1000));
+    const opened = keyringAt(moved).then((other) => other.list());
+    await expect(opened).rejects.toMatchObject({ code: 'store_corrupt', message: expect.stringContaining(moved) });
   });
 
   test('a copy that is moved into the place of a store whose log somebody still reads', async () => {

@@ -4,7 +4,7 @@ import { KeysError } from '../../domain/errors.js';
 import type { SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import type { EngineOptions, Statement } from '../database.js';
-import { isBusy, translate } from '../errors.js';
+import { isBusy, isNoDatabase, translate } from '../errors.js';
 import { setBusyTimeout } from './connection.js';
 import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
 import { assertUnchanged, type FileIdentity, isSameFile, secureFile } from './path-safety.js';
@@ -48,7 +48,7 @@ function endUse(identity: FileIdentity, location: string): void {
 /** SQLite keeps one index of the log for a file, whatever its names: while an older name is in use, it looks for pages in the wrong log. */
 function openByOldName(error: unknown, location: string, identity: FileIdentity): unknown {
   const old = inUse.get(named(identity))?.find((name) => name !== location && !isSameFile(name, identity));
-  if (old === undefined || error instanceof KeysError) return error;
+  if (old === undefined || error instanceof KeysError || isNoDatabase(error)) return error;
   return new KeysError(
     'store_unavailable',
     `${safeText(location)} was moved there, and this process still has it open as ${safeText(old)}`,
