@@ -94,3 +94,11 @@ test('the text goes on for the length of a key string in UTF-16, and not without
   expect(found?.text.length).toBeGreaterThan(122);
   expect(found?.text.length).toBeLessThan(256);
 });
+
+test('all 64 letters are read, of either alphabet', () => {
+  const text = 'unlk_~~~???>>>';
+  const standard = encoded(0, text);
+  expect(standard).toMatch(/\+.*\/|\/.*\+/);
+  for (const each of [standard, standard.replaceAll('+', '-').replaceAll('/', '_')])
+    expect(decoded(each).map((found) => found.text.startsWith(text))).toContain(true);
+});

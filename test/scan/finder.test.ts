@@ -144,3 +144,29 @@ test('a wrong checksum is told from a right one, and reported only where nothing
   for (const text of [`${wrong}x`, `${wrong}_`, `${KEY.slice(0, 60)}\n${KEY.endsWith('x') ? 'y' : 'x'}`])
     expect(findIn(text)).toEqual([]);
 });
+
+test('forms that are looked for one after another are told in the order of the text, with their places', () => {
+  const keys = Array.from({ length: 4 }, () => mintKeyString('test').keyString) as [string, string, string, string];
+  const lines = [
+    Buffer.from(keys[0]).toString('base64'),
+    `  ${keys[1]}`,
+    ` ${Buffer.from(`${keys[2]}`).toString('base64')}`,
+    keys[3],
+  ];
+  expect(findIn(lines.join('\n'))).toEqual(
+    keys.map((keyString, i) => ({ keyString, checksum: 'good', line: i + 1, column: [1, 3, 2, 1][i] })),
+  );
+});
+
+test('what cannot be a key string is none, whatever its checksum', () => {
+  expect(findIn(`unlk_live_${'u'.repeat(12)}_${'a'.repeat(38)}`)).toEqual([]);
+  expect(findIn(`unlk_live_${'0'.repeat(12)}_${'a'.repeat(38)}`)).toMatchObject([{ checksum: 'bad' }]);
+});
+
+test('in UTF-16, a character of two bytes is none of a key string', () => {
+  for (const at of [5, 30]) {
+    const bytes = Buffer.from(KEY, 'utf16le');
+    bytes[2 * at + 1] = 1;
+    expect(findIn(bytes)).toEqual([]);
+  }
+});
