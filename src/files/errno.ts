@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   ENOTDIR: 'a part of its path is not a directory',
   ENXIO: 'it is not a regular file',
+  EOWNER: 'it belongs to another user or group, and a new file would not', // of ours: Node has no such code
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
 };

@@ -240,6 +240,16 @@ describe.each([
     expect(file(cli, 'runner')).toMatch(/^M<<EOF\nx\nEOF\nBEFORE=1\nAPI_KEY=unlk_live_\w{51}\n$/);
   });
 
+  test('takes its line away again where a later destination fails', async () => {
+    const cli = inActions();
+    cli.env.PATH = process.env.PATH;
+    writeFileSync(path.join(cli.dir, 'runner'), 'BEFORE=1');
+    const { exitCode, stderr } = await cli.run(...MAKE, flag, 'API_KEY', '--pipe', '--', 'false');
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('so the key was disabled');
+    expect(file(cli, 'runner')).toBe('BEFORE=1');
+  });
+
   test('is refused inside an unfinished value, and makes nothing', async () => {
     const cli = inActions();
     await cli.create('other');

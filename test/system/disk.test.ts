@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Place, SOUND } from '../support/built-tool.js';
@@ -90,10 +90,30 @@ test('a key file on a full disk: the key is disabled, the file is gone, and the 
   const flags = ['--test-mode', '-s', 'plan:read', '--key-file', path.join(disk, 'first.key')];
   const { exitCode, stdout, stderr } = await place.tool(['create', 'first', ...flags], { env: elsewhere });
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-  expect(stderr).toContain('the key string of "first" could not be delivered (ENOSPC), so the key was disabled');
+  expect(stderr).toContain(
+    `the key string of "first" could not be delivered (${disk}/first.key: the disk is full), so the key was disabled`,
+  );
   const list = await place.tool(['list', '-o', 'value', '--fields', 'name,status'], { env: elsewhere });
   expect(list.stdout).toBe('first\tinactive\n');
   expect((await place.run('ls', [disk])).stdout).toBe('ballast\n');
+});
+
+test.each([
+  ['--github-env', 'GITHUB_ENV'],
+  ['--github-output', 'GITHUB_OUTPUT'],
+])('%s on a disk with room for a part of the line: nothing of it stays', async (flag, variable) => {
+  const { place, disk } = await smallDisk(64);
+  const runner = path.join(disk, 'runner');
+  const before = `A=${'x'.repeat(4096 - 2 - 21)}\n`;
+  writeFileSync(runner, before);
+  fill(disk, 0);
+  const env = { UNLOCKOS_KEYS_STORE: place.file('keys.db'), GITHUB_ACTIONS: 'true', [variable]: runner };
+  const { exitCode, stderr } = await place.tool(['create', 'first', '--test-mode', '-s', 'plan:read', flag, 'KEY'], {
+    env,
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`could not be delivered (${variable} as KEY: the disk is full), so the key was disabled`);
+  expect(readFileSync(runner, 'utf8')).toBe(before);
 });
 
 test('on a read-only file system a change ends with 8 and says what is wrong; nothing is lost', async () => {

@@ -1,4 +1,13 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Place } from '../support/built-tool.js';
@@ -83,4 +92,21 @@ test('a configuration of root is read by others, who cannot change it', async ()
   const add = await place.tool(['profile', 'add', 'new', '--store', './new.db'], { env, uid: NOBODY });
   expect(add).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/cannot write .*permission denied/) });
   expect(readdirSync(directory)).toEqual(['config.yaml']);
+});
+
+test('a dotenv file of another user is refused with the reason, because a new file in its place would be ours', async () => {
+  const place = new Place({ UNLOCKOS_KEYS_STORE: './mine/keys.db' });
+  chmodSync(place.dir, 0o755);
+  mkdirSync(place.file('mine'));
+  chownSync(place.file('mine'), NOBODY, NOBODY);
+  const file = place.file('mine/.env');
+  writeFileSync(file, 'A=1\n');
+  chownSync(file, 4711, 4711);
+  chmodSync(file, 0o666);
+  const argv = ['create', 'first', '--test-mode', '-s', 'plan:read', '--dotenv', file];
+  const { exitCode, stderr } = await place.tool(argv, { uid: NOBODY });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`cannot write --dotenv "${file}": it belongs to another user or group`);
+  expect((await place.tool(['list', '-o', 'value'], { uid: NOBODY })).stdout).toBe('');
+  expect(statSync(file)).toMatchObject({ uid: 4711, gid: 4711, mode: 0o100666, size: 4 });
 });

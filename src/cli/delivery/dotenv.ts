@@ -42,7 +42,11 @@ function dotenvSink(value: string, file: string, name: string, note: (text: stri
   let before: Present | null | undefined;
   const prepare = (present: Present | null) => {
     created = createPrivateFile(temporary);
-    if (present) created.resemble(present.stats);
+    try {
+      if (present) created.resemble(present.stats);
+    } catch (error) {
+      throw errnoOf(error) === 'EPERM' ? Object.assign(new Error('not ours'), { code: 'EOWNER' }) : error;
+    }
     return created;
   };
   const replace = (present: Present | null, text: string) => {

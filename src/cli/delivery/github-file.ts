@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { KeysError } from '../../domain/errors.js';
 import { quoted } from '../../domain/text.js';
 import { explainErrno } from '../../files/errno.js';
@@ -18,13 +18,17 @@ function openToAppend(file: string): number {
 
 const MAX_BYTES = 16_777_216;
 
+/** What the file holds, one character per byte. */
+function readText(file: string): string {
+  const bytes = readBytes(file, { what: "the runner's file", code: 'usage', maxBytes: MAX_BYTES, noLinks: true });
+  return bytes.toString('latin1');
+}
+
 /**
  * What must precede a new line: a line end, where the last line has none. Throws `usage` inside an unfinished value, which would swallow
  * the line.
  */
-function beginning(file: string, flag: string): string {
-  const bytes = readBytes(file, { what: "the runner's file", code: 'usage', maxBytes: MAX_BYTES, noLinks: true });
-  const text = bytes.toString('latin1');
+function beginning(text: string, flag: string): string {
   let delimiter: string | null = null;
   for (const line of text.split(/\r?\n/)) {
     if (delimiter === null) delimiter = /^[^=]*?<<(.+)$/.exec(line)?.[1] ?? null;
@@ -47,6 +51,8 @@ function commandFile(flag: string, variable: 'GITHUB_ENV' | 'GITHUB_OUTPUT', hel
     open(value, { ctx }) {
       const name = variable === 'GITHUB_ENV' ? variableForKey(value, flag) : checkedVariable(value, flag);
       const file = ctx.env[variable] ?? '';
+      /** What the file held before delivery, and what was added; undefined until then. */
+      let delivery: { readonly before: string; readonly line: string } | undefined;
       return {
         label: `${variable} as ${name}`,
         probe() {
@@ -64,7 +70,7 @@ function commandFile(flag: string, variable: 'GITHUB_ENV' | 'GITHUB_OUTPUT', hel
             );
           try {
             closeSync(openToAppend(file));
-            beginning(file, flag);
+            beginning(readText(file), flag);
           } catch (error) {
             if (error instanceof KeysError) throw error;
             throw new KeysError(
@@ -76,15 +82,30 @@ function commandFile(flag: string, variable: 'GITHUB_ENV' | 'GITHUB_OUTPUT', hel
           }
         },
         deliver({ keyString }) {
-          const lineEnd = beginning(file, flag);
+          const before = readText(file);
+          const line = `${beginning(before, flag)}${name}=${keyString}\n`;
           const descriptor = openToAppend(file);
           try {
-            writeDurably(descriptor, `${lineEnd}${name}=${keyString}\n`);
+            delivery = { before, line };
+            writeDurably(descriptor, line);
           } finally {
             closeSync(descriptor);
           }
         },
-        abandon() {}, // the runner reads the file when the step ends; the key is disabled by then
+        /** Takes the line, or the part of it for which the disk had room, away again: the runner would read it. */
+        abandon() {
+          if (!delivery) return;
+          const { before, line } = delivery;
+          delivery = undefined;
+          const descriptor = openToAppend(file);
+          try {
+            const text = readText(file);
+            const isOurs = text.startsWith(before) && line.startsWith(text.slice(before.length));
+            if (isOurs) ftruncateSync(descriptor, before.length); // otherwise another program has added something since
+          } finally {
+            closeSync(descriptor);
+          }
+        },
       };
     },
   };

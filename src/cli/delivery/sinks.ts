@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeText } from '../../domain/text.js';
+import { explainErrno } from '../../files/errno.js';
 import type { Context } from '../context.js';
 import { clipboardSink } from './copy.js';
 import { dotenv } from './dotenv.js';
@@ -132,9 +133,16 @@ export async function abandonSinks(sinks: readonly Sink[]): Promise<void> {
   if (failed?.status === 'rejected') throw failed.reason;
 }
 
-/** Puts the key string of a key into each sink. */
+/** Puts the key string of a key into each sink. An error of the file system names the sink. */
 export async function deliverToSinks(sinks: readonly Sink[], made: KeyInHand, signal?: AbortSignal): Promise<void> {
-  for (const sink of sinks) await sink.deliver(made, signal);
+  for (const sink of sinks) {
+    try {
+      await sink.deliver(made, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException | null)?.syscall === undefined) throw error;
+      throw new KeysError('delivery_failed', `${sink.label}: ${explainErrno(error)}`, undefined, { cause: error });
+    }
+  }
 }
 
 /** Tells the runner of GitHub Actions to mask the key string in the log, on stderr, so that stdout holds the key string alone. */
