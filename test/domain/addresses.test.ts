@@ -1,6 +1,13 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { allows, canonicalAddress, normalizeNetworks, parseNetworks, widens } from '../../src/domain/addresses.js';
+import {
+  allows,
+  canonicalAddress,
+  networksText,
+  normalizeNetworks,
+  parseNetworks,
+  widens,
+} from '../../src/domain/addresses.js';
 import type { KeysError } from '../../src/domain/errors.js';
 import { refusal } from '../support/refusal.js';
 
@@ -136,4 +143,35 @@ test('random addresses are let in as the BlockList of Node says', () => {
     for (const other of [address, ...Array.from({ length: 4 }, isIPv4(address) ? v4 : v6)])
       expect([network, other, allows([network], other)]).toEqual([network, other, list.check(other, family)]);
   }
+});
+
+test('networks of one address are in the order of their size, and one within another goes', () => {
+  expect(normalizeNetworks(['10.0.0.0/16', '10.0.0.0/8'])).toEqual(['10.0.0.0/8']);
+  expect(normalizeNetworks(['10.0.0.0/8', '11.0.0.0/16', '10.255.0.0/16'])).toEqual(['10.0.0.0/8', '11.0.0.0/16']);
+});
+
+test.each([
+  [['10.0.0.0/16'], ['10.0.0.0/8'], true],
+  [['10.0.0.0/8'], ['10.0.0.0/16'], false],
+  [['10.0.0.0/8'], ['10.0.0.0/8', '192.0.2.7'], true],
+])('%j made %j works from more: %s', (before, after, more) => {
+  expect(widens(before, after)).toBe(more);
+});
+
+test('networks are written as they are read', () => {
+  for (const text of ['any', '10.0.0.0/8', '10.0.0.0/8,192.0.2.7/32'])
+    expect(networksText(parseNetworks(` ${text} `))).toBe(text);
+});
+
+test.each([
+  ['any,10.0.0.0/8', 'does not go together'],
+  ['10.0.0.0/8, any', 'does not go together'],
+  ['10.0.0.0/8/8', 'is not an IP address or a network'],
+  ['10.0.0.1/8', 'has bits set beyond its first 8'],
+])('%s is refused: it %s', (text, why) => {
+  expect(refusal(() => parseNetworks(text))).toMatchObject({ code: 'usage', message: expect.stringContaining(why) });
+});
+
+test('a zone is refused with the address without it', () => {
+  expect(refusal(() => normalizeNetworks(['fe80::1%eth0'])).hint).toBe('write fe80::1');
 });

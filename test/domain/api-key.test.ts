@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { assertNewName, mixedScripts, nameKey, readDescription, readName, statusAt } from '../../src/domain/api-key.js';
+import {
+  assertNewName,
+  isUndelivered,
+  mixedScripts,
+  nameKey,
+  readDescription,
+  readName,
+  statusAt,
+} from '../../src/domain/api-key.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { refusal, usage } from '../support/refusal.js';
 
@@ -176,4 +184,49 @@ test('a key expires at its instant, and an inactive one stays inactive', () => {
   expect(statusAt({ status: 'active', expiresAt: NOW }, NOW)).toBe('expired');
   expect(statusAt({ status: 'inactive', expiresAt: at(-1) }, NOW)).toBe('inactive');
   expect(statusAt({ status: 'active', expiresAt: null }, NOW)).toBe('active');
+});
+
+test('a damaged key is said to be damaged, whatever its status', () => {
+  for (const status of ['active', 'inactive'] as const)
+    expect(statusAt({ status, expiresAt: NOW, damaged: ['name'] }, NOW)).toBe('damaged');
+});
+
+test.each([
+  ['readName', readName, 'name'],
+  ['readDescription', readDescription, 'description'],
+] as const)('%s names what it refuses: lost text, and a key string', (_name, read, what) => {
+  expect(refusal(() => read('Caf\ufffd'))).toMatchObject({
+    code: 'usage',
+    message: `the ${what} contains U+FFFD: it was not UTF-8 text where it came from`,
+  });
+  expect(refusal(() => read(`a ${KEY_STRING}`))).toMatchObject({
+    message: `the ${what} contains a key string`,
+    hint: expect.stringContaining(`a ${what} is not secret`),
+  });
+});
+
+test.each([
+  ['', 'is empty'],
+  ['  ', 'is empty'],
+  ['(\u00e9', 'does not begin with a letter or a digit'],
+  ['\u2014 dash', 'does not begin with a letter or a digit'],
+  ['-x', 'does not begin with a letter or a digit'],
+])('the name %j %s', (name, why) => {
+  expect(refusal(() => readName(name)).message).toContain(why);
+});
+
+test('a name that could be taken for a key is refused by what it looks like', () => {
+  expect(refusal(() => assertNewName('0123456789ab')).message).toContain('the form of a key id');
+  expect(refusal(() => assertNewName('unlk_live_0123456789ab_')).message).toContain('the form of a masked key string');
+});
+
+test.each([
+  [{}, null, false],
+  [{ 'manifest/delivery': 'pending' }, null, true],
+  [{ 'manifest/delivery': 'pending:run' }, null, true],
+  [{ 'manifest/delivery': 'pending-x' }, null, false],
+  [{ 'manifest/delivery': 'x:pending:' }, null, false],
+  [{ 'manifest/delivery': 'pending' }, NOW, false],
+])('a key with the labels %j, last used at %s, was handed out to nobody: %s', (labels, lastUsedAt, nobody) => {
+  expect(isUndelivered({ labels, lastUsedAt } as never)).toBe(nobody);
 });
