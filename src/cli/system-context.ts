@@ -182,10 +182,11 @@ export function systemContext(): Context {
     onSignals,
     log: (text) => writeLater(2, text),
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
-    prompts: async (look) =>
-      isDumb(process)
-        ? (await import('./asking/plain-prompts.js')).plainPrompts()
-        : (await import('./asking/prompts.js')).terminalPrompts(look),
+    prompts: async (look) => {
+      if (isDumb(process)) return (await import('./asking/plain-prompts.js')).plainPrompts();
+      if (process.env.NO_COLOR) delete process.env.FORCE_COLOR; // of both, Node warns where @inquirer asks it for colours
+      return (await import('./asking/prompts.js')).terminalPrompts(look);
+    },
     clipboard: systemClipboard(process.env, output(2)),
   };
 }

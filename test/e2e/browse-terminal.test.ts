@@ -286,6 +286,16 @@ test('questions have their colours while stdout is a pipe, and `--color always` 
   }
 });
 
+test('NO_COLOR wins over FORCE_COLOR at a question, and Node does not warn of them', async () => {
+  const place = new Place();
+  const env = { NO_COLOR: '1', FORCE_COLOR: '1' };
+  const screen = place.terminal(['create', 'x', '-d', 'y', '--test'], { env });
+  await screen.shows(/❯◯ checkin:read/);
+  screen.press('ctrl-c');
+  await screen.exit;
+  expect(screen.raw).not.toMatch(/Warning|\u001b\[[\d;]*m/);
+});
+
 test('a hidden question on a dumb terminal shows nothing of what is typed', async () => {
   const place = new Place();
   const keyString = await place.key('alpha');
