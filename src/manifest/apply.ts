@@ -119,7 +119,8 @@ class Run {
     const { key, retired } = await this.#keyring
       .deliver(destination, mint, { operationId: `${operationId}:delivery`, signal })
       .catch((error: unknown) => {
-        throw isKeysError(error, 'delivery_failed') ? undelivered(error, made?.retired ?? null) : error;
+        if (isKeysError(error, 'delivery_failed')) throw undelivered(error, made?.retired ?? null);
+        throw isKeysError(error, 'name_taken') ? takenMeanwhile(error) : error;
       });
     this.#created.set(nameKey(key.name), key);
     return { step, key, retired };
@@ -140,6 +141,12 @@ class Run {
     if (!made || made.keyString === null) throw new KeysError('internal', `no key ${quoted(desired.name)} was created`);
     return { ...made, retired: null };
   }
+}
+
+/** The plan knew no key of this name: it may be that of the same apply, run at the same time. */
+function takenMeanwhile(error: KeysError): KeysError {
+  const hint = 'it was made after the plan was; run apply again to see what is left to do';
+  return new KeysError('name_taken', error.message, hint, { cause: error });
 }
 
 /** The key keeps its mark, so that the next run replaces it. */

@@ -289,7 +289,10 @@ describe('between plan and step', () => {
         abandon() {},
       }),
     };
-    expect((await refused(applied(keyring, manifest, clock, people))).code).toBe('name_taken');
+    expect(await refused(applied(keyring, manifest, clock, people))).toMatchObject({
+      code: 'name_taken',
+      hint: 'it was made after the plan was; run apply again to see what is left to do',
+    });
     expect((await refused(planOf(keyring, manifest, clock.now))).message).toContain('and no manifest created it');
   });
 });
