@@ -104,6 +104,37 @@ describe('prune', () => {
     expect(event.reason).toBe('prune --unused-for 90d');
   });
 
+  test('--disable leaves a key that is changed while it asks', async () => {
+    const cli = await scene();
+    await cli.run('profile', 'add', 'prod', '--store', cli.store, '--protected');
+    cli.atTerminal('expired', 'idle', 'never');
+    const given = cli.answers;
+    cli.answers = new Proxy(given, {
+      get: (target, name) => {
+        if (name !== 'shift') return Reflect.get(target, name);
+        return () => {
+          void cli.sql("update api_keys set description = 'needed' where name = 'idle'");
+          return target.shift();
+        };
+      },
+    });
+    const { exitCode, stderr } = await cli.run(
+      'prune',
+      '--unused-for',
+      '90d',
+      '--mode',
+      'test',
+      '--disable',
+      '-p',
+      'prod',
+    );
+    cli.tty = { stdin: false, stdout: false, stderr: false };
+    expect(stderr).toMatch(/"idle" \(\w{12}\) was changed meanwhile; nothing was done to it/);
+    expect(exitCode).toBe(9);
+    expect(await cli.json('show', 'idle')).toMatchObject({ status: 'active' });
+    expect(await cli.json('show', 'never')).toMatchObject({ status: 'inactive' });
+  });
+
   test('goes by last use only where that is known; -n shows the keys and says so', async () => {
     const cli = await scene();
     const before = await cli.names();

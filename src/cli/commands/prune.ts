@@ -92,7 +92,8 @@ async function prune(session: Session, flags: PruneFlags): Promise<ExitCode | un
         const { keptUntil } = await keyring.delete(key, { operationId, asSeen: true, reason });
         return { key, changed: true, isFinal: keptUntil === null, said: `Deleted ${key.name} (${key.id})` };
       }
-      const { key: now, changed } = await keyring.disable(key, { operationId, reason: `prune ${wordsOf(flags)}` });
+      const reason = `prune ${wordsOf(flags)}`;
+      const { key: now, changed } = await keyring.disable(key, { operationId, asSeen: true, reason });
       return { key: now, changed, said: `Disabled ${key.name} (${key.id})` };
     },
     flags.disable ? 'enable' : 'restore',
