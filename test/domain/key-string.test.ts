@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   checksum,
   holdsKeyString,
+  idWithin,
   KEY_STRING_IN_TEXT,
   maskKey,
   mintKeyString,
@@ -250,4 +251,9 @@ describe('a key string that was cut, grown or mistyped still gives its secret aw
     for (let before = 0; before < 90; before++)
       expect(quoted(`${'x'.repeat(before)} ${keyString}`)).not.toContain(secret.slice(0, 6));
   });
+});
+
+test('the id stands within a key string', () => {
+  const { keyString, id } = mintKeyString('live');
+  expect(idWithin(keyString)).toBe(id);
 });

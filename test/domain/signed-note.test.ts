@@ -15,6 +15,9 @@ const verifier = NoteVerifier.parse(PUBLIC);
 const mine = NoteSigner.generate('example.com/keys');
 
 test('keys and notes are those of Go', () => {
+  // Read here as well as above, so that a mutation of the reader is noticed by this test.
+  expect(NoteSigner.parse(` ${PRIVATE}\n`, 'the key').secret()).toBe(PRIVATE);
+  expect(NoteVerifier.parse(PUBLIC).toString()).toBe(PUBLIC);
   expect(peter.secret()).toBe(PRIVATE);
   expect(peter.verifier.toString()).toBe(PUBLIC);
   expect(peter.sign(TEXT)).toBe(NOTE);
@@ -121,4 +124,37 @@ test('the note of a head holds log, number, hash and time, and no other text is 
       code: 'usage',
       message: expect.stringContaining('not about the end of an audit log'),
     });
+});
+
+test('of several signatures with one key, all must be good', () => {
+  const [, signature = ''] = NOTE.split('\n\n');
+  const forged = signature.replace('x08go/ZJ', 'x08go/ZK');
+  expect(forged).not.toBe(signature);
+  expect(verifier.open(`${NOTE}${signature}`)).toBe(TEXT);
+  expect(verifier.open(`${NOTE}${forged}`)).toBeNull();
+  expect(verifier.open(`${TEXT}\n${forged}${signature}`)).toBeNull();
+});
+
+test('a hundred signatures are read, and lines that are nearly signatures are none', () => {
+  const [, signature = ''] = NOTE.split('\n\n');
+  expect(verifier.open(`${TEXT}\n${signature.repeat(100)}`)).toBe(TEXT);
+  for (const line of [`x${signature}`, signature.replace('\n', ' x\n'), '\u2014 a eDA4Zw==\n', '\u2014 a eDA4Z\n'])
+    expect(() => verifier.open(NOTE + line), line).toThrow(/not a signature/);
+  expect(verifier.open(`${NOTE}\u2014 a eDA4Z28=\n`)).toBe(TEXT);
+});
+
+test.each(['no line end', '', 'a\ttab\n', 'a\rreturn\n'])('the text %j is not signed', (text) => {
+  expect(() => mine.sign(text)).toThrow('a note has whole lines without control characters');
+});
+
+test('a name has at most 200 characters', () => {
+  expect(NoteSigner.generate('n'.repeat(200)).verifier.name).toHaveLength(200);
+  expect(refusal(() => NoteSigner.generate('n'.repeat(201))).code).toBe('usage');
+});
+
+test('keys that cannot be read are refused by the code of usage', () => {
+  expect(refusal(() => NoteVerifier.parse('x')).code).toBe('usage');
+  expect(refusal(() => NoteSigner.parse('x', 'f')).code).toBe('usage');
+  for (const key of [`x ${PUBLIC}`, `${PUBLIC}+`, PUBLIC.replace('+AR', '+AQ'), PUBLIC.replace('+ARpc', '+')])
+    expect(() => NoteVerifier.parse(key), key).toThrow(/is not a public key/);
 });

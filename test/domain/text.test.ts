@@ -135,6 +135,7 @@ test('quoted masks a key string, wherever it stands and however it was cut', () 
 test('quoted cuts long input and keeps it on one line', () => {
   expect(quoted('x'.repeat(1_000_000))).toBe(`"${'x'.repeat(80)}…"`);
   expect(quoted('x'.repeat(81))).toBe(`"${'x'.repeat(80)}…"`);
+  expect(quoted('x'.repeat(80))).toBe(`"${'x'.repeat(80)}"`);
   expect(quoted('𠮷'.repeat(80))).toBe(`"${'𠮷'.repeat(80)}"`);
   expect(quoted('a\nb')).toBe('"a\\u{a}b"');
 });
