@@ -8,7 +8,10 @@ import { assetUrl } from '../files/asset.js';
 /** The schema version that this code reads and writes: the number of migrations in `drizzle/` (a test compares the two). */
 export const SCHEMA_VERSION = 13;
 
-/** The oldest schema that this code can read: later migrations added nothing that a read needs. */
+/**
+ * The oldest schema that this code can read: later migrations added nothing that a read needs. A migration that adds such a thing, like a column
+ * of a key, makes this its own number.
+ */
 export const READABLE_FROM = 4;
 
 /**
