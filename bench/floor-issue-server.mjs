@@ -3,8 +3,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { text } from 'node:stream/consumers';
-import Database from 'better-sqlite3';
 import { createLocalJWKSet, jwtVerify } from 'jose';
+import Database from './database.cjs';
 
 const [file, keys, issuer] = process.argv.slice(2);
 const db = new Database(file);

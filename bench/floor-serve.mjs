@@ -2,8 +2,8 @@
 // status and expiry. Arguments: the store, and a file of key strings.
 import { hash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import fastify from 'fastify';
+import Database from './database.cjs';
 
 const [file, keys] = process.argv.slice(2);
 const db = new Database(file, { readonly: true });

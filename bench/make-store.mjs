@@ -1,7 +1,8 @@
 // Makes a store with many keys quickly: the library creates the schema, and plain SQL inserts the rows. There are no audit rows,
 // because nothing here verifies the log.
-import Database from 'better-sqlite3';
+
 import { openKeyring } from '../dist/index.js';
+import Database from './database.cjs';
 
 const DAY = 86_400_000;
 const SETS = [

@@ -3,12 +3,12 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import Database from 'better-sqlite3';
 import { checksum, mintKeyString } from '../dist/domain/key-string.js';
 import { newPepper, Peppers } from '../dist/domain/peppers.js';
 import { createVerifier } from '../dist/index.js';
 import { Keyring } from '../dist/keyring/keyring.js';
 import { openStore } from '../dist/store/open.js';
+import Database from './database.cjs';
 import { makeStore } from './make-store.mjs';
 import { functionRatios, median, quietRatios, report } from './measure.mjs';
 

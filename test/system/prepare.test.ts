@@ -32,4 +32,9 @@ test('a checkout builds and works where better-sqlite3 cannot be compiled', asyn
   expect(made).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(KEY_STRING) });
   const checks = JSON.parse((await place.tool(['store', 'check', '--json'], { entry })).stdout) as { detail: string }[];
   expect(checks.map(({ detail }) => detail).join()).toMatch(/\((libsql|node:sqlite)\)/);
+  const many = place.file('many.db');
+  const make = `import('./bench/make-store.mjs').then(({ makeStore }) => makeStore(${JSON.stringify(many)}, 50))`;
+  expect(await place.run(process.execPath, ['-e', make], { cwd })).toMatchObject({ exitCode: 0 }); // so the benchmarks run, too
+  const floor = await place.run(process.execPath, ['bench/floor-list.cjs', many], { cwd });
+  expect(JSON.parse(floor.stdout)).toHaveLength(20);
 });
