@@ -151,6 +151,41 @@ describe('a check says which line is wrong', () => {
     expect(check(LINES.slice(3), headOf(2), headOf(1)).problems).toEqual([
       expect.stringMatching(/^the lines: they begin after row 3/),
     ]);
+    const rebuilt = { seq: 4, hash: 'f'.repeat(64) };
+    expect(check(LINES, null, rebuilt)).toMatchObject({
+      sound: false,
+      problems: [expect.stringMatching(/^the lines: they do not contain 4:ffff/)],
+    });
+    expect(check(LINES.slice(4), headOf(3), { ...rebuilt, seq: 4 }).problems).toEqual([
+      expect.stringMatching(/^the lines: they do not contain 4:ffff/),
+    ]);
+    expect(check(LINES, null, GENESIS).sound).toBe(true);
+  });
+
+  test('a last line that was cut off is told from one that is no row', () => {
+    const last = (text: string, ended: boolean) => {
+      const lineCheck = new AuditLineCheck(null);
+      lineCheck.line(one, 'f:1');
+      lineCheck.line(text, 'f:2', ended);
+      return lineCheck.finish().problems;
+    };
+    expect(last(two.slice(0, 20), false)).toEqual(['f:2: the last line is cut off']);
+    expect(last(two.slice(0, 20), true)).toEqual([expect.stringContaining('it is not JSON')]);
+    expect(last('[]', false)).toEqual([expect.stringContaining('not a JSON object')]);
+  });
+
+  test('an event that this version does not know', () => {
+    const strange = auditEvent({ action: 'key.steal' as 'key.edit' });
+    expect(problems(appendToChain(GENESIS, 'op', [strange]).map(lineOf))).toEqual([
+      'f:1: audit row 1 is not an event that this version knows',
+    ]);
+  });
+
+  test('rows that come again one by one, in no order', () => {
+    expect(problems([one, two, three, two, one, four, five])).toEqual([
+      'f:4: audit row 2 is repeated or out of order: row 4 is expected',
+      'f:5: audit row 1 is repeated or out of order: row 4 is expected',
+    ]);
   });
 
   test('more than a hundred problems are counted', () => {
