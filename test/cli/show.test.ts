@@ -41,8 +41,8 @@ describe('show', () => {
   test.each([
     ['partnr', 3, 'did you mean "partner"?'],
     ['zzz', 3, 'no key "zzz"'],
-    ['', 3, 'no key ""'],
-  ])('says that there is no key %j', async (ref, exit, says) => {
+    ['', 2, 'the argument KEY is empty'],
+  ])('finds no key %j', async (ref, exit, says) => {
     const cli = testCli();
     await cli.create('partner');
     const { exitCode, stdout, stderr } = await cli.run('show', ref);
