@@ -111,6 +111,7 @@ describe('rules', () => {
     ['/dot/', []],
     ['/dot/.well', ['plan:update']],
     ['/in/a/list/', ['plan:read']],
+    ['/in/a/list', ['plan:read']],
     ['/STRASSE', ['facility:read']],
     ['/stra%C3%9Fe', ['facility:read']],
     ['/%EF%AC%81le', ['checkin:read']],
