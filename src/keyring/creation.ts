@@ -131,14 +131,16 @@ export async function planCreation(
     named.map(({ name }) => name),
     operationId ?? null,
   );
-  const complete = named.map((input) => completed(input, prospect, now));
+  const taken = new Set(prospect.namesakes.map(({ name }) => nameKey(name)));
+  const complete = named.map((input) => completed(input, prospect, taken, now));
+  const byName = new Map(complete.map((input) => [nameKey(input.name), input]));
   const { operation, namesakes, scheme } = prospect;
   const run = EarlierRun.find(operationId, operation, 'leave --operation-id out to create another key');
   const unfinished = run ? await unfinishedKeys(store, run, complete, namesakes, now) : [];
   const replaced: ApiKey[] = [];
   const kept: ApiKey[] = [];
   for (const existing of namesakes.filter((key) => !unfinished.includes(key))) {
-    const wanted = complete.find(({ name }) => nameKey(name) === nameKey(existing.name));
+    const wanted = byName.get(nameKey(existing.name));
     if (!wanted) continue;
     if (givesWay(existing, claim)) {
       unfinished.push(existing);
@@ -152,8 +154,14 @@ export async function planCreation(
   return { inputs: complete, ifExists, operation: id, replaced, unfinished, kept, scheme };
 }
 
-function completed(input: FullInput, { catalogue, namesakes, policy }: Prospect, now: Date): CompleteInput {
-  if (!namesakes.some((key) => nameKey(key.name) === nameKey(input.name))) assertNewName(input.name);
+/** `taken`: the names that keys of the store have, as `nameKey` writes them. */
+function completed(
+  input: FullInput,
+  { catalogue, policy }: Prospect,
+  taken: ReadonlySet<string>,
+  now: Date,
+): CompleteInput {
+  if (!taken.has(nameKey(input.name))) assertNewName(input.name);
   const scopes = resolveScopes(input.scopes, catalogue);
   if (scopes.length === 0)
     throw new KeysError('missing_input', 'a key needs at least one scope', 'unlockos-keys scopes list shows them all');
@@ -224,7 +232,8 @@ export async function makeKeys(
       }));
       const kept = plan.kept.map((key) => ({ key, keyString: null, replaced: null, scopeChange: null }));
       const all = [...made, ...kept];
-      return plan.inputs.flatMap(({ name }) => all.filter(({ key }) => nameKey(key.name) === nameKey(name)));
+      const byName = new Map(all.map((each) => [nameKey(each.key.name), each]));
+      return plan.inputs.flatMap(({ name }) => byName.get(nameKey(name)) ?? []);
     } catch (error) {
       if (!isKeysError(error, 'conflict') || attempt === ATTEMPTS) throw error;
     }
