@@ -269,7 +269,9 @@ test.each([
 });
 
 test('commands touch no process, console, clock or randomness of their own', () => {
-  for (const file of sources().filter((name) => /^(cli\/commands|domain|keyring|manifest)\//.test(name))) {
+  const isHeld = (name: string) =>
+    /^(cli\/commands|domain|keyring|manifest)\//.test(name) && name !== 'domain/real-time.ts'; // that is the clock
+  for (const file of sources().filter(isHeld)) {
     const text = readFileSync(path.join(root, 'src', file), 'utf8').replace(/^ *\*.*$/gm, ''); // an example may print
     expect(text, file).not.toMatch(/\bprocess\.|\bconsole\.(log|error|warn)\(|\bDate\.now\(|Math\.random\(/);
   }

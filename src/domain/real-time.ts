@@ -2,8 +2,7 @@
 
 export const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
 const { setImmediate } = globalThis;
-const { process: node } = globalThis;
-const nanoseconds = node.hrtime.bigint; // to load the module of `performance` takes a millisecond
+const nanoseconds = process.hrtime.bigint; // to load the module of `performance` takes a millisecond
 
 /** Milliseconds, of a clock that only goes forward. */
 export const elapsed = (): number => Number(nanoseconds()) / 1e6;
