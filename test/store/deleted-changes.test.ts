@@ -1,34 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
-import type { Credential } from '../../src/domain/credential.js';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import { type Keeping, planDelete, planPurge, planRestore } from '../../src/store/deleted-changes.js';
 import { auditState } from '../../src/store/planned.js';
-import { credentialRowOf } from '../support/key-rows.js';
+import { credentialRowOf, credentialWith, PLAIN_KEY } from '../support/key-rows.js';
 import { refusal } from '../support/refusal.js';
 
 const AT = new Date('2026-11-23T10:00:00.000Z');
 const WEEK_LATER = new Date('2026-11-30T10:00:00.000Z');
-const KEY: ApiKey = {
-  id: '3xbb3bje4dr5',
-  name: 'a',
-  description: null,
-  mode: 'test',
-  scopes: ['plan:read'],
-  status: 'active',
-  rateLimit: { limit: 7, windowSeconds: 60 },
-  expiresAt: null,
-  createdAt: AT,
-  updatedAt: AT,
-  lastUsedAt: null,
-  ...FIELD_DEFAULTS,
-};
-const found = (more: Partial<ApiKey> = {}): Credential => ({
-  key: { ...KEY, ...more },
-  hash: `$2b$04$${'a'.repeat(53)}`,
-  guard: '01234567',
-  scheme: 'bcrypt',
-  outdated: false,
-});
+const KEY = PLAIN_KEY;
+const found = credentialWith;
 const KEEPING: Keeping = { seq: 5, now: AT.getTime(), keepDeleted: '7d' };
 
 describe('a deleted key', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import type { Credential } from '../../src/domain/credential.js';
 import type { NewKey } from '../../src/domain/key-store.js';
 import { DEFAULT_POLICY } from '../../src/domain/policy.js';
@@ -13,7 +13,7 @@ import {
   planStatus,
 } from '../../src/store/changes.js';
 import { auditState } from '../../src/store/planned.js';
-import { credentialRowOf } from '../support/key-rows.js';
+import { credentialRowOf, credentialWith, PLAIN_KEY } from '../support/key-rows.js';
 import { refusal } from '../support/refusal.js';
 
 // What `changes.ts` plans, without a store; `changes.test.ts` carries it out.
@@ -21,27 +21,8 @@ import { refusal } from '../support/refusal.js';
 const AT = new Date('2026-11-23T10:00:00.000Z');
 const LATER = new Date('2026-11-24T10:00:00.000Z');
 const HASH = `$2b$04$${'a'.repeat(53)}`;
-const KEY: ApiKey = {
-  id: '3xbb3bje4dr5',
-  name: 'a',
-  description: null,
-  mode: 'test',
-  scopes: ['plan:read'],
-  status: 'active',
-  rateLimit: { limit: 7, windowSeconds: 60 },
-  expiresAt: null,
-  createdAt: AT,
-  updatedAt: AT,
-  lastUsedAt: null,
-  ...FIELD_DEFAULTS,
-};
-const found = (more: Partial<ApiKey> = {}, hash = HASH): Credential => ({
-  key: { ...KEY, ...more },
-  hash,
-  guard: '01234567',
-  scheme: 'bcrypt',
-  outdated: false,
-});
+const KEY = PLAIN_KEY;
+const found = credentialWith;
 const newKey = (name: string, more: Partial<NewKey> = {}): NewKey => ({
   id: '6jhnb3g233yz',
   name,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import { keyState } from '../../src/domain/audit.js';
 import type { Credential } from '../../src/domain/credential.js';
 import { credentialDigest } from '../../src/domain/secret-hash.js';
@@ -11,31 +11,12 @@ import {
   readBackAll,
   readBackKey,
 } from '../../src/store/planned.js';
-import { credentialRowOf } from '../support/key-rows.js';
+import { credentialRowOf, credentialWith, PLAIN_KEY } from '../support/key-rows.js';
 import { refusal } from '../support/refusal.js';
 
 const AT = new Date('2026-11-23T10:00:00.000Z');
-const KEY: ApiKey = {
-  id: '3xbb3bje4dr5',
-  name: 'a',
-  description: null,
-  mode: 'test',
-  scopes: ['plan:read'],
-  status: 'active',
-  rateLimit: { limit: 7, windowSeconds: 60 },
-  expiresAt: AT,
-  createdAt: AT,
-  updatedAt: AT,
-  lastUsedAt: null,
-  ...FIELD_DEFAULTS,
-};
-const FOUND: Credential = {
-  key: KEY,
-  hash: `$2b$04$${'a'.repeat(53)}`,
-  guard: '01234567',
-  scheme: 'bcrypt',
-  outdated: false,
-};
+const KEY: ApiKey = { ...PLAIN_KEY, expiresAt: AT };
+const FOUND = credentialWith(KEY);
 const later = new Date(AT.getTime() + 1);
 
 describe('a key in the audit log', () => {

@@ -1,5 +1,5 @@
 import { getTableColumns } from 'drizzle-orm';
-import type { ApiKey } from '../../src/domain/api-key.js';
+import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import type { Credential } from '../../src/domain/credential.js';
 import { hashColumn, networksCell } from '../../src/store/hash-column.js';
 import { keyColumns, selectedColumns } from '../../src/store/key-row.js';
@@ -22,4 +22,27 @@ export function rowOf(key: ApiKey, others: Readonly<Record<string, unknown>> = {
 /** The same with hash, guard tag and the scheme of the store. */
 export function credentialRowOf({ key, hash, guard, scheme }: Credential): unknown[] {
   return [...rowOf(key), hashColumn(key, hash), guard, scheme];
+}
+
+const CREATED = new Date('2026-11-23T10:00:00.000Z');
+
+/** A test key that nobody has used. */
+export const PLAIN_KEY: ApiKey = {
+  id: '3xbb3bje4dr5',
+  name: 'a',
+  description: null,
+  mode: 'test',
+  scopes: ['plan:read'],
+  status: 'active',
+  rateLimit: { limit: 7, windowSeconds: 60 },
+  expiresAt: null,
+  createdAt: CREATED,
+  updatedAt: CREATED,
+  lastUsedAt: null,
+  ...FIELD_DEFAULTS,
+};
+
+/** {@link PLAIN_KEY} with these fields, as a store finds it. */
+export function credentialWith(fields: Partial<ApiKey> = {}, hash = `$2b$04$${'a'.repeat(53)}`): Credential {
+  return { key: { ...PLAIN_KEY, ...fields }, hash, guard: '01234567', scheme: 'bcrypt', outdated: false };
 }
