@@ -17,7 +17,7 @@ export type AuditDraft = Pick<AuditBody, 'action' | 'keyId' | 'keyName' | 'befor
 /** A change, ready to be written. */
 export interface Planned<T> {
   readonly writes: readonly Write[];
-  /** The audit rows. When there are none, there are no writes either. */
+  /** The audit rows. A change without audit rows writes nothing. */
   readonly drafts: readonly AuditDraft[];
   /** What the change answers once it is committed. */
   readonly result: T;

@@ -70,8 +70,8 @@ function recordRestore(
 }
 
 /**
- * Opens the store that is to be replaced and takes its write lock, so that nobody changes it meanwhile. Null when there is none, or none
- * that SQLite can read. Throws `store_foreign` and `store_busy`.
+ * Opens the store that is to be replaced and takes its write lock, so that nobody changes it meanwhile. Returns null when there
+ * is no store, or SQLite cannot read it. Throws `store_foreign` and `store_busy`.
  */
 function lock(engine: Engine, target: string, timeoutMs: number): { db: Connection; head: AuditHead } | null {
   const there = lookFor(target);

@@ -5,7 +5,7 @@ import { quoted, safeText } from '../../domain/text.js';
 /** Servers of Turso, by name alone. */
 const SERVER_NAME = /^[\w.-]+\.turso\.io(:\d+)?\/*$/i;
 
-/** Throws `usage` for a text that is meant as the URL of a server and is none. It repeats no credential. */
+/** Throws `usage` for a text that was meant as the URL of a server but is not a URL. The message repeats no credential. */
 function refuseLikeUrl(text: string): void {
   const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]+):\/*(.*)$/is.exec(text) ?? [];
   if (scheme === undefined && !SERVER_NAME.test(text)) return;

@@ -34,7 +34,7 @@ export interface Upgrade {
 }
 
 /**
- * Checks whose file it is, sets the connection up, and makes the schema where there is none. An older one is left as it is. Answers the
+ * Checks whose file it is, sets the connection up, and creates the schema if the file has no schema yet. An older one is left as it is. Returns the
  * version, and true when it made it. Throws `store_foreign`, `store_missing`, `store_newer`, `store_incomplete` or `store_unavailable`.
  */
 export function prepareStore(upgrade: Upgrade): { version: number; made: boolean } {
