@@ -4,7 +4,18 @@ import { mintKeyString } from '../../src/domain/key-string.js';
 import type { CreateInput } from '../../src/keyring/creation.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make } from '../support/keyrings.js';
-import { BY, ENGINES, freshStore, LOCAL_ENGINES, rawDatabase, START } from '../support/stores.js';
+import {
+  BY,
+  change,
+  DEFAULT_ENGINE,
+  ENGINES,
+  freshStore,
+  LOCAL_ENGINES,
+  newKey,
+  rawDatabase,
+  START,
+  storeOf,
+} from '../support/stores.js';
 
 describe.each(ENGINES)('create, on %s', (engine) => {
   test.each([1, 3, 9])('%i keys at once verify each with its own key string, in order', async (count) => {
@@ -29,6 +40,7 @@ describe.each(ENGINES)('create, on %s', (engine) => {
     ['a bad description', [input('a'), input('b', { description: 'x\u001b[2J' })], 'usage'],
     ['a key string for a name', [input('a'), input(mintKeyString('live').keyString)], 'usage'],
     ['a name twice, typed in two forms', [input('Caf\u00e9'), input('Cafe\u0301')], 'usage'],
+    ['a name that reads like an id', [input('a'), input('0123456789ab')], 'usage'],
   ])('%s makes none of them', async (_, inputs, code) => {
     const keyring = await freshKeyring(engine);
     await make(keyring, 'taken');
@@ -112,5 +124,103 @@ describe.each(LOCAL_ENGINES)('create in a file, on %s', (engine) => {
     const { location } = keyring;
     const progress = () => renameSync(location, `${location}.away`); // after the hashing, before the write
     await expect(keyring.create([input('a')], { progress })).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});
+
+describe('a plan', () => {
+  test('says which keys give way and which stay, and only those to make are hashed', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const { key: a } = await make(keyring, 'a');
+    const { key: b } = await make(keyring, 'b');
+    const [left] = await keyring.make(await keyring.plan([input('left')]), { toDeliver: true });
+    const inputs = ['B', 'new', 'left', 'A'].map((name) => input(name));
+    const skip = await keyring.plan(inputs, { ifExists: 'skip' });
+    expect(skip).toMatchObject({ ifExists: 'skip', replaced: [], operation: null });
+    expect([skip.kept.map(({ id }) => id).sort(), skip.unfinished]).toEqual([[a.id, b.id].sort(), [left?.key]]);
+    const replace = await keyring.plan(inputs, { ifExists: 'replace' });
+    expect([replace.replaced.map(({ id }) => id).sort(), replace.kept]).toEqual([[a.id, b.id].sort(), []]);
+    const heard: number[] = [];
+    const made = await keyring.make(skip, { progress: (done) => heard.push(done) });
+    expect(heard).toEqual([1, 2]);
+    expect(made.map((each) => [each.key.name, each.keyString !== null, each.replaced?.id])).toEqual([
+      ['b', false, undefined],
+      ['new', true, undefined],
+      ['left', true, left?.key.id],
+      ['a', false, undefined],
+    ]);
+  });
+
+  test('takes the expiry that is given, and the longest that the store allows otherwise', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    await keyring.setStorePolicy({ maxLifetime: { test: '30d' } });
+    const day = (days: number) => new Date(START.getTime() + days * 86_400_000);
+    const { inputs } = await keyring.plan([input('a', { expiresAt: day(1) }), input('b')]);
+    expect(inputs.map(({ expiresAt }) => expiresAt)).toEqual([day(1), day(30)]);
+    for (const expiresAt of [day(31), null])
+      await expect(keyring.plan([input('c', { expiresAt })])).rejects.toMatchObject({
+        code: 'guarded',
+        message: expect.stringMatching(/^the key "c" .*30d/),
+      });
+    expect((await keyring.plan([input('c', { mode: 'live', expiresAt: null })])).inputs[0]?.expiresAt).toBeNull();
+  });
+
+  test('keeps a key whose name reads like an id, which no new key can have', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const name = '0123456789ab';
+    await storeOf(keyring).create([newKey(name)], change());
+    expect((await keyring.plan([input(name)], { ifExists: 'skip' })).kept).toHaveLength(1);
+  });
+});
+
+describe('a key that took the name between the plan and the write', () => {
+  const NAMES = ['other', 'ci'];
+  const planned = (keyring: Keyring, ifExists: 'fail' | 'skip' | 'replace') =>
+    keyring.plan(
+      NAMES.map((name) => input(name)),
+      { ifExists },
+    );
+
+  test.each([
+    ['fail', {}, 'name_taken', 'a key named "ci" exists'],
+    ['replace', {}, 'conflict', 'a key named "ci" has been created meanwhile'],
+    ['skip', { scopes: ['plan:read'] }, 'name_taken', 'its scopes are plan:read'],
+  ] as const)('with %s %j stays, and nothing is made', async (ifExists, more, code, says) => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const plan = await planned(keyring, ifExists);
+    const { key } = await make(keyring, 'ci', more);
+    await expect(keyring.make(plan)).rejects.toMatchObject({ code, message: expect.stringContaining(says) });
+    expect((await keyring.list()).keys).toEqual([key]);
+  });
+
+  test('with skip is kept where it is what was asked for', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const plan = await planned(keyring, 'skip');
+    const { key } = await make(keyring, 'ci');
+    const made = await keyring.make(plan);
+    expect(made.map((each) => each.keyString === null)).toEqual([false, true]);
+    expect(made[1]?.key).toEqual(key);
+  });
+
+  test('is not taken for the key that was to be replaced', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    for (const name of NAMES) await make(keyring, name);
+    const plan = await planned(keyring, 'replace');
+    await keyring.delete('ci');
+    const { key } = await make(keyring, 'ci');
+    await expect(keyring.make(plan)).rejects.toMatchObject({ code: 'conflict' });
+    expect(await keyring.show('ci')).toEqual(key);
+  });
+
+  test('stays where it was handed out meanwhile', async () => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const [left] = await keyring.make(await keyring.plan([input('ci')]), { toDeliver: true });
+    const id = left?.key.id ?? '';
+    const plans = [await planned(keyring, 'fail'), await planned(keyring, 'skip'), await planned(keyring, 'replace')];
+    await storeOf(keyring).settle([id], change());
+    for (const plan of plans) {
+      expect(plan.unfinished.map((key) => key.id)).toEqual([id]);
+      await expect(keyring.make(plan)).rejects.toMatchObject({ code: 'name_taken' });
+    }
+    expect((await keyring.verify(left?.keyString)).verdict).toBe('valid');
   });
 });

@@ -39,21 +39,24 @@ describe.each(ENGINES)('a run that is repeated, on %s', (engine) => {
   test('of several keys likewise, whatever their order', async () => {
     const keyring = await freshKeyring(engine);
     await make(keyring, 'other');
-    const first = await keyring.create([input('a'), input('b')], { operationId: OP });
-    const second = await keyring.create([input('b'), input('a')], { operationId: OP });
+    const [a, b] = [input('a', { scopes: ['plan:read'] }), input('b')];
+    const first = await keyring.create([a, b], { operationId: OP });
+    const second = await keyring.create([b, a], { operationId: OP });
     expect(second.map(({ key }) => key.name)).toEqual(['b', 'a']);
     expect(second.map(({ replaced }) => replaced?.id)).toEqual([first[1]?.key.id, first[0]?.key.id]);
     expect((await keyring.list()).keys.map(({ name }) => name).sort()).toEqual(['a', 'b', 'other']);
   });
 
-  test.each<[string, (keyring: Keyring, clock: { now: Date }) => Promise<unknown>, Parameters<typeof input>[1]?]>([
-    ['is a day old', async (_, clock) => (clock.now = new Date(START.getTime() + DAY_MS + 1))],
-    ['was deleted since', (keyring) => keyring.delete('ci')],
-    ['was renamed since', (keyring) => keyring.edit('ci', { name: 'renamed' })],
-    ['was disabled by somebody', (keyring) => keyring.disable('ci', { reason: 'leaked' })],
-    ['was asked for with other scopes', async () => {}, { scopes: ['plan:read'] }],
-    ['was asked for in another mode', async () => {}, { mode: 'live' }],
-  ])('a key that %s is not replaced, and nothing is made', async (_, happen, more) => {
+  test.each<
+    [string, string, (keyring: Keyring, clock: { now: Date }) => Promise<unknown>, Parameters<typeof input>[1]?]
+  >([
+    ['is a day old', 'more than a day old', async (_, clock) => (clock.now = new Date(START.getTime() + DAY_MS + 1))],
+    ['was deleted since', 'deleted or renamed since', (keyring) => keyring.delete('ci')],
+    ['was renamed since', 'deleted or renamed since', (keyring) => keyring.edit('ci', { name: 'renamed' })],
+    ['was disabled by somebody', 'has been disabled', (keyring) => keyring.disable('ci', { reason: 'leaked' })],
+    ['was asked for with other scopes', 'created "ci"', async () => {}, { scopes: ['plan:read'] }],
+    ['was asked for in another mode', 'created "ci"', async () => {}, { mode: 'live' }],
+  ])('a key that %s is not replaced, and nothing is made', async (_, says, happen, more) => {
     const clock = { now: START };
     const keyring = await freshKeyring(engine, clock);
     const [made] = await keyring.create([input('ci')], { operationId: OP });
@@ -61,7 +64,8 @@ describe.each(ENGINES)('a run that is repeated, on %s', (engine) => {
     const head = await keyring.auditHead();
     await expect(keyring.create([input('ci', more)], { operationId: OP })).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('already carried out'),
+      message: expect.stringMatching(new RegExp(`operation ${OP} was already carried out: .*${says}`)),
+      hint: expect.stringContaining('leave --operation-id out'),
     });
     expect(await keyring.auditHead()).toEqual(head);
     expect((await keyring.verify(made?.keyString)).verdict).not.toBe('wrong_environment');
