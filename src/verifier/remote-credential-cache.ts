@@ -20,8 +20,8 @@ export class RemoteCredentialCache implements CredentialCache {
   readonly #kept: KeptCredentials | null;
   /** Ids that the store did not have, and when it was asked. */
   readonly #unknown = new Map<string, Moment>();
-  /** Ids that the store had at least once. */
-  readonly #known = new Map<string, true>();
+  /** Ids that the store had at least once, and when it was asked. */
+  readonly #known = new Map<string, Moment>();
   #unknownLookups = 0;
 
   constructor(store: KeyStore, maxStaleMs: number, clock: () => Moment) {
@@ -56,9 +56,9 @@ export class RemoteCredentialCache implements CredentialCache {
   async #read(id: string): Promise<Credential | null> {
     const at = this.#clock();
     const credential = await (this.#kept ? this.#kept.read(id) : this.#store.credential(id));
-    const map: Map<string, unknown> = credential === null ? this.#unknown : this.#known;
-    makeRoom(map);
-    map.set(id, credential === null ? at : true);
+    const asked = credential === null ? this.#unknown : this.#known;
+    makeRoom(asked);
+    asked.set(id, at);
     return credential;
   }
 }
