@@ -1,12 +1,16 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import type { KeysError } from '../../src/domain/errors.js';
 import type { KeyStore } from '../../src/domain/key-store.js';
-import { DAY_MS, dayOf } from '../../src/domain/use.js';
+import { DAY_MS, dayOf, type UseReport } from '../../src/domain/use.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { UseRecorder } from '../../src/verifier/use-recorder.js';
+import { underFakeTime } from '../support/fake-time.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { atEnd } from '../support/lifetime.js';
-import { ENGINES, LOCAL_ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
+import type { RawDatabase } from '../support/raw-database.js';
+import type { TOKENS } from '../support/sqld.js';
+import { ENGINES, type EngineName, LOCAL_ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
 
 /** The part of a verifier that reports use, by itself. */
 function recording(store: KeyStore) {
@@ -121,5 +125,321 @@ describe.each(LOCAL_ENGINES)('what was counted is written, on %s', (engine) => {
     await db.exec('drop trigger full');
     await recorder.close();
     expect(await written(keyring)).toEqual([[1]]);
+  });
+});
+
+describe('while time stands still', () => {
+  const modules = underFakeTime(async () => ({
+    ...(await import('../../src/verifier/use-recorder.js')),
+    stores: await import('../support/stores.js'),
+    sqld: await import('../support/sqld.js'),
+    opening: await import('../../src/store/open.js'),
+  }));
+  const SECOND = 1000;
+  const MINUTE = 60 * SECOND;
+  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  /** A recorder over a real store with one key, and another connection to it. */
+  async function scene(
+    engine: EngineName,
+    { records = true, token = 'full' }: { records?: boolean; token?: keyof typeof TOKENS } = {},
+  ) {
+    const { UseRecorder, stores, opening, sqld } = modules();
+    const made = await stores.freshStore(engine);
+    const key = stores.newKey('a');
+    await made.create([key], stores.change());
+    const access = engine === 'sqld' ? { token: sqld.TOKENS[token] } : {};
+    const store = await opening.openStore(made.location, stores.options(engine, { create: false, ...access }));
+    atEnd(() => store.close().catch(() => {}));
+    const clock = { now: START.getTime() };
+    const warnings: string[] = [];
+    const onWarning = ({ code }: KeysError) => void warnings.push(code);
+    const recorder = new UseRecorder(store, { host: 'api-1', records, onWarning, now: () => clock.now });
+    const sent: UseReport[] = [];
+    const record = store.use.record.bind(store.use);
+    store.use.record = (report) => {
+      sent.push(report);
+      return record(report);
+    };
+    const db: RawDatabase = await stores.rawDatabase(made.location, engine);
+    return {
+      store,
+      db,
+      clock,
+      recorder,
+      warnings,
+      id: key.id,
+      use: (id = key.id) => recorder.used(id, clock.now),
+      refuse: () => recorder.refused({ verdict: 'inactive', key: { id: key.id } as ApiKey }, clock.now),
+      lock: () => db.exec('begin immediate'),
+      unlock: () => db.exec('rollback'),
+      /** The reports since the last time, those included that the store did not take. */
+      sent: () => sent.splice(0),
+      counted: async () => (await made.use.days([key.id], 0)).map(({ verdict, times }) => [verdict, times] as const),
+    };
+  }
+  const timesOf = (reports: UseReport[]) => reports.map(({ uses }) => uses.map(({ times }) => times));
+
+  describe.each(LOCAL_ENGINES)('on %s', (engine) => {
+    test('five seconds after the first of them, uses and refusals are reported together', async () => {
+      const { use, refuse, sent, counted } = await scene(engine);
+      use();
+      await pass(4999);
+      refuse();
+      use();
+      expect(sent()).toEqual([]);
+      await pass(1);
+      expect(timesOf(sent())).toEqual([[2, 1]]);
+      await pass(5 * MINUTE);
+      expect([sent(), vi.getTimerCount()]).toEqual([[], 0]);
+      refuse();
+      await pass(5000);
+      expect(timesOf(sent())).toEqual([[1]]);
+      expect(await counted()).toEqual([
+        ['inactive', 2],
+        ['valid', 2],
+      ]);
+    });
+
+    test('a server without requests reports each minute that it is there, and once that it stops', async () => {
+      const { recorder, clock, sent } = await scene(engine);
+      await recorder.start();
+      const from = new Date(clock.now);
+      expect(sent()).toMatchObject([{ batch: 1, records: true, from, at: from, ended: false, uses: [] }]);
+      await recorder.flush();
+      await pass(MINUTE - 1);
+      expect(sent()).toEqual([]);
+      clock.now += MINUTE;
+      await pass(1);
+      const at = new Date(clock.now);
+      expect(sent()).toMatchObject([{ batch: 2, from, at, ended: false, uses: [] }]);
+      await pass(MINUTE);
+      expect(sent()).toMatchObject([{ batch: 3, from: at, at, ended: false }]);
+      await recorder.close();
+      expect(sent()).toMatchObject([{ batch: 4, ended: true }]);
+      await recorder.close();
+      await pass(2 * MINUTE);
+      expect([sent(), vi.getTimerCount()]).toEqual([[], 0]);
+    });
+
+    test('what is used while it stops is reported as well', async () => {
+      const { recorder, use, sent, counted } = await scene(engine);
+      use();
+      await recorder.close();
+      use();
+      await recorder.close();
+      expect(sent()).toMatchObject([{ ended: true }, { ended: true }]);
+      expect(await counted()).toEqual([['valid', 2]]);
+    });
+
+    test('a report is sent as it is until it arrives, and the next one begins where it ends', async () => {
+      const { recorder, clock, use, lock, unlock, sent, counted } = await scene(engine);
+      const from = new Date(clock.now);
+      clock.now += SECOND;
+      const at = new Date(clock.now);
+      await lock();
+      use();
+      await recorder.flush();
+      clock.now += SECOND;
+      use();
+      use();
+      await recorder.flush();
+      const [first, again] = sent();
+      expect(first).toMatchObject({ batch: 1, from, at, uses: [{ times: 1 }] });
+      expect(again).toBe(first);
+      await unlock();
+      await pass(4999);
+      expect(sent()).toEqual([]);
+      await pass(1);
+      expect(sent()).toMatchObject([first, { batch: 2, from: at, at: new Date(clock.now), uses: [{ times: 2 }] }]);
+      expect(await counted()).toEqual([['valid', 3]]);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+
+    test('of several reports only the last one goes up to now, and says that the server stops', async () => {
+      const { recorder, clock, use, sent } = await scene(engine);
+      const from = new Date(clock.now);
+      clock.now += SECOND;
+      const at = new Date(clock.now);
+      for (let i = 0; i < 2000; i++) use(`key ${i}`);
+      const closing = recorder.close();
+      await pass(0);
+      await closing;
+      expect(sent().map(({ uses, ...each }) => ({ ...each, uses: uses.length }))).toMatchObject([
+        { batch: 1, from, at: from, ended: false, uses: 1000 },
+        { batch: 2, from, at, ended: true, uses: 1000 },
+      ]);
+    });
+
+    test('with fifty thousand keys it does not wait, unless the store takes nothing', async () => {
+      const { use, lock, sent } = await scene(engine);
+      await lock();
+      for (let i = 1; i < 50_000; i++) use(`key ${i}`);
+      await pass(0);
+      expect(sent()).toEqual([]);
+      use('one more');
+      await pass(0);
+      expect(timesOf(sent())).toEqual([Array(1000).fill(1)]);
+      for (let i = 0; i < 50_001; i++) use(`other ${i}`);
+      await pass(0);
+      expect(sent()).toEqual([]);
+      await pass(5000);
+      expect(sent()).toHaveLength(1);
+    });
+
+    test('starts once the lock of another process is free, without a warning', async () => {
+      const { recorder, lock, unlock, sent, warnings } = await scene(engine);
+      await lock();
+      const starting = recorder.start();
+      await pass(2950);
+      expect(sent()).toHaveLength(60);
+      await unlock();
+      await pass(50);
+      await starting;
+      expect([warnings, recorder.failures]).toEqual([[], 60]);
+      expect(sent()).toMatchObject([{ batch: 1 }, { batch: 2 }]);
+      await pass(MINUTE);
+      expect([sent().length, recorder.failures]).toEqual([1, 60]);
+    });
+
+    test('starts after three seconds with a warning where the lock is not free', async () => {
+      const { recorder, lock, unlock, use, sent, warnings, counted } = await scene(engine);
+      await lock();
+      const starting = recorder.start();
+      await pass(3000);
+      await starting;
+      expect([warnings, sent().length]).toEqual([['store_busy'], 61]);
+      use();
+      await unlock();
+      await recorder.close();
+      expect(await counted()).toEqual([['valid', 1]]);
+    });
+
+    test('stops once the lock of another process is free, and after three seconds at the latest', async () => {
+      const { recorder, lock, unlock, use, sent, counted } = await scene(engine);
+      for (const waits of [50, 3000]) {
+        use();
+        await lock();
+        const closing = recorder.close();
+        await pass(waits - 1);
+        if (waits === 50) await unlock();
+        await pass(1);
+        await closing;
+        expect([sent().length, vi.getTimerCount()]).toEqual([waits === 50 ? 2 : 61, 0]);
+      }
+      await unlock();
+      expect(await counted()).toEqual([['valid', 1]]);
+    });
+
+    test('a lock is an outage at the third attempt, and a later outage is another', async () => {
+      const { recorder, lock, unlock, use, warnings } = await scene(engine);
+      for (let outage = 0; outage < 2; outage++) {
+        await lock();
+        use();
+        const seen: number[] = [];
+        for (let i = 0; i < 4; i++) {
+          await recorder.flush();
+          seen.push(warnings.splice(0).length);
+        }
+        expect(seen).toEqual([0, 0, 1, 0]);
+        await unlock();
+        await recorder.flush();
+      }
+      expect(recorder.failures).toBe(8);
+    });
+
+    test('a report that the store refuses is dropped at the tenth attempt, one that finds a lock never', async () => {
+      const { recorder, db, lock, unlock, use, counted, warnings } = await scene(engine);
+      const flushes = async (times: number) => {
+        for (let i = 0; i < times; i++) await recorder.flush();
+      };
+      const refusing = async (times: number) => {
+        use();
+        await db.exec("create trigger full before insert on key_days begin select raise(abort, 'no'); end");
+        await flushes(times);
+        await db.exec('drop trigger full');
+        await recorder.flush();
+      };
+      await refusing(9);
+      expect(await counted()).toEqual([['valid', 1]]);
+      await refusing(10);
+      expect(await counted()).toEqual([['valid', 1]]);
+      expect(warnings).toEqual(['conflict', 'conflict']);
+      use();
+      await lock();
+      await flushes(15);
+      await unlock();
+      await recorder.flush();
+      expect(await counted()).toEqual([['valid', 2]]);
+    });
+
+    test('a fault of ours is reported as one, and is dropped as well', async () => {
+      const { recorder, use, warnings, counted } = await scene(engine);
+      use(7n as never); // no JSON can hold it
+      for (let i = 0; i < 10; i++) await recorder.flush();
+      expect(warnings).toEqual(['internal']);
+      use();
+      await recorder.flush();
+      expect(await counted()).toEqual([['valid', 1]]);
+    });
+
+    test('a store that is not there now is a warning at the start, and one that refuses is an error', async () => {
+      const gone = await scene(engine);
+      await gone.store.close();
+      await gone.recorder.start();
+      expect(gone.warnings).toEqual(['store_unavailable']);
+      gone.recorder.stop();
+      const refusing = await scene(engine);
+      await refusing.db.exec("create trigger full before insert on recorders begin select raise(abort, 'no'); end");
+      await expect(refusing.recorder.start()).rejects.toMatchObject({ code: 'conflict' });
+      expect([refusing.warnings, vi.getTimerCount()]).toEqual([[], 0]);
+    });
+
+    test('one that records nothing says so, and warns of nothing', async () => {
+      const { recorder, sent, warnings, lock, unlock } = await scene(engine, { records: false });
+      await recorder.start();
+      await pass(0);
+      expect(sent()).toMatchObject([{ batch: 1, records: false, ended: false, uses: [] }]);
+      await pass(MINUTE);
+      expect(sent()).toMatchObject([{ batch: 2, records: false }]);
+      await recorder.close();
+      expect(sent()).toMatchObject([{ batch: 3, records: false, ended: true }]);
+      await lock();
+      for (let i = 0; i < 3; i++) await recorder.flush();
+      await unlock();
+      const unheard = await scene(engine, { records: false });
+      await unheard.store.close();
+      await unheard.recorder.start();
+      await pass(0);
+      expect(unheard.sent()).toHaveLength(1);
+      await unheard.recorder.close();
+      expect([unheard.sent(), unheard.warnings, warnings, vi.getTimerCount()]).toEqual([[], [], [], 0]);
+    });
+  });
+
+  test('a server that takes no reports is asked each minute', async () => {
+    const { recorder, use, sent, warnings } = await scene('sqld', { token: 'readOnly' });
+    use();
+    await recorder.flush();
+    expect([sent().length, warnings]).toEqual([1, ['unauthorized']]);
+    await pass(MINUTE - 1);
+    expect(sent()).toEqual([]);
+    await pass(1);
+    expect(sent()).toHaveLength(1);
+  });
+
+  test('a token that may not write is refused at the start, and one that may do nothing as such', async () => {
+    const { recorder, store, sent } = await scene('sqld', { token: 'readOnly' });
+    await expect(recorder.start()).rejects.toMatchObject({
+      code: 'marks_refused',
+      message: expect.stringContaining(store.location),
+      hint: expect.stringContaining('--no-marks'),
+      cause: { code: 'unauthorized' },
+    });
+    const foreign = await scene('sqld', { token: 'foreign' });
+    await expect(foreign.recorder.start()).rejects.toMatchObject({ code: 'unauthorized' });
+    for (const each of [sent, foreign.sent]) each();
+    await pass(2 * MINUTE);
+    expect([sent(), foreign.sent()]).toEqual([[], []]);
   });
 });
