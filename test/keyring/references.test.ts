@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
+import type { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, make } from '../support/keyrings.js';
-import { change, ENGINES, newKey, rawDatabase, storeOf } from '../support/stores.js';
+import { refused } from '../support/manifests.js';
+import { type Clock, change, DEFAULT_ENGINE, ENGINES, newKey, rawDatabase, START, storeOf } from '../support/stores.js';
 import { unguarded } from '../support/unguarded.js';
+
+const DAY = 86_400_000;
 
 describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
   test('is an id, a name, the mask or a prefix, as people type them', async () => {
@@ -150,4 +154,91 @@ test.each(
   await keyring.edit(key.id, { name: 'good' });
   expect((await keyring.show('good')).id).toBe(key.id);
   expect((await keyring.auditVerify()).problems).toEqual([]);
+});
+
+describe('a key that is gone', () => {
+  async function scene() {
+    const clock: Clock = { now: START };
+    const keyring = await freshKeyring(DEFAULT_ENGINE, clock);
+    const { key } = await make(keyring, 'partner');
+    await make(keyring, 'other');
+    return { clock, keyring, id: key.id };
+  }
+
+  /** What is said of the key by each of the ways to name it. */
+  async function told(keyring: Keyring, ...refs: string[]) {
+    const all = await Promise.all(refs.map((ref) => refused(keyring.show(ref))));
+    return [...new Set(all.map(({ code, message, hint }) => `${code}: ${message}; ${hint}`))];
+  }
+
+  test('is said to be deleted, when, by whom, and how to bring it back', async () => {
+    const { clock, keyring, id } = await scene();
+    await keyring.delete('partner');
+    clock.now = new Date(START.getTime() + 3 * DAY);
+    expect(await told(keyring, 'partner', 'PARTNER', id, `unlk_test_${id}_…`)).toEqual([
+      `not_found: key "partner" (${id}) was deleted 3 days ago by ops; to bring it back, inactive: unlockos-keys restore ${id}`,
+    ]);
+  });
+
+  test('for good, is said to be deleted, and where to read more', async () => {
+    const { clock, keyring, id } = await scene();
+    await keyring.delete('partner', { purge: true });
+    clock.now = new Date(START.getTime() + 3 * DAY);
+    const more = `what became of it: unlockos-keys audit list --key ${id}`;
+    expect(await told(keyring, id, `unlk_live_${id}_…`)).toEqual([
+      `not_found: key ${id} was deleted 3 days ago by ops; ${more}`,
+    ]);
+    expect(await told(keyring, 'partner')).toEqual([
+      `not_found: key "partner" (${id}) was deleted 3 days ago by ops; ${more}`,
+    ]);
+  });
+
+  test('without a trace in the log, is still no name of another key', async () => {
+    const { keyring, id } = await scene();
+    await unguarded(
+      await rawDatabase(keyring.location, DEFAULT_ENGINE),
+      DEFAULT_ENGINE,
+      `delete from api_keys where id = '${id}'`,
+    );
+    await storeOf(keyring).create([newKey(id)], change());
+    expect(await told(keyring, id)).toEqual([
+      `not_found: key ${id} no longer exists; what became of it: unlockos-keys audit list --key ${id}`,
+    ]);
+  });
+
+  test('of several with one name is the last', async () => {
+    const { keyring } = await scene();
+    await keyring.delete('partner');
+    const { key: last } = await make(keyring, 'partner');
+    await keyring.delete('partner');
+    expect((await told(keyring, 'partner'))[0]).toContain(last.id);
+    await keyring.purge(last.id);
+    for (const { key } of await keyring.deletions()) await keyring.purge(key.id);
+    const { key: renamed } = await make(keyring, 'partner');
+    await keyring.edit('partner', { name: 'renamed' });
+    expect(await told(keyring, 'partner')).toEqual([expect.stringContaining(`(${last.id}) was deleted`)]);
+    expect(await told(keyring, 'nobody')).toEqual(['not_found: no key "nobody"; unlockos-keys list shows all keys']);
+    expect(await keyring.show('renamed')).toMatchObject({ id: renamed.id });
+  });
+});
+
+describe('a name that several keys had', () => {
+  test.each([2, 5, 7])('%i of them are told with what became of each, the last five', async (count) => {
+    const keyring = await freshKeyring(DEFAULT_ENGINE);
+    const ids: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { key } = await make(keyring, 'Caf\u00e9');
+      ids.push(key.id);
+      if (i === count - 1) await keyring.edit(key.id, { name: 'renamed' });
+      else await keyring.delete(key.id);
+    }
+    const at = START.toISOString();
+    const lines = ids.map((id, i) => `  ${id}  ${i === count - 1 ? 'last named so' : 'deleted'} ${at}`);
+    const { code, message, hint } = await refused(keyring.auditKeyId('Cafe\u0301'));
+    expect({ code, message, hint }).toEqual({
+      code: 'ambiguous',
+      message: `no key is named "Cafe\u0301" now, and ${count} were${count > 5 ? '; the latest' : ''}:\n${lines.slice(-5).join('\n')}`,
+      hint: 'use the key id',
+    });
+  });
 });
