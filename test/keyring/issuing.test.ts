@@ -4,9 +4,11 @@ import type { Exchange } from '../../src/domain/issue.js';
 import type { IssueInput, ProvenJob } from '../../src/keyring/issuing.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { another, freshKeyring, receiver } from '../support/keyrings.js';
-import { ENGINES, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
+import { DEFAULT_ENGINE, ENGINES, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
 
 const HOUR = 3_600_000;
+/** An operation id that was drawn at random. */
+const RANDOM = expect.stringMatching(/^[0-9a-f-]{36}$/);
 const clock = () => ({ now: new Date() });
 const job = (run: string): ProvenJob => ({
   actor: `github:acme/app run ${run}`,
@@ -134,4 +136,77 @@ test('a store policy shortens what nobody asked for, and refuses what a job aske
   await expect(issuing.issue(input('a'), exchange('a'), job('1'))).rejects.toMatchObject({ code: 'guarded' });
   const made = await issuing.issue(input('b', { asked: false }), exchange('a'), job('1'));
   expect(made.refused === null && made.key.expiresAt?.getTime()).toBeLessThan(Date.now() + 11 * 60_000);
+});
+
+test('a key is what the job asked for, from the clock of the keyring on', async () => {
+  const { now } = clock();
+  const keyring = await freshKeyring(DEFAULT_ENGINE, { now });
+  const issuing = await keyring.issuing();
+  for (const asked of [true, false]) {
+    const wanted = input(`ci-${asked}`, { asked, scopes: ['plan:read'], rateLimit: { limit: 5, windowSeconds: 1 } });
+    const made = await issuing.issue(wanted, exchange(`a${asked}`), job('1'));
+    expect(made).toMatchObject({
+      refused: null,
+      key: {
+        name: wanted.name,
+        mode: 'test',
+        scopes: ['plan:read'],
+        rateLimit: wanted.rateLimit,
+        labels: { ci: 'github' },
+        expiresAt: new Date(now.getTime() + HOUR),
+        createdAt: now,
+      },
+    });
+  }
+});
+
+test('what a job does to its key is in the log as its doing, with the reason', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE, clock());
+  const issuing = await keyring.issuing();
+  const [lost, used] = [await issued(keyring, 'a'), await issued(keyring, 'b')];
+  await issuing.takeBack(lost.key, job('42'));
+  await issuing.end(used.key.id, job('42'));
+  const events = await keyring.auditList({ actor: job('42').actor });
+  expect(events.map(({ action, keyId, reason }) => [action, keyId, reason])).toEqual([
+    ['key.create', lost.key.id, null],
+    ['key.create', used.key.id, null],
+    ['key.delete', lost.key.id, 'the key string could not be delivered'],
+    ['key.delete', used.key.id, 'its job ended it'],
+  ]);
+  for (const event of events) expect(event).toMatchObject({ osUser: 'ops', proven: job('42').proof, op: RANDOM });
+  expect(new Set(events.map(({ op }) => op)).size).toBe(4);
+  expect(await keyring.deletions()).toEqual([]);
+});
+
+test('no job ends a key that was not made for it, and none that nobody proved anything for', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE, clock());
+  const issuing = await keyring.issuing();
+  const [own] = await keyring.create([{ name: 'own', mode: 'test', scopes: ['plan:read'] }]);
+  const { key } = await issued(keyring, 'a');
+  const { proof, ...rest } = job('42');
+  for (const [id, as] of [
+    [own?.key.id ?? '', job('42')],
+    [key.id, job('43')],
+    [key.id, { ...rest, proof: { ...proof, subject: 'repo:evil/app' } }],
+    [key.id, { ...rest, proof: { ...proof, issuer: 'https://evil.example' } }],
+  ] as const)
+    expect(await issuing.end(id, as)).toBe(false);
+  expect((await keyring.list()).keys).toHaveLength(2);
+  expect(await issuing.end(key.id, { ...job('42'), actor: 'another text' })).toBe(true); // who it is counts, not how it is called
+});
+
+test('a refused job leaves its place to the next, and a name that is taken is refused', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE, clock());
+  const issuing = await keyring.issuing();
+  await issued(keyring, 'a');
+  for (let i = 0; i < 5; i++) {
+    const unknown = issuing.issue(input(`b${i}`, { scopes: ['no-such:read'] }), exchange(`b${i}`), job('1'));
+    await expect(unknown).rejects.toMatchObject({ code: 'usage' });
+  }
+  await expect(issuing.issue(input('ci-a'), exchange('c'), job('1'))).rejects.toMatchObject({ code: 'name_taken' });
+  const all = await Promise.allSettled(
+    Array.from({ length: 9 }, (_, i) => issuing.issue(input(i < 5 ? 'ci-a' : `d${i}`), exchange(`d${i}`), job('1'))),
+  );
+  expect(all.map(({ status }) => status)).toEqual([...Array(5).fill('rejected'), ...Array(4).fill('fulfilled')]);
+  expect((await keyring.list()).keys).toHaveLength(5);
 });
