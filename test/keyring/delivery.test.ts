@@ -153,6 +153,18 @@ describe('keys that are marked until they are handed out', () => {
     expect((await making(keyring, ...names)).map(({ keyString }) => keyString !== null)).toEqual(names.map(() => true));
   });
 
+  test('and were not, beside one that was not marked, are to be deleted', async () => {
+    const keyring = await freshKeyring(ENGINE);
+    const make = async () => [...(await making(keyring, 'one')), ...(await keyring.create(INPUTS.slice(1)))];
+    const error = await refused(
+      keyring.deliver(
+        delivering(() => fail()),
+        make,
+      ),
+    );
+    expect(error.hint).toMatch(/^delete and create again: unlockos-keys delete \w+ \w+$/);
+  });
+
   test('and were deleted while they were handed out do not work, and the error says so', async () => {
     const keyring = await freshKeyring(ENGINE);
     const to = delivering(async ([made]) => {
@@ -280,7 +292,7 @@ describe('an aborted signal', () => {
   const reason = new Error('stopped');
 
   /** Aborts at a step; the steps that happened, the error, and what became of the keys. */
-  async function aborting(at: 'before' | 'probe' | 'make' | 'deliver' | 'never') {
+  async function aborting(at: 'before' | 'probe' | 'make' | 'deliver' | 'meanwhile' | 'never') {
     const keyring = await freshKeyring(ENGINE);
     const ending = new AbortController();
     const { signal } = ending;
@@ -295,7 +307,9 @@ describe('an aborted signal', () => {
       deliver: (_, given) => {
         expect(given).toBe(signal);
         step('deliver');
-        return at === 'deliver' ? new Promise(() => {}) : undefined; // nobody waits for it any more
+        if (at === 'never') return;
+        if (at === 'meanwhile') setImmediate(() => step('meanwhile'));
+        return new Promise(() => {}); // nobody waits for it any more
       },
       abandon: () => step('abandon'),
     };
@@ -323,6 +337,8 @@ describe('an aborted signal', () => {
     const steps = ['before', 'probe', 'make'];
     expect(await aborting('make')).toEqual({ steps: [...steps, 'abandon'], error, status });
     expect(await aborting('deliver')).toEqual({ steps: [...steps, 'deliver', 'abandon'], error, status });
+    const meanwhile = [...steps, 'deliver', 'meanwhile', 'abandon'];
+    expect(await aborting('meanwhile')).toEqual({ steps: meanwhile, error, status });
   });
 
   test('that never comes changes nothing', async () => {
