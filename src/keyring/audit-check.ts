@@ -51,13 +51,23 @@ class Follower {
 
   async advanceTo(head: AuditHead): Promise<void> {
     while (this.replay.head.seq < head.seq) {
-      if (this.#ahead.length === 0) this.#ahead = await this.#store.audit.rows(this.replay.head.seq, PAGE);
+      if (this.#ahead.length === 0) this.#ahead = await this.#nextRows();
       const end = this.#ahead.findIndex(({ seq }) => seq > head.seq);
       const rows = this.#ahead.splice(0, end === -1 ? this.#ahead.length : end);
       if (rows.length === 0) throw new LogMoved();
       for (const row of rows) this.#feed(row);
     }
     if (this.replay.head.seq !== head.seq || this.replay.head.hash !== head.hash) throw new LogMoved();
+  }
+
+  /** Rows that do not follow the last one are a problem of the log only while that one is in it: else they are those of another log. */
+  async #nextRows(): Promise<AuditRow[]> {
+    const { seq, hash } = this.replay.head;
+    const rows = await this.#store.audit.rows(seq, PAGE);
+    if (seq === 0 || rows[0]?.prev === hash) return rows;
+    const [last] = await this.#store.audit.rows(seq - 1, 1);
+    if (last?.hash !== hash) throw new LogMoved();
+    return rows;
   }
 
   #feed(row: AuditRow): void {
