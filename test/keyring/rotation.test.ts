@@ -2,11 +2,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ApiKey } from '../../src/domain/api-key.js';
 import { UNDELIVERED } from '../../src/domain/change.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
-import { retiredName } from '../../src/keyring/rotation.js';
+import { type RotateInput, retiredName } from '../../src/keyring/rotation.js';
 import { Verifier } from '../../src/verifier/verifier.js';
 import { another, make, receiver } from '../support/keyrings.js';
 import { at, DAY, HOUR, overlap, scene, used, verdicts } from '../support/rotations.js';
-import { type Clock, ENGINES, storeOf } from '../support/stores.js';
+import { type Clock, DEFAULT_ENGINE, ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
+import { unguarded } from '../support/unguarded.js';
 
 const OP = 'rotate-ci-4711';
 
@@ -248,15 +249,21 @@ describe.each(ENGINES)('a rotation that is run again, on %s', (engine) => {
 
   test('is no other request under the same id', async () => {
     const { keyring } = await scene(engine);
-    await make(keyring, 'ci');
+    const { key: ci } = await make(keyring, 'ci');
     const other = await make(keyring, 'other');
     await keyring.disable('other', { operationId: `${OP}-b` });
     await keyring.enable('other');
     await keyring.rotate('ci', overlap(DAY), { operationId: OP });
-    for (const op of [OP, `${OP}-b`])
+    await keyring.create([{ name: 'made', mode: 'test', scopes: ['plan:read'] }], { operationId: `${OP}-c` });
+    for (const [op, says] of [
+      [OP, `it rotated "${retiredName(ci)}", and this is another request`],
+      [`${OP}-b`, 'it did key.disable'],
+      [`${OP}-c`, 'it did key.create'],
+    ] as const)
       await expect(keyring.rotate('other', overlap(DAY), { operationId: op })).rejects.toMatchObject({
         code: 'conflict',
-        message: expect.stringContaining('already carried out'),
+        message: `operation ${op} was already carried out: ${says}`,
+        hint: expect.stringContaining('leave --operation-id out'),
       });
     expect(await keyring.show('other')).toMatchObject({ id: other.key.id, rotatedTo: null });
   });
@@ -273,5 +280,121 @@ describe.each(ENGINES)('a rotation that is run again, on %s', (engine) => {
     const working = (await verdicts(keyring, ...keyStrings)).filter((verdict) => verdict === 'valid');
     expect(working).toHaveLength(1);
     expect((await keyring.list({ status: 'active' })).keys).toHaveLength(2);
+  });
+});
+
+describe('what a rotation is planned to be', () => {
+  test('is told before: the new key, and what becomes of the old one', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    const { key } = await make(keyring, 'ci', { expiresAt: at(30 * DAY) });
+    const { successor, retirement, retired, undelivered, operation } = await keyring.planRotation('ci', overlap(DAY));
+    expect({ undelivered, operation }).toEqual({ undelivered: null, operation: null });
+    expect(successor).toMatchObject({ name: 'ci', rotatedFrom: key.id, scopeChange: null });
+    expect(retirement).toEqual({ name: retiredName(key), expiresAt: at(DAY), seen: key });
+    expect(retired).toEqual({ ...key, name: retiredName(key), expiresAt: at(DAY) });
+    expect((await keyring.planRotation('ci', overlap(365 * DAY))).retired.expiresAt).toEqual(at(30 * DAY));
+  });
+
+  test('takes from the old key what is not given, and nothing that is', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    const old = { description: 'kiosk', rateLimit: '5/s', labels: { team: 'a' }, allowFrom: ['10.0.0.0/8'] } as const;
+    const { key } = await make(keyring, 'ci', old);
+    const planned = async (more: Partial<RotateInput>) =>
+      (await keyring.planRotation('ci', overlap(DAY, more))).successor;
+    const kept = { ...old, rateLimit: { limit: 5, windowSeconds: 1 } };
+    expect(await planned({})).toMatchObject(kept);
+    for (const [given, expected] of [
+      [{ description: ' other ' }, { description: 'other' }],
+      [{ description: '' }, { description: null }],
+      [{ description: null }, { description: null }],
+      [{ rateLimit: '6/s' }, { rateLimit: { limit: 6, windowSeconds: 1 } }],
+      [{ labels: {} }, { labels: {} }],
+      [{ allowFrom: [] }, { allowFrom: [] }],
+      [{ allowFrom: ['192.0.2.7'] }, { allowFrom: ['192.0.2.7/32'] }],
+      [{ scopes: ['plan:read'] }, { scopeChange: { from: key.id, added: ['plan:read'], dropped: ['checkin:read'] } }],
+    ] as const)
+      expect(await planned(given)).toMatchObject({ ...kept, ...expected });
+  });
+
+  test('lives no longer than the store allows', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    await make(keyring, 'ci', { expiresAt: at(90 * DAY) });
+    await make(keyring, 'live', { mode: 'live', expiresAt: at(90 * DAY) });
+    await keyring.setStorePolicy({ maxLifetime: { test: '30d' } });
+    const ends = async (name: string, more = {}) =>
+      (await keyring.planRotation(name, overlap(DAY, more))).successor.expiresAt;
+    expect([await ends('ci'), await ends('live')]).toEqual([at(30 * DAY), at(90 * DAY)]);
+    expect(await ends('ci', { expires: '30d' })).toEqual(at(30 * DAY));
+    for (const given of [{ expires: '31d' }, { expiresAt: null }])
+      await expect(ends('ci', given)).rejects.toMatchObject({
+        code: 'guarded',
+        message: expect.stringMatching(/^the key "ci" .* new test keys live 30d at most/),
+      });
+  });
+
+  test('is refused for a damaged key, of which nobody knows what the new one would be', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    const { key } = await make(keyring, 'ci');
+    const db = await rawDatabase(keyring.location, DEFAULT_ENGINE);
+    await unguarded(db, DEFAULT_ENGINE, "update api_keys set created_at = 'x', rate_limit = 'x'");
+    await expect(keyring.rotate(key.id, overlap(DAY))).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(
+        new RegExp(`^key "ci" \\(${key.id}\\) is damaged: its \\w+, \\w+ cannot be read$`),
+      ),
+      hint: expect.stringContaining(`unlockos-keys delete ${key.id}`),
+    });
+  });
+
+  test('run again may name the same scopes in another order', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    await make(keyring, 'ci', { scopes: ['plan:read', 'checkin:read'] });
+    const scopes = ['plan:read', 'checkin:read'];
+    const lost = await keyring.rotate('ci', overlap(DAY, { scopes }), { operationId: OP });
+    const again = overlap(DAY, { scopes: [...scopes].reverse() });
+    expect((await keyring.rotate('ci', again, { operationId: OP })).undelivered?.id).toBe(lost.key.id);
+  });
+});
+
+describe('a key that was made and never handed out', () => {
+  /** A rotation that was cut off before its key string was handed out. */
+  const cutOff = async (keyring: Keyring, name: string) =>
+    keyring.makeRotation(await keyring.planRotation(name, overlap(DAY)), { toDeliver: true });
+
+  test('gives way at once to the next rotation, and the key before it keeps its end', async () => {
+    const { clock, keyring } = await scene(DEFAULT_ENGINE);
+    const old = await make(keyring, 'ci', { scopes: ['checkin:read'] });
+    const lost = await cutOff(keyring, 'ci');
+    clock.now = at(HOUR);
+    const { operation } = await keyring.planRotation('ci', overlap(DAY), { operationId: OP });
+    expect(operation).toBe(OP);
+    const again = await keyring.rotate('ci', overlap(7 * DAY, { addScopes: ['plan:read'] }));
+    expect(again.retired).toEqual(lost.retired);
+    expect(again.undelivered).toMatchObject({ id: lost.key.id, expiresAt: at(HOUR), rotatedTo: again.key.id });
+    expect(again.key).toMatchObject({ name: 'ci', labels: {}, rotatedFrom: lost.key.id });
+    expect(again.scopeChange).toEqual({ from: old.key.id, added: ['plan:read'], dropped: [] });
+    expect(await verdicts(keyring, old.keyString, lost.keyString, again.keyString)).toEqual([
+      'valid',
+      'expired',
+      'valid',
+    ]);
+  });
+
+  test('gives way also where it replaced none, or one that is gone', async () => {
+    const { keyring } = await scene(DEFAULT_ENGINE);
+    const [made] = await keyring.make(await keyring.plan([{ name: 'new', mode: 'test', scopes: ['plan:read'] }]), {
+      toDeliver: true,
+    });
+    const { key: old } = await make(keyring, 'ci');
+    const lost = await cutOff(keyring, 'ci');
+    await keyring.delete(old.id);
+    for (const { key } of [lost, ...(made ? [made] : [])]) {
+      const plan = await keyring.planRotation(key.id, overlap(DAY));
+      expect(plan).toMatchObject({ undelivered: key, operation: null });
+      expect(plan.retired).toEqual({ ...key, name: retiredName(key), expiresAt: START });
+      const again = await keyring.makeRotation(plan);
+      expect(again.undelivered).toMatchObject({ id: key.id, expiresAt: START });
+      expect(again.scopeChange).toBeNull();
+    }
   });
 });
