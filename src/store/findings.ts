@@ -22,8 +22,8 @@ export const ASK = {
   tables: "SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'",
   applied: 'SELECT version, tag, checksum FROM schema_migrations ORDER BY version',
   triggers: "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
-  integrity: 'PRAGMA integrity_check(20)',
-  references: 'PRAGMA foreign_key_check',
+  integrity: 'SELECT * FROM pragma_integrity_check LIMIT 20',
+  references: 'SELECT * FROM pragma_foreign_key_check',
   version: 'SELECT sqlite_version() AS version',
 };
 

@@ -52,6 +52,7 @@ function orNull<T, C>({ read, write }: Codec<T, C>): Codec<T | null, C | null> {
 
 function json<T>(is: (value: unknown) => boolean): Codec<T, string> {
   const read = (cell: unknown): T | undefined => {
+    if (!isText(cell)) return undefined;
     try {
       const value: unknown = JSON.parse(cell as string);
       return is(value) ? (value as T) : undefined;

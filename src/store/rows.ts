@@ -67,7 +67,9 @@ export function policyFromRows(rows: readonly (readonly unknown[])[]): StorePoli
 
 /** The settings in rows of `policyRows`, whatever they say; null for those that are not set. */
 export function settingsFromRows(rows: readonly (readonly unknown[])[]): PolicySettings {
-  const set = Object.fromEntries(rows.map(([name, value]) => [String(name), String(value)]));
+  const set = Object.fromEntries(
+    rows.map(([name, value]) => [String(name), typeof value === 'string' ? value : '(unreadable)']),
+  );
   return Object.fromEntries(POLICY_SETTINGS.map((name) => [name, set[name] ?? null]));
 }
 

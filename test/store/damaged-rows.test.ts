@@ -11,9 +11,13 @@ import { unguarded } from '../support/unguarded.js';
 const DAMAGE: readonly (readonly [set: string, field: keyof ApiKey])[] = [
   ["name = x'00ff'", 'name'],
   ["description = x'00ff'", 'description'],
+  ["name = cast(x'62ff41' as text)", 'name'],
+  ["description = cast(x'ff41' as text)", 'description'],
+  ["labels = cast(x'7b2261223a22ff227d' as text)", 'labels'],
   ["mode = 'prod'", 'mode'],
   ["scopes = '[7]'", 'scopes'],
   ["scopes = 'no json'", 'scopes'],
+  ['scopes = cast(scopes as blob)', 'scopes'],
   ["status = 'paused'", 'status'],
   ['rate_limit = 333.33', 'rateLimit'],
   ['rate_limit = 9223372036854775807', 'rateLimit'],

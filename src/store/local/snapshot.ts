@@ -4,7 +4,6 @@ import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import { createPrivateFile } from '../../files/private-file.js';
 import { translate } from '../errors.js';
-import { pragma } from './connection.js';
 import { surroundingsOf } from './directories.js';
 import type { Connection, Engine } from './engines/engine.js';
 import { guardSideFiles, releaseSideFiles } from './side-files.js';
@@ -42,7 +41,7 @@ export function withSideFilesOf<T>(file: string, act: () => T): T {
 function assertSound(engine: Engine, file: string): void {
   const copy = engine.open(file);
   try {
-    const verdict = pragma(copy, 'quick_check');
+    const verdict = copy.prepare('SELECT * FROM pragma_quick_check LIMIT 1').value();
     if (verdict !== 'ok')
       throw new KeysError(
         'store_corrupt',

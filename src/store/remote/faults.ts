@@ -15,6 +15,7 @@ export class StatusError extends Error {
 }
 
 const WRITE_REFUSED = /write permission|writes? (operations? )?(is|are) (forbidden|blocked|not allowed)|blocked/i;
+const UNREADABLE_TEXT = /invalid utf-?8|incomplete utf-?8/i;
 
 /** True when the server accepts the token for reading only. A replica wraps its primary's refusal in a 400. */
 export function isReadOnlyRefusal(error: unknown): boolean {
@@ -28,6 +29,12 @@ export function isPassing(error: unknown): boolean {
   if (error instanceof TransportError) return error.fault === 'unreachable' || error.fault === 'broken';
   if (error instanceof StatusError) return error.response.status === 429 || error.response.status >= 500;
   return error instanceof BatchFailure && error.code !== 'RESPONSE_TOO_LARGE';
+}
+
+/** True when the server cannot send a row because its text is not UTF-8. */
+export function isUnreadableText(error: unknown): boolean {
+  if (error instanceof StatusError) return error.response.status === 500 && UNREADABLE_TEXT.test(error.response.text);
+  return error instanceof BatchFailure && UNREADABLE_TEXT.test(error.message);
 }
 
 /** True when the server may have carried out the request, although it did not confirm it. */

@@ -57,6 +57,11 @@ export function encodeBatch(steps: readonly Step[]): string {
   return JSON.stringify({ requests: [{ type: 'batch', batch }, { type: 'close' }] });
 }
 
+/** The body of a request that asks what the columns of statements are. */
+export function encodeDescriptions(steps: readonly Step[]): string {
+  return JSON.stringify({ requests: [...steps.map(({ sql }) => ({ type: 'describe', sql })), { type: 'close' }] });
+}
+
 /** More than a row of ours can hold. */
 const ROW_BYTES = 262_144;
 /** For all else, and for a damaged row: one cell that somebody filled must not make the store unreadable. */
@@ -114,20 +119,34 @@ function decodeRows(result: unknown): Rows {
   return list(rows).map((row) => list(row, width).map(decodeValue));
 }
 
+function resultsIn(text: string): unknown[] {
+  try {
+    return list(object(JSON.parse(text)).results);
+  } catch (error) {
+    throw error instanceof GarbledAnswer ? error : new GarbledAnswer('not JSON');
+  }
+}
+
+/** Throws {@link GarbledAnswer}, or {@link BatchFailure} for a request that the server could not carry out. */
+function resultOf(answer: unknown): Json {
+  const { type, error, response } = object(answer);
+  if (type === 'error') throw new BatchFailure(stepError(error));
+  if (type !== 'ok') throw new GarbledAnswer('neither ok nor error');
+  return object(object(response).result);
+}
+
 /** Reads the answer to {@link encodeBatch}; `length`: the number of steps. Throws only {@link GarbledAnswer} and {@link BatchFailure}. */
 export function decodeBatch(text: string, length: number): BatchResult {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw new GarbledAnswer('not JSON');
-  }
-  const first = object(list(object(body).results)[0]);
-  if (first.type === 'error') throw new BatchFailure(stepError(first.error));
-  if (first.type !== 'ok') throw new GarbledAnswer('neither ok nor error');
-  const result = object(object(first.response).result);
+  const result = resultOf(resultsIn(text)[0]);
   return {
     steps: list(result.step_results, length).map((each) => (each === null ? null : decodeRows(each))),
     errors: list(result.step_errors, length).map((each) => (each === null ? null : stepError(each))),
   };
+}
+
+/** Reads the answer to {@link encodeDescriptions}: how many columns each statement has. Throws as {@link decodeBatch} does. */
+export function decodeDescriptions(text: string, length: number): number[] {
+  return list(resultsIn(text), length + 1)
+    .slice(0, length)
+    .map((each) => list(resultOf(each).cols).length);
 }

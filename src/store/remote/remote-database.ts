@@ -206,7 +206,7 @@ export class RemoteDatabase implements Database {
   async check(): Promise<Finding[]> {
     const { address, token } = this.#connection;
     const { now, migrations = readMigrations() } = this.#options;
-    const ask = (statements: readonly Statement[], as = token) => this.#connection.send(chained(statements), as);
+    const ask = (statements: readonly Statement[], as = token) => this.#connection.read(chained(statements), as);
     return this.#waiting(() => inspectRemote({ address, token, now, migrations }, ask));
   }
 

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../../src/store/local/engines/engine.js';
@@ -95,6 +95,29 @@ describe.each(LOCAL_ENGINES)('the engine %s', (name) => {
     expect(() => db.exec('BEGIN IMMEDIATE')).toThrow(expect.objectContaining({ code: 'SQLITE_BUSY' }));
     other.exec('ROLLBACK');
     expect(() => db.prepare('SELECT nothing FROM nowhere')).toThrow(expect.objectContaining({ code: 'SQLITE_ERROR' }));
+  });
+
+  test.each([
+    'select 1 as a, TEXT as a',
+    'with x (b) as (select TEXT) select 1, b from x',
+    'select 1, a from (select TEXT as a union all select 7) order by a desc limit 1',
+  ])('%s: text that is not UTF-8 is handed on as bytes, all other text as it is', async (sql) => {
+    const db = await open();
+    const query = db.prepare(sql.replace('TEXT', 'cast(unhex(?) as text)'));
+    expect(query.all('62ff41')).toEqual([[1, expect.any(Uint8Array)]]);
+    for (const text of ['', 'plain', 'naïve \u{1f511}', '\ufffd', '\ufeffa\n'])
+      expect(query.all(Buffer.from(text).toString('hex'))).toEqual([[1, text]]);
+    expect(query.all('eda080')).toEqual([[1, expect.any(Uint8Array)]]);
+  });
+
+  test('reads a table of which the name of a type is not UTF-8', async () => {
+    const file = path.join(scratch(), 'a.db');
+    const before = (await loadEngine(name)).open(file);
+    before.exec("CREATE TABLE t (a some_type); INSERT INTO t VALUES ('x')");
+    before.close();
+    writeFileSync(file, readFileSync(file, 'latin1').replace('some_type', 'some\xfftype'), 'latin1');
+    const db = await open(file);
+    expect(db.prepare('SELECT a FROM t').all()).toEqual([['x']]);
   });
 
   test('knows whether a transaction is open', async () => {

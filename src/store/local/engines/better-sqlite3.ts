@@ -5,6 +5,8 @@ import { moduleUrl } from '../../../files/asset.js';
 import type { Engine } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
 
+const TRAITS = { plucks: true, readsAnyText: true };
+
 /** The first version of Node on which better-sqlite3 12 aborts. */
 const UNSOUND_FROM_NODE = 24;
 /** Versions from here on need a newer Node than those on which this engine is chosen, and end the process of an older one. */
@@ -52,8 +54,7 @@ export async function load(): Promise<Engine | null> {
   // Loading the addon by its path spares the search through a dozen places that the `bindings` package makes.
   return {
     name: 'better-sqlite3',
-    open: (file) => new Sqlite3Connection(new Database(file, { nativeBinding: addon }), { plucks: true }),
-    openStill: (file) =>
-      new Sqlite3Connection(new Database(inMemory(file), { nativeBinding: addon }), { plucks: true }),
+    open: (file) => new Sqlite3Connection(new Database(file, { nativeBinding: addon }), TRAITS),
+    openStill: (file) => new Sqlite3Connection(new Database(inMemory(file), { nativeBinding: addon }), TRAITS),
   };
 }

@@ -5,6 +5,8 @@ import { lookFor } from '../../../files/exists.js';
 import { type Engine, stillName } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
 
+const TRAITS = { plucks: false, readsAnyText: false };
+
 /** Each closed connection keeps two file descriptors until then, of the 1024 that a process has by default. */
 const COLLECT_EVERY = 50;
 const { setImmediate } = globalThis; // fake timers of an application's tests would never run it
@@ -53,7 +55,7 @@ async function forget(file: string): Promise<void> {
 export async function load(): Promise<Engine | null> {
   try {
     const { default: Database } = (await import('libsql')) as unknown as { default: typeof Sqlite };
-    const connect = (name: string) => new Sqlite3Connection(new Database(name), { plucks: false });
+    const connect = (name: string) => new Sqlite3Connection(new Database(name), TRAITS);
     const open = (file: string) => {
       const connection = connect(file);
       remember(file);

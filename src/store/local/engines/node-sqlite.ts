@@ -1,3 +1,4 @@
+import { decoded, guardedQuery, isDoubtful } from '../../text-guard.js';
 import { type Connection, type Engine, type Prepared, stillName } from './engine.js';
 import { SqliteError } from './sqlite-error.js';
 
@@ -6,6 +7,7 @@ interface StatementSync {
   all(...params: readonly unknown[]): unknown[][];
   get(...params: readonly unknown[]): unknown[] | undefined;
   run(...params: readonly unknown[]): { changes: number | bigint };
+  columns(): readonly unknown[];
   setReturnArrays(enabled: boolean): void;
   setReadBigInts(enabled: boolean): void;
 }
@@ -47,26 +49,40 @@ function asNumbers(rows: readonly unknown[][]): unknown[][] {
   return rows.map((row) => row.map((value) => (typeof value === 'bigint' ? Number(value) : value)));
 }
 
+function rowsOf(statement: StatementSync, params: readonly unknown[]): unknown[][] {
+  try {
+    return statement.all(...params);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw SqliteError.from(error);
+  }
+  statement.setReadBigInts(true);
+  try {
+    return named(() => asNumbers(statement.all(...params)));
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
 class NodePrepared implements Prepared {
+  readonly #db: DatabaseSync;
+  readonly #sql: string;
   readonly #statement: StatementSync;
 
-  constructor(statement: StatementSync) {
-    this.#statement = statement;
-    statement.setReturnArrays(true);
+  constructor(db: DatabaseSync, sql: string) {
+    this.#db = db;
+    this.#sql = sql;
+    this.#statement = db.prepare(sql);
+    this.#statement.setReturnArrays(true);
   }
 
   all(...params: readonly unknown[]): unknown[][] {
-    try {
-      return this.#statement.all(...params);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw SqliteError.from(error);
-    }
-    this.#statement.setReadBigInts(true);
-    try {
-      return named(() => asNumbers(this.#statement.all(...params)));
-    } finally {
-      this.#statement.setReadBigInts(false);
-    }
+    const rows = rowsOf(this.#statement, params);
+    if (!isDoubtful(rows)) return rows;
+    const guarded = guardedQuery(this.#sql, this.#statement.columns().length);
+    if (guarded === null) return rows;
+    const statement = named(() => this.#db.prepare(guarded));
+    statement.setReturnArrays(true);
+    return decoded(rowsOf(statement, params));
   }
 
   value(): unknown {
@@ -94,7 +110,7 @@ class NodeConnection implements Connection {
   }
 
   prepare(sql: string): Prepared {
-    return named(() => new NodePrepared(this.#db.prepare(sql)));
+    return named(() => new NodePrepared(this.#db, sql));
   }
 
   close(): void {
