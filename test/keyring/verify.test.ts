@@ -84,6 +84,7 @@ describe.each(ENGINES)('verify, on %s', (engine) => {
     await keyring.close();
     await keyring.close();
     await expect(keyring.verify(keyString)).rejects.toMatchObject({ name: 'KeysError', code: 'store_unavailable' });
+    expect((await keyring.verify('no key string')).verdict).toBe('invalid'); // no store is asked about it
   });
 
   /** The parts of a sound key, to be stored with one of them wrong. */
