@@ -113,10 +113,10 @@ export class KeptCredentials {
   async #learn(at: Moment): Promise<void> {
     const head = this.#head;
     if (head === null) return;
-    const steps = await this.#watch.since(head);
-    const last = steps?.at(-1)?.head ?? null;
+    const steps = (await this.#watch.since(head)) ?? [];
+    const last = steps.at(-1)?.head ?? null;
     if (this.#head !== head) return; // another question was answered first
-    if (steps === null || last === null) return this.#forgetAll();
+    if (last === null) return this.#forgetAll();
     if (steps.length > 1) this.#follow(steps);
     this.#learned(last, at);
   }
