@@ -28,7 +28,7 @@ const GROUPS = {
   verifier: {
     files: {
       'src/verifier/credential-cache.ts': ['test/verifier/credential-cache.test.ts'],
-      'src/verifier/kept-credentials.ts': ['test/verifier/kept-credentials.test.ts'],
+      'src/verifier/kept-credentials.ts': ['test/verifier/{kept-credentials,kept-credentials-reread}.test.ts'],
       'src/verifier/memory-limiter.ts': ['test/verifier/memory-limiter.test.ts'],
       'src/verifier/moment.ts': ['test/verifier/moment.test.ts'],
       'src/verifier/prover.ts': ['test/verifier/prover.test.ts'],

@@ -57,6 +57,7 @@ export async function byHand(engine: EngineName) {
   await first;
   return {
     changing,
+    watched,
     kept,
     ids: { a, b, c },
     pass: (ms: number) => {

@@ -33,10 +33,14 @@ describe.each(ENGINES)('what is read again, on %s', (engine) => {
   }
 
   test('only keys that the log names; after a change of the whole store, all of them', async () => {
-    const { changing, a, b, get, pass, asks } = await scene();
+    const { changing, a, b, c, get, pass, asks } = await scene();
     for (const id of [a, b]) await get(id);
     expect(asks()).toEqual(['1 rows', '1 rows']);
     await changing.setStatus(b ?? '', 'inactive', change());
+    pass(MAX + 1);
+    for (const id of [a, b]) await get(id);
+    expect(asks()).toEqual(['log', '1 rows']);
+    for (const id of [b, c]) await changing.setStatus(id ?? '', 'active', change());
     pass(MAX + 1);
     for (const id of [a, b]) await get(id);
     expect(asks()).toEqual(['log', '1 rows']);
@@ -44,6 +48,30 @@ describe.each(ENGINES)('what is read again, on %s', (engine) => {
     pass(MAX + 1);
     for (const id of [a, b]) expect((await get(id))?.outdated).toBe(true);
     expect(asks()).toEqual(['log', '1 rows', '1 rows']);
+  });
+
+  test('a key that is not there, at each request', async () => {
+    const { get, asks } = await scene();
+    for (let i = 0; i < 2; i++) expect(await get('no such key')).toBeNull();
+    expect(asks()).toEqual(['1 rows', '1 rows']);
+  });
+
+  test('a hundred rows at once, one hundred after the other, and none of them twice', async () => {
+    const { changing, get, pass, asks } = await scene();
+    const rows = Array.from({ length: 201 }, (_, i) => newKey(`key ${i}`));
+    await changing.create(rows, change());
+    for (const { id } of rows) await get(id);
+    pass(45_000);
+    asks();
+    const [{ id }] = rows as [(typeof rows)[0]];
+    const asked = get(id);
+    pass(1000);
+    await Promise.all([asked, get(id)]);
+    const found: string[] = [];
+    await expect.poll(() => found.push(...asks()) && found.filter((each) => each !== 'log')).toHaveLength(3);
+    pass(1000);
+    await get(id);
+    expect([...found, ...asks()].filter((each) => each !== 'log')).toEqual(['100 rows', '100 rows', '1 rows']);
   });
 
   test('a row that was changed with SQL: within a minute, together with others in use', async () => {
