@@ -122,17 +122,20 @@ export function readName(text: string): string {
 }
 
 /**
- * Throws `usage` for a name that reads as a key id or as a masked key string: wherever a key is named, such a text means the key with that
- * id. Only for names that no key has yet; keys of earlier versions may have such a name.
+ * What is wrong with a name that reads as a key id or as a masked key string, or null: wherever a key is named, such a text means the key
+ * with that id. Only for names that no key has yet; keys of earlier versions may have such a name.
  */
-export function assertNewName(name: string): void {
+export function newNameProblem(name: string): string | null {
   const what = isKeyId(name.toLowerCase()) ? 'a key id' : maskedId(name) === null ? null : 'a masked key string';
-  if (what === null) return;
-  throw new KeysError(
-    'usage',
-    `name ${quoted(name)} has the form of ${what}, so it could be taken for another key`,
-    'choose another name, e.g. with a hyphen or a space in it',
-  );
+  return what && `name ${quoted(name)} has the form of ${what}, so it could be taken for another key`;
+}
+
+export const OTHER_NAME = 'choose another name, e.g. with a hyphen or a space in it';
+
+/** Throws `usage` for a name with a {@link newNameProblem}. */
+export function assertNewName(name: string): void {
+  const problem = newNameProblem(name);
+  if (problem !== null) throw new KeysError('usage', problem, OTHER_NAME);
 }
 
 /** The form in which names are compared and kept unique: NFC, lower case. */

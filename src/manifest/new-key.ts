@@ -1,9 +1,10 @@
+import { newNameProblem, OTHER_NAME } from '../domain/api-key.js';
 import { lifetimeProblem, type StorePolicy } from '../domain/policy.js';
 import { quoted } from '../domain/text.js';
 import type { ManifestKey, Problem } from './manifest.js';
 import type { ScopeLookup } from './scope-lookup.js';
 
-/** Checks the scopes and the expiry that a manifest gives a new key. They are fixed when the key is created. */
+/** Checks the name, the scopes and the expiry that a manifest gives a new key, so that `apply` meets no refusal halfway. */
 export class NewKeyChecks {
   readonly #scopes: ScopeLookup;
   readonly #policy: StorePolicy;
@@ -16,6 +17,12 @@ export class NewKeyChecks {
     this.#policy = policy;
     this.#now = now;
     this.#problems = problems;
+  }
+
+  /** Notes a name that no new key can have. */
+  name({ name, place }: ManifestKey): void {
+    const what = newNameProblem(name);
+    if (what !== null) this.#problems.push({ place, what, advice: OTHER_NAME });
   }
 
   /** When a key that is created now expires; undefined where the manifest does not say. */

@@ -217,6 +217,7 @@ class Planner {
     const { defaults, now } = this.#options;
     const inherited = replaced?.expiresAt && replaced.expiresAt > now ? replaced.expiresAt : null;
     const fallback = replaced ? inherited : (defaults?.expiresAt ?? null);
+    if (!replaced) this.#newKey.name(entry);
     this.#newKey.scopes(entry);
     const expiresAt = this.#newKey.expiry(entry);
     const within = (at: Date | null) => withinLifetime(this.#policy, mode, at, now);

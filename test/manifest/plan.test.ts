@@ -40,6 +40,17 @@ function plan(keys: readonly object[], current: readonly ApiKey[], options: Part
 const steps = (...args: Parameters<typeof plan>) => plan(...args).steps.map(({ action }) => action);
 
 describe('what cannot be is refused, all at once', () => {
+  test('a name that no new key can have; a key of an earlier version keeps it', () => {
+    const keys = ['two', '8eqswwaz7d1s', 'unlk_live_8eqswwaz7d1s_…'].map((name) => ({ name }));
+    expect(refusal(() => plan(keys, []))).toMatchObject({
+      code: 'usage',
+      message: expect.stringMatching(
+        /name "8eqswwaz7d1s" has the form of a key id.*\n.*name "unlk_live_8eqswwaz7d1s_…" has the form of a masked key string/,
+      ),
+    });
+    expect(steps([{ name: '8eqswwaz7d1s' }], [keyOf({ name: '8eqswwaz7d1s' })])).toEqual([]);
+  });
+
   test.each<[string, object, Partial<ApiKey>, string]>([
     [
       'a key that nobody owns',
