@@ -41,9 +41,20 @@ export function parseLabel(text: string): [name: string, value: string] {
   return label;
 }
 
-/** Reads several labels. The last one of a name counts. Throws `usage`. */
+/** Reads several labels. Throws `usage`, also where two of them give one name two values: which one is meant cannot be known. */
 export function parseLabels(texts: readonly string[]): Labels {
-  return normalizeLabels(Object.fromEntries(texts.map(parseLabel)));
+  const labels = new Map<string, string>();
+  for (const [name, value] of texts.map(parseLabel)) {
+    const first = labels.get(name) ?? value;
+    if (first !== value)
+      throw new KeysError(
+        'usage',
+        `label ${name} is given twice, as ${quoted(first)} and as ${quoted(value)}`,
+        'a label has one value; leave one of them out',
+      );
+    labels.set(name, value);
+  }
+  return normalizeLabels(Object.fromEntries(labels));
 }
 
 /** The label of every key that a manifest made or adopted: its value is the manifest's name. */

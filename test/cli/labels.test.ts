@@ -6,7 +6,7 @@ const labelsOf = async (cli: ReturnType<typeof testCli>, ref: string) => (await 
 describe('labels', () => {
   test('are given at creation, copied by --like but for those of a manifest, set and taken off by edit', async () => {
     const cli = testCli();
-    await cli.create('a', '-l', 'team=checkout', '--label', 'env/stage=dev', '-l', 'team=core');
+    await cli.create('a', '-l', 'team=core', '--label', 'env/stage=dev', '-l', 'team=core');
     expect(await labelsOf(cli, 'a')).toEqual({ 'env/stage': 'dev', team: 'core' });
     await cli.sql(`update api_keys set labels = '{"env/stage":"dev","manifest":"m","team":"core"}'`);
     await cli.create('b', '--like', 'a', '-l', 'team=ops');
@@ -70,6 +70,11 @@ describe('labels', () => {
       '--overlap goes with --if-exists rotate',
     ],
     [['edit', 'a', '-l', 'x=1', '--unlabel', 'x'], 'label "x" is set and removed'],
+    [['edit', 'a', '-l', 'x=1', '-l', 'x=2'], 'label x is given twice, as "1" and as "2"'],
+    [['create', 'b', '--test', '-s', 'plan:read', '-l', 'x=1', '-l', 'x=2'], 'label x is given twice'],
+    [['list', '-l', 'x=1', '-l', 'x=0'], 'label x is given twice'],
+    [['disable', '-l', 'x=1', '-l', 'x=0', '--yes'], 'label x is given twice'],
+    [['delete', '-l', 'x=1', '-l', 'x=0', '--yes'], 'label x is given twice'],
   ])('%j says two things, and does neither', async (words, why) => {
     const cli = testCli();
     await cli.create('a', '-l', 'x=0');

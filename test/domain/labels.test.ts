@@ -53,13 +53,15 @@ describe('a label', () => {
 });
 
 describe('labels', () => {
-  test('are kept in the order of their names, and the last value of a name counts', () => {
-    expect(Object.entries(parseLabels(['b=1', 'a=2', 'b=3']))).toEqual([
+  test('are kept in the order of their names, and two values of one name are refused', () => {
+    expect(Object.entries(parseLabels(['b=3', 'a=2', 'b=3']))).toEqual([
       ['a', '2'],
       ['b', '3'],
     ]);
     expect(Object.keys(parseLabels(['a=1', 'b=1', 'c=1']))).toEqual(['a', 'b', 'c']);
     expect(parseLabels(['constructor=1'])).toEqual({ constructor: '1' });
+    expect(() => parseLabels(['x=1', 'y=1', 'x=2'])).toThrow('label x is given twice, as "1" and as "2"');
+    expect(() => parseLabels(['x=', 'x=2'])).toThrow(usage);
   });
 
   test(`are at most ${MAX_LABELS}`, () => {

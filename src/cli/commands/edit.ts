@@ -123,7 +123,7 @@ function relabelled(key: ApiKey, { label = [], unlabel = [] }: EditFlags): Label
       `label ${quoted(both)} is set and removed`,
       'pass --label or --unlabel for it, not both',
     );
-  for (const name of unlabel) {
+  for (const name of new Set(unlabel)) {
     if (!Object.hasOwn(labels, name))
       throw new KeysError(
         'not_found',
