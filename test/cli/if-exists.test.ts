@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { testCli } from '../support/test-cli.js';
 
@@ -34,6 +35,22 @@ describe('create --if-exists', () => {
   test('rotate where no key has the name: creates one', async () => {
     const cli = testCli();
     expect((await cli.run(...AGAIN, '--if-exists', 'rotate')).exitCode).toBe(0);
+    expect(await cli.names()).toEqual(['ci']);
+  });
+
+  test('rotate that loses a race for a new name says to run it again', async () => {
+    const cli = testCli();
+    await cli.create('other');
+    cli.random = (size) => {
+      cli.sql("update api_keys set name = 'ci', name_key = 'ci' where name = 'other'");
+      return randomBytes(size);
+    };
+    const { exitCode, stdout, stderr } = await cli.run(...AGAIN, '--if-exists', 'rotate');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: '' });
+    expect(stderr).toContain('error: a key named "ci" exists\n');
+    expect(stderr.replace(/\s+/g, ' ')).toContain(
+      'hint: it was made meanwhile; to rotate it, run this again: unlockos-keys create ci --live -s plan:read -o value --if-exists rotate',
+    );
     expect(await cli.names()).toEqual(['ci']);
   });
 

@@ -1,5 +1,5 @@
 import { type ApiKey, isUndelivered } from '../../domain/api-key.js';
-import { KeysError } from '../../domain/errors.js';
+import { isKeysError, KeysError } from '../../domain/errors.js';
 import { lastExpiry } from '../../domain/policy.js';
 import { quoted } from '../../domain/text.js';
 import type { CreatedKey, CreateInput, CreatePlan } from '../../keyring/creation.js';
@@ -97,7 +97,16 @@ export async function create(session: Session, flags: CreateFlags, words: string
   }
   await confirmNewKeys(session, plan, { asked, confirmed: flags.confirm });
   session.noteStore();
-  return handOut(session, delivery, await make(session, keyring, { plan, delivery }));
+  const made = await make(session, keyring, { plan, delivery }).catch((error: unknown) => {
+    throw ifExists === 'rotate' && isKeysError(error, 'name_taken') ? madeMeanwhile(session, error) : error;
+  });
+  return handOut(session, delivery, made);
+}
+
+/** `--if-exists rotate` found no key to rotate, and then somebody made one. */
+function madeMeanwhile(session: Session, error: KeysError): KeysError {
+  const hint = `it was made meanwhile; to rotate it, run this again: ${session.commandWith()}`;
+  return new KeysError('name_taken', error.message, hint, { cause: error });
 }
 
 interface Making {
