@@ -108,6 +108,18 @@ describe('run', () => {
     expect(await cli.json('audit', 'list', '--action', 'key.create')).toHaveLength(1);
   });
 
+  test('says why a program could not be started whose interpreter is missing, and deletes the key', async () => {
+    const cli = testCli();
+    await cli.create('other');
+    writeFileSync(path.join(cli.dir, 'script'), '#!/bin/sh\r\nexit 0\r\n', { mode: 0o755 });
+    const { exitCode, stderr } = await run(cli, ['-s', 'plan:read'], ['./script']);
+    expect(exitCode).toBe(127);
+    expect(stderr).toContain(
+      'error: cannot run "./script": the interpreter that its first line names does not exist\n',
+    );
+    expect(await cli.names()).toEqual(['other']);
+  });
+
   test('says when the key could not be deleted, and the code of the command stands', async () => {
     const cli = testCli();
     await cli.create('other');
@@ -163,6 +175,16 @@ describe('--pipe', () => {
     expect(kept(cli)).not.toBe(first);
     cli.stdin = kept(cli);
     expect((await cli.json('verify', '--stdin')).verdict).toBe('valid');
+  });
+
+  test('a program whose interpreter is missing is named, and the key is disabled', async () => {
+    const cli = testCli();
+    writeFileSync(path.join(cli.dir, 'script'), '#!/no/such/shell\n', { mode: 0o755 });
+    const { exitCode, stderr } = await cli.run('create', 'ci', '--test', '-s', 'plan:read', '--pipe', '--', './script');
+    expect(exitCode).toBe(1);
+    expect(stderr.replace(/\s+/g, ' ')).toContain(
+      '("./script" could not be started: the interpreter that its first line names does not exist), so the key was disabled',
+    );
   });
 
   test.each([

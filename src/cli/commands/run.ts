@@ -118,7 +118,10 @@ async function runWithKey(session: Session, flags: RunFlags, words: string[]): P
         if (child === undefined || !(error instanceof KeysError)) throw error;
         session.out.remark(`warning: ${error.message}`); // the program has its key by now
       });
-      return { ofChild: (await child?.exitCode) ?? NOT_EXECUTABLE };
+      const exitCode = (await child?.exitCode) ?? NOT_EXECUTABLE;
+      const failure = child?.failure() ?? null;
+      if (failure !== null) session.out.remark(`error: cannot run ${quoted(program)}: ${failure}`);
+      return { ofChild: exitCode };
     } finally {
       if (made) await deleteAfterRun(session, source, made.key);
     }

@@ -43,6 +43,11 @@ export function programStatus(program: string, { env, cwd, platform }: Context):
   return places.includes(0) ? 0 : places.includes(NOT_EXECUTABLE) ? NOT_EXECUTABLE : NOT_FOUND;
 }
 
+/** Why a program could not be started that {@link programStatus} found nothing wrong with. */
+function startFailure({ code }: NodeJS.ErrnoException): string {
+  return code === 'ENOENT' ? 'the interpreter that its first line names does not exist' : (code ?? 'unknown error');
+}
+
 /** Tells apart the signals that a terminal sends to the program by itself. */
 function terminalSends({ foreground = () => false }: Context): (signal: NodeJS.Signals) => boolean {
   const atStart = foreground();
@@ -54,7 +59,7 @@ function terminalSends({ foreground = () => false }: Context): (signal: NodeJS.S
 
 /** A program that was given text on its stdin. */
 export interface FedChild {
-  /** How it failed, or null. */
+  /** How it failed (`ended with exit 3`), or null. */
   readonly failure: Promise<string | null>;
   /** Passes a signal on, unless the program gets it by itself. */
   pass(signal: NodeJS.Signals): void;
@@ -75,8 +80,8 @@ export function feedChild(
   const isFromTerminal = terminalSends(ctx);
   const child = spawn(program, args, { cwd: ctx.cwd, env, stdio: ['pipe', STDERR, STDERR] });
   const failure = new Promise<string | null>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown error'));
-    child.once('exit', (code, signal) => resolve(code === 0 ? null : (signal ?? `exit ${code}`)));
+    child.once('error', (error) => resolve(`could not be started: ${startFailure(error)}`));
+    child.once('exit', (code, signal) => resolve(code === 0 ? null : `ended with ${signal ?? `exit ${code}`}`));
   });
   child.stdin?.on('error', () => {}); // it may end without reading: its exit code says what that means
   child.stdin?.end(text);
@@ -95,6 +100,8 @@ export function feedChild(
 export interface StartedChild {
   /** Its exit code; 128 plus the number of the signal that ended it. */
   readonly exitCode: Promise<number>;
+  /** Why it could not be started, although {@link programStatus} found nothing wrong; null for a program that ran. Known with the exit code. */
+  failure(): string | null;
 }
 
 /**
@@ -109,11 +116,13 @@ export function startChild(
   const isFromTerminal = terminalSends(ctx);
   const child = spawn(program, args, { cwd: ctx.cwd, env, stdio: 'inherit' });
   const end = ctx.onSignals(PASSED_ON, (signal) => void (isFromTerminal(signal) || child.kill(signal)));
+  let failure: string | null = null;
   const exitCode = new Promise<number>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE),
-    );
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      failure = startFailure(error);
+      resolve(error.code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE);
+    });
     child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal])));
   });
-  return { exitCode: exitCode.finally(end) };
+  return { exitCode: exitCode.finally(end), failure: () => failure };
 }

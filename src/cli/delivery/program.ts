@@ -38,8 +38,7 @@ export const pipe: SinkKind = {
         const over = world.waits(`Waiting for ${quoted(program)}, which got the key string of ${quoted(name)} …`);
         const failure = await passingOn(signal, fed);
         over();
-        if (failure !== null)
-          throw new KeysError('delivery_failed', `${quoted(program)} ended with ${failure}`, 'run it by hand');
+        if (failure !== null) throw new KeysError('delivery_failed', `${quoted(program)} ${failure}`, 'run it by hand');
       },
       abandon: () => fed?.end(), // what a program did cannot be undone
     };
