@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { dayOf, dayText } from '../../src/domain/use.js';
 import { newSigningKey, openSignedHead } from '../../src/index.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { another, freshKeyring, input, make, receiver } from '../support/keyrings.js';
@@ -30,8 +31,12 @@ async function scene() {
 
 const names = (keys: readonly { name: string }[]) => keys.map(({ name }) => name);
 
-async function used(keyring: Keyring, id: string, times: number, when = START) {
-  await recordUse(storeOf(keyring), { uses: [{ id, verdict: 'valid', times, at: when, detail: null }] });
+/** Yesterday: the store takes no counts that are much older, or later than its own clock. */
+const YESTERDAY = new Date(Date.now() - DAY);
+
+async function used(keyring: Keyring, id: string, times: number) {
+  const uses = [{ id, verdict: 'valid', times, at: YESTERDAY, detail: null }] as const;
+  await recordUse(storeOf(keyring), { at: YESTERDAY, from: YESTERDAY, uses });
 }
 
 describe('keys', () => {
@@ -156,7 +161,8 @@ describe('rotations', () => {
 
 describe('use', () => {
   test('is counted for all keys, for some, and by day', async () => {
-    const { keyring } = await scene();
+    const { clock, keyring } = await scene();
+    clock.now = YESTERDAY;
     const { key: a } = await make(keyring, 'a');
     const { key: b } = await make(keyring, 'b');
     await used(keyring, a.id, 2);
@@ -166,21 +172,22 @@ describe('use', () => {
       ['a', 2],
     ]);
     expect(await keyring.usage({ keys: [a] })).toMatchObject([{ key: a, used: 2 }]);
-    expect(await keyring.usage({ since: at(-DAY) })).toHaveLength(2);
+    expect(await keyring.usage({ since: new Date(YESTERDAY.getTime() - DAY) })).toHaveLength(2);
     const { recording, uses } = await keyring.knownUse([a, b]);
     expect(uses.map((each) => each.used)).toEqual([2, 3]);
     expect(recording).toEqual(await keyring.recording());
     expect(recording.recorders.length).toBeGreaterThan(0);
-    const days = await keyring.usageByDay('a', { since: at(-DAY) });
+    const days = await keyring.usageByDay('a', { since: new Date(YESTERDAY.getTime() - DAY) });
     expect(days.map(({ day, used: times }) => [day, times])).toEqual([
-      ['2026-11-22', null],
-      ['2026-11-23', 2],
+      [dayText(dayOf(YESTERDAY) - 1), null],
+      [dayText(dayOf(YESTERDAY)), 2],
     ]);
     expect(await keyring.usageByDay(a)).toHaveLength(30);
   });
 
   test('of days that are over is trimmed', async () => {
-    const { keyring } = await scene();
+    const { clock, keyring } = await scene();
+    clock.now = YESTERDAY;
     const { key } = await make(keyring, 'a');
     await used(keyring, key.id, 1);
     const db = await rawDatabase(keyring.location, DEFAULT_ENGINE);
