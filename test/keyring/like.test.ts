@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/domain/audit-side.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make } from '../support/keyrings.js';
-import { BY, type Clock, DEFAULT_ENGINE, ENGINES, START, storeOf } from '../support/stores.js';
+import { BY, type Clock, DEFAULT_ENGINE, ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
+import { unguarded } from '../support/unguarded.js';
 
 const DAY = 86_400_000;
 const at = (ms: number) => new Date(START.getTime() + ms);
@@ -176,4 +177,54 @@ describe('rotate with scopes to add and to drop', () => {
         code: 'usage',
       });
   });
+});
+
+describe('a key that cannot be copied', () => {
+  test('because of several scopes names all of them; given scopes are not asked about', async () => {
+    const { keyring, key } = await scene();
+    await keyring.retireScope('checkin:create');
+    await keyring.retireScope('checkin:read');
+    await expect(keyring.plan([{ name: 'q', like: 'p' }])).rejects.toMatchObject({
+      code: 'usage',
+      message: `key "p" (${key.id}) has checkin:read, checkin:create, which are retired: no new key can have them`,
+      hint: 'leave them out: --drop-scope checkin:read,checkin:create',
+    });
+    expect((await keyring.plan([{ name: 'q', like: 'p', scopes: ['plan:read'] }])).inputs).toMatchObject([
+      { scopes: ['plan:read'] },
+    ]);
+  });
+
+  test('because it is damaged is named with what cannot be read', async () => {
+    const { keyring, key } = await scene();
+    const db = await rawDatabase(keyring.location, DEFAULT_ENGINE);
+    await unguarded(db, DEFAULT_ENGINE, "update api_keys set created_at = 'x', rate_limit = 'x'");
+    await expect(keyring.plan([{ name: 'q', like: key.id }])).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/^key "p" \(\w+\) is damaged: its \w+, \w+ cannot be read$/),
+      hint: 'name every property of "q" instead',
+    });
+  });
+
+  test('because it was rotated says why, and what to do', async () => {
+    const { keyring, key } = await scene();
+    await keyring.rotate(key, { overlapMs: DAY });
+    await expect(keyring.plan([{ name: 'q', like: key.id }])).rejects.toMatchObject({
+      message: expect.stringContaining('was rotated: its expiry is the end of its overlap'),
+    });
+  });
+});
+
+test('labels of the tool itself are not copied, and the networks are', async () => {
+  const { keyring } = await scene();
+  const plan = await keyring.plan([input('left', { labels: { team: 'b' }, allowFrom: ['10.0.0.0/8'] })]);
+  await keyring.make(plan, { toDeliver: true });
+  const { inputs } = await keyring.plan([
+    { name: 'q', like: 'left' },
+    { name: 'r', like: 'left', allowFrom: [] },
+  ]);
+  expect(inputs).toMatchObject([
+    { labels: { team: 'b' }, allowFrom: ['10.0.0.0/8'] },
+    { labels: { team: 'b' }, allowFrom: [] },
+  ]);
+  expect(Object.keys(inputs[0]?.labels ?? {})).toEqual(['team']);
 });

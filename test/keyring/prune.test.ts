@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { freshKeyring, make } from '../support/keyrings.js';
-import { ENGINES, RECORDED_ALWAYS, rawDatabase, START } from '../support/stores.js';
+import { DEFAULT_ENGINE, ENGINES, markUsed, RECORDED_ALWAYS, rawDatabase, START, storeOf } from '../support/stores.js';
 import { unguarded } from '../support/unguarded.js';
 
 const DAY = 86_400_000;
@@ -106,6 +106,98 @@ describe.each(ENGINES)('the keys to prune, on %s', (engine) => {
   test('are asked for with a condition', async () => {
     const keyring = await freshKeyring(engine);
     for (const query of [{}, { mode: 'test' }, { expired: false }] as const)
-      await expect(keyring.prunable(query)).rejects.toMatchObject({ code: 'usage' });
+      await expect(keyring.prunable(query)).rejects.toMatchObject({
+        code: 'usage',
+        message: 'prune needs at least one condition',
+        hint: 'expired, unusedSince or neverUsedBefore',
+      });
+  });
+});
+
+describe('the keys to prune', () => {
+  /** Keys that were made on these days before now, in this order. */
+  async function scene(keys: readonly (readonly [day: number, name: string, more?: object])[]) {
+    const clock = { now: START };
+    const keyring = await freshKeyring(DEFAULT_ENGINE, clock);
+    for (const [day, name, more] of keys) {
+      clock.now = onDay(day);
+      await make(keyring, name, more);
+    }
+    clock.now = START;
+    const db = await rawDatabase(keyring.location, DEFAULT_ENGINE);
+    const names = async (query: Parameters<typeof keyring.prunable>[0]) =>
+      (await keyring.prunable(query)).map(({ name }) => name);
+    return { clock, keyring, db, names };
+  }
+
+  test('that meet several conditions come once, and all of them oldest first', async () => {
+    const { db, names } = await scene([
+      [-99, 'never'],
+      [-98, 'expired', { expiresAt: onDay(-1) }],
+      [-97, 'never and live', { mode: 'live' }],
+      [-10, 'young and expired', { expiresAt: onDay(-1) }],
+      [-9, 'young'],
+    ]);
+    await db.exec(RECORDED_ALWAYS);
+    const query = { expired: true, unusedSince: onDay(-50), neverUsedBefore: onDay(-50) };
+    expect(await names(query)).toEqual(['never', 'expired', 'never and live', 'young and expired']);
+    expect(await names({ ...query, mode: 'live' })).toEqual(['never and live']);
+    expect(await names({ neverUsedBefore: onDay(-50), expired: false })).toEqual([
+      'never',
+      'expired',
+      'never and live',
+    ]);
+  });
+
+  test('are not those that were used, where never is asked for', async () => {
+    const { keyring, db, names } = await scene([
+      [-99, 'never'],
+      [-98, 'long ago'],
+    ]);
+    await markUsed(storeOf(keyring), [{ id: (await keyring.show('long ago')).id, at: onDay(-90) }]);
+    await db.exec('delete from recorder_spans', RECORDED_ALWAYS);
+    expect(await names({ neverUsedBefore: onDay(-50) })).toEqual(['never']);
+    expect(await names({ neverUsedBefore: onDay(-50), force: true })).toEqual(['never']);
+    expect(await names({ unusedSince: onDay(-50) })).toEqual(['never', 'long ago']);
+  });
+
+  test('are not those that still work beside their successor, and are once the overlap is over', async () => {
+    const { clock, keyring, db, names } = await scene([
+      [-99, 'a'],
+      [-98, 'b'],
+    ]);
+    await db.exec(RECORDED_ALWAYS);
+    await keyring.rotate('a', { overlapMs: DAY });
+    expect(await names({ unusedSince: onDay(-50) })).toEqual(['b']);
+    clock.now = onDay(1);
+    expect(await names({ unusedSince: onDay(-50) })).toEqual([expect.stringMatching(/^a \(old/), 'b']);
+  });
+
+  test('are not known before all use was recorded, and it is said from when on they are', async () => {
+    const { keyring, db } = await scene([[-99, 'a']]);
+    const refused = async (query: Parameters<typeof keyring.prunable>[0]) =>
+      keyring.prunable(query).then(
+        () => null,
+        ({ code, message, hint }) => ({ code, message, hint }),
+      );
+    const anyway = 'a key in use would look unused. To see them: list --unused-for; to do it anyway: --force';
+    expect(await refused({ unusedSince: onDay(-50) })).toEqual({
+      code: 'guarded',
+      message: expect.stringMatching(
+        new RegExp(`^whether keys were used since ${onDay(-50).toISOString()} is not known: no server`),
+      ),
+      hint: anyway,
+    });
+    await db.exec(`insert into recorder_spans values (1, ${onDay(-10).getTime()}, ${START.getTime()})`);
+    for (const query of [
+      { unusedSince: onDay(-50), neverUsedBefore: onDay(-9) },
+      { unusedSince: onDay(-9), neverUsedBefore: onDay(-50) },
+    ])
+      expect(await refused(query)).toEqual({
+        code: 'guarded',
+        message: expect.stringContaining(`since ${onDay(-50).toISOString()} is not known`),
+        hint: `it is known from 2027-01-03 on; ${anyway}`,
+      });
+    expect(await refused({ unusedSince: onDay(-9), neverUsedBefore: onDay(-9) })).toBeNull();
   });
 });
