@@ -57,7 +57,7 @@ class Follower {
       if (rows.length === 0) throw new LogMoved();
       for (const row of rows) this.#feed(row);
     }
-    if (this.replay.head.seq !== head.seq || this.replay.head.hash !== head.hash) throw new LogMoved();
+    if (this.replay.head.hash !== head.hash) throw new LogMoved();
   }
 
   /** Rows that do not follow the last one are a problem of the log only while that one is in it: else they are those of another log. */

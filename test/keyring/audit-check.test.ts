@@ -115,6 +115,43 @@ describe('what differs from the log is told:', () => {
     await attack("update api_keys set status = 'inactive'");
     expect((await checkAudit(store, null)).problems).toHaveLength(100);
   });
+
+  test('deleted keys of the second page', async () => {
+    const { store, attack } = await scene();
+    const names = Array.from({ length: 2001 }, (_, i) => `key ${i}`);
+    for (
+      let i = 0;
+      i < 2;
+      i++ // the second time, each takes the place of one that is deleted
+    )
+      await store.create(
+        names.map((name) => newKey(name)),
+        change(),
+        () => 'replace',
+      );
+    expect(await checkAudit(store, null)).toMatchObject({ sound: true, events: 7 + 3 * 2001 });
+    const last = 'seq = (select max(seq) from deleted_keys)';
+    await attack(`update deleted_keys set record = json_set(record, '$.guard', 'x') where ${last}`);
+    expect((await checkAudit(store, null)).problems).toEqual([expect.stringMatching(/^deleted key .*: credential$/)]);
+  });
+
+  test('rows that do not follow those before them, where two pages of the log meet and where it begins', async () => {
+    const { store, attack } = await scene();
+    await store.create(
+      Array.from({ length: 2001 }, (_, i) => newKey(`key ${i}`)),
+      change(),
+    );
+    const zeros = '0'.repeat(64);
+    await attack(`update audit_events set prev = '${zeros}' where seq = 2001`);
+    const follows = expect.arrayContaining(['audit row 2001 does not follow the row before it']);
+    expect((await checkAudit(store, null)).problems).toEqual(follows);
+    await attack('delete from audit_events where seq = 2001');
+    const gone = ['audit row 2001 is missing (found 2002 in its place)'];
+    expect((await checkAudit(store, null)).problems).toEqual(expect.arrayContaining(gone));
+    await attack('delete from audit_events where seq = 1');
+    const first = ['audit row 1 is missing (found 2 in its place)'];
+    expect((await checkAudit(store, null)).problems).toEqual(expect.arrayContaining(first));
+  });
 });
 
 describe('a head that was noted before', () => {
