@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make, receiver } from '../support/keyrings.js';
+import { refused } from '../support/manifests.js';
 import {
   change,
   DEFAULT_ENGINE,
@@ -17,6 +18,7 @@ import {
   scratch,
   storeOf,
 } from '../support/stores.js';
+import { unguarded } from '../support/unguarded.js';
 
 /**
  * Each engine once as the source and once as the target. A copy passes from one store to the other as domain objects, so the two sides
@@ -227,6 +229,94 @@ test.each(ENGINES)('on %s, an unfinished copy can be made a store as it is, if i
   expect(await db.rows('select count(*) from schema_migrations where version = 0')).toEqual([[state ? 1 : 0]]);
   await source.storeCopy(again);
   await (await receiver(engine, target.location, false)).list();
+});
+
+describe('a copy that is refused', () => {
+  async function scene() {
+    const source = await livedIn(DEFAULT_ENGINE);
+    const target = await receiver(DEFAULT_ENGINE);
+    return { source, target, db: await rawDatabase(source.location, DEFAULT_ENGINE) };
+  }
+
+  test('into a store with changes of its own names both', async () => {
+    const { source, target } = await scene();
+    await source.storeCopy(target);
+    await make(target, 'of its own');
+    expect(await refused(source.storeCopy(target))).toMatchObject({
+      code: 'conflict',
+      message: `${target.location} is not an earlier state of ${source.location}: it has changes of its own`,
+      hint: 'copy to a store that does not exist yet',
+    });
+    await make(source, 'of the same length');
+    expect((await refused(source.storeCopy(target))).code).toBe('conflict');
+  });
+
+  test('onto itself changes nothing, and leaves nothing', async () => {
+    const { source } = await scene();
+    const before = await everything(source);
+    expect(await refused(source.storeCopy(source))).toMatchObject({
+      message: `FROM and TO are the same store (${source.location})`,
+      hint: expect.stringContaining('nothing was copied'),
+    });
+    expect(await everything(source)).toEqual(before);
+  });
+
+  test('of a source that is not sound says what is wrong with it, and the copy has nothing', async () => {
+    const { source, target, db } = await scene();
+    await db.exec("update api_keys set status = 'active' where name = 'c'");
+    const { id } = await source.show('c');
+    expect(await refused(source.storeCopy(target))).toMatchObject({
+      code: 'store_corrupt',
+      message: `the audit log of ${source.location} and its keys do not agree: key ${id} was changed without an audit row: status`,
+      hint: expect.stringContaining(`audit verify --store ${source.location}`),
+    });
+    expect((await target.auditHead()).seq).toBe(0);
+  });
+
+  test('because it arrived otherwise than it was sent is no store', async () => {
+    const { source, target } = await scene();
+    const there = await rawDatabase(target.location, DEFAULT_ENGINE);
+    const spoil = () => there.exec("update api_keys set status = 'active' where name = 'c'");
+    expect(await refused(source.storeCopy(target, () => void spoil()))).toMatchObject({
+      code: 'store_corrupt',
+      message: expect.stringContaining(target.location),
+    });
+    const opened = receiver(DEFAULT_ENGINE, target.location, false).then((keyring) => keyring.list());
+    await expect(opened).rejects.toMatchObject({ code: 'store_incomplete' });
+  });
+
+  test('because the source lost what was copied is to be run again', async () => {
+    const { source, target, db } = await scene();
+    const cut = () => unguarded(db, DEFAULT_ENGINE, 'delete from audit_events where seq > 5');
+    const error = await refused(source.storeCopy(target, () => void cut()));
+    const { seq, hash } = await target.auditHead();
+    expect(error).toMatchObject({
+      code: 'conflict',
+      message: `the copy ends in ${seq}:${hash}, which the source does not contain`,
+      hint: 'run it again',
+    });
+  });
+
+  test('to be finished with nothing in it, is refused as well', async () => {
+    const { target } = await scene();
+    expect(await refused(target.storeFinish())).toMatchObject({ code: 'store_corrupt' });
+  });
+});
+
+test('progress never ends short of what there is, although more comes meanwhile', async () => {
+  const source = await livedIn(DEFAULT_ENGINE, TWO_PAGES);
+  const target = await receiver(DEFAULT_ENGINE, path.join(scratch(), 'copy.db'));
+  const { seq } = await source.auditHead();
+  const seen: [number, number][] = [];
+  const busy: Promise<unknown>[] = [];
+  await source.storeCopy(target, (done, total) => {
+    seen.push([done, total]);
+    if (busy.length < 3) busy.push(source.edit('e', { description: `meanwhile ${busy.length}` }));
+  });
+  await Promise.all(busy);
+  expect(seen[0]).toEqual([200, seq]);
+  for (const [done, total] of seen) expect(total).toBe(Math.max(done, seq));
+  expect(seen.at(-1)?.[0]).toBeGreaterThan(seq);
 });
 
 /** Another path to the file, or another URL of the server. */

@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Keyring } from '../../src/keyring/keyring.js';
@@ -121,5 +121,33 @@ describe.each(LOCAL_ENGINES)('restoring a backup, on %s', (engine) => {
     await expect((await keyringAt(changed)).storeRestore(file)).rejects.toMatchObject({ code: 'store_corrupt' });
     expect(await names(keyring)).toEqual(['a', 'later']);
     expect(readdirSync(path.dirname(file)).length).toBe(before);
+  });
+
+  test.each([
+    ["update api_keys set status = 'inactive'", /do not agree: key .* was changed without an audit row: status/],
+    ['drop trigger api_keys_immutable', /is not sound \(triggers: .*api_keys_immutable/],
+  ])('a backup after %j says what is wrong with it', async (sql, says) => {
+    const { file, copy } = await scene();
+    const { openRaw } = await import('../support/raw-database.js');
+    const raw = openRaw(copy, engine);
+    raw.exec(sql);
+    raw.close();
+    await expect((await keyringAt(copy)).storeRestore(file)).rejects.toMatchObject({
+      code: 'store_corrupt',
+      message: expect.stringMatching(says),
+      hint: expect.stringMatching(/nothing (more )?was (changed|copied)/),
+    });
+  });
+
+  test('a backup that others can read becomes a store that they cannot', async () => {
+    const { file, keyring, backup, copy } = await scene();
+    await keyring.close();
+    chmodSync(copy, 0o644);
+    const loose = (await backup.storeCheck()).filter(({ status }) => status !== 'ok');
+    expect(loose.map(({ check }) => check)).toContain('file mode');
+    await backup.storeRestore(file);
+    const restored = await keyringAt(file);
+    expect(await names(restored)).toEqual(['a']);
+    expect((await restored.storeCheck()).find(({ check }) => check === 'file mode')).toMatchObject({ status: 'ok' });
   });
 });
