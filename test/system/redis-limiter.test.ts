@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { RateLimit } from '../../src/domain/rate-limit.js';
 import { type RedisLimiterOptions, redisLimiter } from '../../src/verifier/redis-limiter.js';
 import { Verifier } from '../../src/verifier/verifier.js';
@@ -76,6 +76,14 @@ describe('limits in Redis', () => {
     expect(await limiter.admit('a', { limit: 1000, windowSeconds: 3600 }, 0)).toMatchObject({ admitted: true });
   });
 
+  test('leave no timer once they are counted', async () => {
+    const { limiter } = await limited({ timeoutMs: 60_000 });
+    const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+    const before = timers();
+    for (let i = 0; i < 20; i++) await limiter.admit('a', LIMIT, 0);
+    expect(timers()).toBeLessThanOrEqual(before); // one of the client may be over
+  });
+
   test('are enforced through a verifier', async () => {
     const { limiter } = await limited();
     const keyring = await freshKeyring(DEFAULT_ENGINE);
@@ -109,6 +117,22 @@ describe('a Redis that is down', () => {
     clock.now += 1000;
     expect(await limiter.admit('a', LIMIT, 0)).toMatchObject({ admitted: true, rate: { remaining: 9 } });
     expect(await client.keys('*')).toEqual(['unlockos-keys:a']);
+  });
+
+  test('is tried again after a second of the clock of this process', async () => {
+    const { server, client, limiter } = await limited();
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const remaining = async () => (await limiter.admit('a', LIMIT, 0)).rate.remaining;
+    await server.kill();
+    expect(await remaining()).toBe(9);
+    const again = ready(client);
+    await server.start();
+    await again;
+    vi.advanceTimersByTime(999);
+    expect(await remaining()).toBe(8);
+    vi.advanceTimersByTime(1);
+    expect(await remaining()).toBe(9);
   });
 
   test('or gives no verdict at all, where that was asked for, until it is back', async () => {
