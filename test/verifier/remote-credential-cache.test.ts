@@ -1,53 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
 import { RemoteCredentialCache } from '../../src/verifier/remote-credential-cache.js';
-import { make } from '../support/keyrings.js';
 import { change, DEFAULT_ENGINE, freshStore, newKey } from '../support/stores.js';
-import { behindProxy, scene, verdictOf, verifierAt } from '../support/verifiers.js';
-
-test('with maxStaleMs, a disabled key works that long and no longer', async () => {
-  const { keyring, clock } = await scene('sqld');
-  const { keyString } = await make(keyring, 'a');
-  const verifier = await verifierAt(keyring, 'sqld', clock, { maxStaleMs: 1000 });
-  expect(await verdictOf(verifier, keyString)).toBe('valid');
-  await keyring.disable('a');
-  clock.now += 1000;
-  expect(await verdictOf(verifier, keyString)).toBe('valid');
-  clock.now += 1;
-  expect(await verdictOf(verifier, keyString)).toBe('inactive');
-});
-
-test('sends one query per call, and none for an id that was unknown less than a second ago', async () => {
-  const { keyring, clock, proxy, verifier } = await behindProxy();
-  const { keyString } = await make(keyring, 'a');
-  const unknown = mintKeyString('test').keyString;
-  await verifier.verify(keyString); // proves the secret, and asks again
-  const before = proxy.requests;
-  await verifier.verify(keyString);
-  expect(proxy.requests).toBe(before + 1);
-  for (let i = 0; i < 5; i++) expect(await verdictOf(verifier, unknown)).toBe('invalid');
-  expect(proxy.requests).toBe(before + 2);
-  clock.now += 1000;
-  expect(await verdictOf(verifier, unknown)).toBe('invalid');
-  expect(proxy.requests).toBe(before + 3);
-});
-
-test('limits concurrent queries for made-up ids; a known key is not delayed', async () => {
-  const { keyring, proxy, verifier } = await behindProxy(60_000); // hundreds of answers through one proxy
-  const { keyString } = await make(keyring, 'a');
-  await verifier.verify(keyString);
-  const before = proxy.requests;
-  const flood = Promise.allSettled(
-    Array.from({ length: 2000 }, () => verifier.verify(mintKeyString('test').keyString)),
-  );
-  expect(await verdictOf(verifier, keyString)).toBe('valid');
-  const ends = await flood;
-  for (const end of ends)
-    expect(end).toMatchObject(
-      end.status === 'fulfilled' ? { value: { verdict: 'invalid' } } : { reason: { code: 'store_busy' } },
-    );
-  expect(proxy.requests - before).toBeLessThanOrEqual(257);
-});
 
 /** A cache over a local store: what it remembers does not depend on the engine. */
 async function timed(maxStaleMs: number) {

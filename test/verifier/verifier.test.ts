@@ -4,9 +4,8 @@ import { Keyring } from '../../src/keyring/keyring.js';
 import type { VerifierOptions } from '../../src/verifier/verifier.js';
 import { runExample } from '../support/examples.js';
 import { input, make } from '../support/keyrings.js';
-import { TOKENS } from '../support/sqld.js';
 import { BY, DEFAULT_ENGINE, ENGINES, LOCAL_ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
-import { behindProxy, forged, scene, verdictOf, verifierAt } from '../support/verifiers.js';
+import { forged, scene, verdictOf, verifierAt } from '../support/verifiers.js';
 
 describe.each(ENGINES)('the verifier, on %s', (engine) => {
   test('gives every verdict, in order, and the key only after the proof', async () => {
@@ -277,45 +276,6 @@ describe.each(LOCAL_ENGINES)('a verifier on a local store, on %s', (engine) => {
     expect(await verdictOf(verifier, keyString)).toBe('valid');
     await verifier.close();
     expect(verifier.counters.failedFlushes).toBe(1);
-  });
-});
-
-describe('a verifier on a remote store', () => {
-  test('verifies with a read-only token, without last-used times', async () => {
-    const { keyring, clock } = await scene('sqld');
-    const { keyString } = await make(keyring, 'a');
-    const verifier = await verifierAt(keyring, 'sqld', clock, { token: TOKENS.readOnly });
-    expect(await verdictOf(verifier, keyString)).toBe('valid');
-    await verifier.close();
-    expect((await keyring.show('a')).lastUsedAt).toBeNull();
-  });
-
-  test('sends no query for a malformed key string', async () => {
-    const { keyring, proxy, verifier } = await behindProxy();
-    const { keyString } = await make(keyring, 'a');
-    const before = proxy.requests;
-    const wrong = keyString ?? '';
-    for (let i = 0; i < wrong.length; i++) {
-      const changed = wrong.slice(0, i) + (wrong[i] === 'x' ? 'y' : 'x') + wrong.slice(i + 1);
-      expect(await verdictOf(verifier, changed), changed).toBe('invalid');
-    }
-    expect(proxy.requests).toBe(before);
-    await verifier.verify(keyString);
-    for (let i = 0; i < wrong.length; i++) {
-      const changed = wrong.slice(0, i) + (wrong[i] === 'x' ? 'y' : 'x') + wrong.slice(i + 1);
-      expect(await verdictOf(verifier, changed), changed).toBe('invalid');
-    }
-    expect(verifier.counters.bcrypt).toBe(1);
-  });
-
-  test('rejects while the server is down, and verifies when it is up again', async () => {
-    const { keyring, proxy, verifier } = await behindProxy();
-    const { keyString } = await make(keyring, 'a');
-    await verifier.verify(keyString);
-    await proxy.refuse();
-    await expect(verifier.verify(keyString)).rejects.toMatchObject({ code: 'store_unavailable' });
-    await proxy.listen();
-    expect(await verdictOf(verifier, keyString)).toBe('valid');
   });
 });
 
