@@ -259,7 +259,7 @@ export class Verifier {
     const proven = this.#prover.known(id, keyString, credential.hash);
     if (proven !== undefined) return proven ? this.#judge(credential, needs) : INVALID;
     const parsed = parseKeyString(keyString);
-    if (!parsed.ok || parsed.id !== id || parsed.mode !== credential.key.mode) return INVALID;
+    if (!parsed.ok || parsed.mode !== credential.key.mode) return INVALID;
     if (!guardMatches(parsed.body, credential.guard)) return INVALID;
     const proof = this.#prover.prove(parsed, keyString, credential.hash);
     if (!(proof instanceof Promise)) return proof ? this.#judge(credential, needs) : INVALID;
