@@ -38,7 +38,7 @@ const GROUPS = {
       'src/verifier/shared-limiter.ts': ['test/verifier/shared-limiter.test.ts'],
       'src/verifier/use-pages.ts': ['test/verifier/use-pages.test.ts'],
       'src/verifier/use-recorder.ts': ['test/verifier/use-recorder.test.ts'],
-      'src/verifier/verifier.ts': ['test/verifier/{verifier,hash-moves,hash-schemes}.test.ts'],
+      'src/verifier/verifier.ts': ['test/verifier/{verifier,remote-verifier,hash-moves,hash-schemes}.test.ts'],
       'src/verifier/verify-once.ts': ['test/keyring/verify.test.ts'],
       'src/verifier/warning.ts': ['test/verifier/warning.test.ts'],
     },

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeyStore } from '../../src/domain/key-store.js';
-import { parseKeyString } from '../../src/domain/key-string.js';
+import { idWithin, parseKeyString } from '../../src/domain/key-string.js';
 import { newPepper, Peppers } from '../../src/domain/peppers.js';
 import { hashSecret, hashWithPepper } from '../../src/domain/secret-hash.js';
 import { openStore } from '../../src/store/open.js';
@@ -50,7 +50,14 @@ async function scene(engine: EngineName) {
   const verifier = new Verifier(preceded(store, steps), { environment: 'test', now: () => START.getTime(), peppers });
   onTestFinished(() => verifier.close().catch(() => {}));
   const move = (to: keyof typeof hashes) => () => db.exec(`update api_keys set hash = '${hashes[to]}'`);
-  return { verifier, keyString, steps, move, disable: () => db.exec("update api_keys set status = 'inactive'") };
+  return {
+    verifier,
+    keyString,
+    steps,
+    move,
+    disable: () => db.exec("update api_keys set status = 'inactive'"),
+    remove: () => db.exec('delete from api_keys'),
+  };
 }
 
 describe.each(ENGINES)('a hash that moves while the secret is proven, on %s', (engine) => {
@@ -78,10 +85,22 @@ describe.each(ENGINES)('a hash that moves while the secret is proven, on %s', (e
     expect(await verdict).toBe('inactive');
   });
 
+  test('and is deleted after that', async () => {
+    const { verifier, keyString, steps, remove } = await scene(engine);
+    const verdict = verdictOf(verifier, keyString);
+    steps.push(remove);
+    expect(await verdict).toBe('invalid');
+  });
+
   test('again and again: there is no verdict, and never the wrong one', async () => {
     const { verifier, keyString, steps, move } = await scene(engine);
     const verdict = verdictOf(verifier, keyString);
     for (let i = 0; i < 100; i++) steps.push(move('bcrypt'), move('second'), move('third'));
-    await expect(verdict).rejects.toMatchObject({ code: 'store_busy' });
+    await expect(verdict).rejects.toMatchObject({
+      code: 'store_busy',
+      message: expect.stringContaining(idWithin(keyString)),
+      hint: expect.stringContaining('again'),
+    });
+    expect(verifier.counters.bcrypt).toBe(5);
   });
 });

@@ -86,6 +86,19 @@ describe.each(ENGINES)('hash schemes, on %s', (engine) => {
     expect(await verdictOf(verifier, keyString)).toBe('valid');
     await verifier.close();
     expect(await hashOf(keyring, key.id)).toMatch('$hmac-sha256$');
+    expect(verifier.counters).toMatchObject({ moved: 1, failedFlushes: 0 });
+  });
+
+  test('a key that cannot be rehashed is valid all the same, and counted as a write that failed', async () => {
+    const keyring = await ring(engine);
+    const { keyString } = await make(keyring, 'a');
+    await keyring.setStoreHash(OLD);
+    const db = await rawDatabase(keyring.location, engine);
+    await db.exec("create trigger full before update on api_keys begin select raise(abort, 'no'); end");
+    const verifier = await verifierOf(keyring, engine);
+    expect(await verdictOf(verifier, keyString)).toBe('valid');
+    await verifier.close();
+    expect(verifier.counters).toMatchObject({ moved: 0, failedFlushes: 1 });
   });
 
   test('does not rehash for a wrong secret or a refused key', async () => {

@@ -1,11 +1,30 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { NewKey } from '../../src/domain/key-store.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
+import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Keyring } from '../../src/keyring/keyring.js';
-import type { VerifierOptions } from '../../src/verifier/verifier.js';
+import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';
 import { runExample } from '../support/examples.js';
 import { input, make } from '../support/keyrings.js';
-import { BY, DEFAULT_ENGINE, ENGINES, LOCAL_ENGINES, rawDatabase, START, storeOf } from '../support/stores.js';
+import {
+  BY,
+  change,
+  DEFAULT_ENGINE,
+  ENGINES,
+  LOCAL_ENGINES,
+  newKey,
+  rawDatabase,
+  START,
+  storeOf,
+} from '../support/stores.js';
 import { forged, scene, verdictOf, verifierAt } from '../support/verifiers.js';
+
+/** The parts of a sound key, to be stored with one of them wrong. */
+async function parts() {
+  const minted = mintKeyString('test');
+  return { ...minted, guard: guardTag(minted.body), hash: await hashSecret(minted.secret, 4) };
+}
+type Parts = Awaited<ReturnType<typeof parts>>;
 
 describe.each(ENGINES)('the verifier, on %s', (engine) => {
   test('gives every verdict, in order, and the key only after the proof', async () => {
@@ -54,7 +73,27 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
     const right = Array.from({ length: 50 }, () => verdictOf(verifier, keyString));
     expect(new Set(await Promise.all(right))).toEqual(new Set(['valid']));
     expect(await verdictOf(verifier, forged(keyString))).toBe('invalid');
+    for (let i = 0; i < 3; i++) expect(await verdictOf(verifier, keyString)).toBe('valid');
     expect(verifier.counters.bcrypt).toBe(1);
+  });
+
+  test.each<[string, string, (mine: Parts, other: Parts) => Partial<NewKey>]>([
+    ['nothing', 'valid', () => ({})],
+    ['the mode', 'invalid', () => ({ mode: 'live' })],
+    ['the guard tag', 'invalid', (_, other) => ({ guard: other.guard })],
+    ['the hash', 'invalid', (_, other) => ({ hash: other.hash })],
+    ['guard tag and hash', 'invalid', (_, { guard, hash }) => ({ guard, hash })],
+    ['the id', 'invalid', (_, { id }) => ({ id })],
+  ])('proves each part by itself: with %s of another key in the row it is %s', async (_, verdict, wrong) => {
+    const { keyring, verifier, clock } = await scene(engine);
+    const [mine, other] = [await parts(), await parts()];
+    const { id, guard, hash } = mine;
+    await storeOf(keyring).create([newKey('a', { id, guard, hash, ...wrong(mine, other) })], change());
+    const live = await verifierAt(keyring, engine, clock, { environment: 'live' });
+    expect([await verdictOf(verifier, mine.keyString), await verdictOf(live, mine.keyString)]).toEqual([
+      verdict,
+      verdict === 'valid' ? 'wrong_environment' : verdict,
+    ]);
   });
 
   test('refuses a key that is disabled while bcrypt runs', async () => {
@@ -223,6 +262,23 @@ describe.each(ENGINES)('the verifier, on %s', (engine) => {
 });
 
 describe('a verifier', () => {
+  test('that is opened tells the store of it; one that records nothing counts neither uses nor refusals', async () => {
+    const { keyring, clock } = await scene(DEFAULT_ENGINE);
+    const { key, keyString } = await make(keyring, 'a');
+    const store = storeOf(keyring);
+    const options = { environment: 'test', now: () => clock.now } as const;
+    const recorders = async () => (await store.use.recording()).recorders.map(({ records }) => records);
+    const verifier = await Verifier.open(store, options);
+    onTestFinished(() => verifier.close());
+    expect(await recorders()).toEqual([true]);
+    const blind = await verifierAt(keyring, DEFAULT_ENGINE, clock, { markUsed: false });
+    expect(await verdictOf(blind, keyString)).toBe('valid');
+    await keyring.disable('a');
+    expect(await verdictOf(blind, keyString)).toBe('inactive');
+    await blind.close();
+    expect(await store.use.days([key.id], 0)).toEqual([]);
+  });
+
   test.each([
     { environment: 'Live' },
     { environment: undefined },
@@ -243,7 +299,7 @@ describe('a verifier', () => {
     const [name = ''] = Object.keys(wrong);
     await expect(scene(DEFAULT_ENGINE, wrong as Partial<VerifierOptions>)).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining(name),
+      message: expect.stringMatching(new RegExp(`^verifier: options.*${name}`)),
     });
   });
 
