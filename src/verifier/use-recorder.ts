@@ -219,13 +219,14 @@ export class UseRecorder {
     if (this.#failuresInARow >= MAX_FAILURES && ['usage', 'conflict', 'internal'].includes(code)) this.#unsent.shift();
   }
 
-  #warn({ code, message }: KeysError): void {
+  #warn(problem: KeysError): void {
     if (this.#warned || !this.#options.records) return;
     this.#warned = true;
     const warning = new KeysError(
-      code,
-      `the use of keys cannot be recorded: ${message}`,
+      problem.code,
+      `the use of keys cannot be recorded: ${problem.message}`,
       'keys are checked all the same; what is in memory is written when the store takes it, and lost when this process ends before',
+      { cause: problem },
     );
     try {
       this.#options.onWarning(warning);
