@@ -153,7 +153,11 @@ describe('while time stands still', () => {
     atEnd(() => store.close().catch(() => {}));
     const clock = { now: START.getTime() };
     const warnings: string[] = [];
-    const onWarning = ({ code }: KeysError) => void warnings.push(code);
+    const said: KeysError[] = [];
+    const onWarning = (warning: KeysError) => {
+      said.push(warning);
+      warnings.push(warning.code);
+    };
     const recorder = new UseRecorder(store, { host: 'api-1', records, onWarning, now: () => clock.now });
     const sent: UseReport[] = [];
     const record = store.use.record.bind(store.use);
@@ -168,7 +172,7 @@ describe('while time stands still', () => {
       clock,
       recorder,
       warnings,
-      id: key.id,
+      said,
       use: (id = key.id) => recorder.used(id, clock.now),
       refuse: () => recorder.refused({ verdict: 'inactive', key: { id: key.id } as ApiKey }, clock.now),
       lock: () => db.exec('begin immediate'),
@@ -289,6 +293,7 @@ describe('while time stands still', () => {
 
     test('starts once the lock of another process is free, without a warning', async () => {
       const { recorder, lock, unlock, sent, warnings } = await scene(engine);
+      await pass(MINUTE);
       await lock();
       const starting = recorder.start();
       await pass(2950);
@@ -373,11 +378,29 @@ describe('while time stands still', () => {
       expect(await counted()).toEqual([['valid', 2]]);
     });
 
+    test('what was counted after a report that is dropped is written at its time', async () => {
+      const { recorder, db, use, counted } = await scene(engine);
+      use();
+      await db.exec("create trigger full before insert on key_days begin select raise(abort, 'no'); end");
+      await recorder.flush();
+      use();
+      use();
+      for (let i = 0; i < 9; i++) await recorder.flush();
+      await db.exec('drop trigger full');
+      await pass(5000);
+      expect(await counted()).toEqual([['valid', 2]]);
+    });
+
     test('a fault of ours is reported as one, and is dropped as well', async () => {
-      const { recorder, use, warnings, counted } = await scene(engine);
+      const { recorder, use, warnings, said, counted } = await scene(engine);
       use(7n as never); // no JSON can hold it
       for (let i = 0; i < 10; i++) await recorder.flush();
       expect(warnings).toEqual(['internal']);
+      expect(said[0]).toMatchObject({
+        message: 'the use of keys cannot be recorded: the use of keys could not be written',
+        hint: expect.stringContaining('keys are checked all the same'),
+        cause: { code: 'internal', cause: expect.any(TypeError) },
+      });
       use();
       await recorder.flush();
       expect(await counted()).toEqual([['valid', 1]]);
@@ -436,6 +459,10 @@ describe('while time stands still', () => {
       hint: expect.stringContaining('--no-marks'),
       cause: { code: 'unauthorized' },
     });
+    const blind = await scene('sqld', { records: false, token: 'readOnly' });
+    await blind.recorder.start();
+    blind.recorder.stop();
+    expect(blind.warnings).toEqual([]);
     const foreign = await scene('sqld', { token: 'foreign' });
     await expect(foreign.recorder.start()).rejects.toMatchObject({ code: 'unauthorized' });
     for (const each of [sent, foreign.sent]) each();
