@@ -5,7 +5,7 @@ import { isKeysError } from '../../src/domain/errors.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
 import { Verifier } from '../../src/verifier/verifier.js';
-import { localDatabase } from '../support/raw-database.js';
+import { localDatabase, openRaw } from '../support/raw-database.js';
 import { keyringOver, LOCAL_ENGINES, options, scratch } from '../support/stores.js';
 
 // A verifier that stays open while something happens to the file of its store. The answer must be about what the path names now, or
@@ -212,6 +212,76 @@ describe.each(LOCAL_ENGINES)('on %s', (engine) => {
     await keyring.close();
     copyFileSync(copy, file);
     await expectSoon(answer, 'inactive');
+  });
+
+  /** Leaves something in the log of a store that somebody else has open as well. */
+  function changeInLog(file: string) {
+    const db = openRaw(file, engine);
+    db.exec('UPDATE key_usage SET last_used_at = last_used_at + 1');
+    db.close();
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+  }
+  const removeLog = (file: string) => {
+    for (const suffix of ['-wal', '-shm']) rmSync(file + suffix);
+  };
+
+  test('a copy that is written over the file after its log was taken away', async () => {
+    const { file, copy, keyring, verifier, answer } = await scene();
+    await keyring.close();
+    changeInLog(file);
+    removeLog(file);
+    copyFileSync(copy, file);
+    await expectSoon(answer, 'inactive');
+    const now = await keyringAt(file);
+    await now.create([{ name: 'b', mode: 'test', scopes: ['plan:read'] }]);
+    for (const each of [verifier, now]) await each.close();
+    const later = await keyringAt(file);
+    expect((await later.list()).keys.map(({ name }) => name)).toEqual(['b', 'a']);
+    expect((await later.auditVerify()).problems).toEqual([]);
+  });
+
+  test('a log that is taken away, and nothing else', async () => {
+    const { file, keyring, verifier: first, answerOf } = await scene();
+    for (const each of [keyring, first]) await each.close();
+    const verifier = await verifierAt(file);
+    expect(await answerOf(verifier)()).toBe('valid');
+    changeInLog(file);
+    removeLog(file);
+    await expectSoon(answerOf(verifier), 'valid');
+    await verifier.close();
+    const later = await keyringAt(file);
+    expect((await later.show('a')).lastUsedAt).not.toBeNull();
+    expect((await later.storeCheck()).filter(({ status }) => status === 'failed')).toEqual([]);
+  });
+
+  test('a store and its log that are written over both, without the index', async () => {
+    const { file, copy, keyring, answer } = await scene();
+    await keyring.close();
+    const other = await keyringAt(copy);
+    await other.enable('a');
+    await other.disable('a');
+    expect(statSync(`${copy}-wal`).size).toBeGreaterThan(0);
+    for (const suffix of ['', '-wal']) copyFileSync(copy + suffix, file + suffix);
+    rmSync(`${file}-shm`);
+    await expectSoon(answer, 'store_unavailable');
+  });
+
+  test('a keyring that is open while another store and no log are put in its place', async () => {
+    const { file, copy, keyring, verifier } = await scene();
+    await verifier.close();
+    await keyring.edit('a', { description: 'in the log' });
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+    removeLog(file);
+    copyFileSync(copy, file);
+    await expect(keyring.edit('a', { description: 'lost' })).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(keyring.list()).rejects.toMatchObject({
+      code: 'store_unavailable',
+      hint: expect.stringContaining('store restore FILE'),
+    });
+    await keyring.close();
+    const later = await keyringAt(file);
+    expect(await later.show('a')).toMatchObject({ description: null, status: 'inactive' });
+    expect((await later.auditVerify()).problems).toEqual([]);
   });
 
   test('a file of another program in its place', async () => {

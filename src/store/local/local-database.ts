@@ -168,5 +168,6 @@ export class LocalDatabase implements Database {
 
   async close(): Promise<void> {
     if (this.#file.close()) await this.#engine.release?.();
+    await this.#file.lettingGo;
   }
 }

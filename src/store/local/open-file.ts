@@ -7,6 +7,7 @@ import type { EngineOptions, Statement } from '../database.js';
 import { isBusy, isNoDatabase, translate } from '../errors.js';
 import { setBusyTimeout } from './connection.js';
 import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
+import { HeldLog } from './held-log.js';
 import { assertUnchanged, type FileIdentity, isSameFile, secureFile } from './path-safety.js';
 import { type FileLook, isStill, lookAt, readOnlyStore, unreadableLog } from './read-only.js';
 import { refuseLeftOverLog } from './side-files.js';
@@ -45,6 +46,11 @@ function endUse(identity: FileIdentity, location: string): void {
   else inUse.set(named(identity), left);
 }
 
+/** Whether a connection of this process has the file open. */
+export function isInUse(identity: FileIdentity): boolean {
+  return inUse.has(named(identity));
+}
+
 /** SQLite keeps one index of the log for a file, whatever its names: while an older name is in use, it looks for pages in the wrong log. */
 function openByOldName(error: unknown, location: string, identity: FileIdentity): unknown {
   const old = inUse.get(named(identity))?.find((name) => name !== location && !isSameFile(name, identity));
@@ -74,12 +80,13 @@ export class OpenFile {
   #patience: number;
   /** Where this process cannot write: how the file was before it was opened, and is read. Else null. */
   readonly still: FileLook | null;
+  #log: HeldLog | null = null;
   /** True once this connection has committed something. */
   wrote = false;
 
   constructor(location: string, engine: Engine, options: LocalOptions) {
     const { identity, created } = secureFile(location, options);
-    if (!inUse.has(named(identity))) refuseLeftOverLog(location);
+    if (!isInUse(identity)) refuseLeftOverLog(location);
     this.identity = identity;
     this.#location = location;
     this.#options = options;
@@ -103,6 +110,7 @@ export class OpenFile {
       this.version = version;
       assertUnchanged(location, identity);
       this.created = made || created;
+      this.#log = this.still ? null : HeldLog.beside(location);
     } catch (error) {
       this.db.close();
       throw unreadableLog(openByOldName(error, location, identity), location);
@@ -224,9 +232,27 @@ export class OpenFile {
     }
   }
 
+  /**
+   * The log and its index, when a program that is not SQLite took them away or put others in their place: what it did to the log. Else null. Nothing
+   * may be read any more, because SQLite goes on with those that it has open.
+   */
+  lostLog(): 'moved' | 'index' | null {
+    if (this.still) return null;
+    this.#log ??= HeldLog.beside(this.#location);
+    const fate = this.#log?.fate(this.#location) ?? 'kept';
+    return fate === 'kept' ? null : fate;
+  }
+
+  /** See {@link HeldLog.discard}. */
+  discardLog(): void {
+    this.#log?.discard();
+  }
+
   close(): void {
     this.#statements.clear();
     this.db.close();
+    this.#log?.close();
+    this.#log = null;
     endUse(this.identity, this.#location);
   }
 }

@@ -3,7 +3,7 @@ import { safeText } from '../../domain/text.js';
 import { translate } from '../errors.js';
 import { monotonic } from '../monotonic.js';
 import type { Engine, Prepared } from './engines/engine.js';
-import { type LocalOptions, OpenFile } from './open-file.js';
+import { isInUse, type LocalOptions, OpenFile } from './open-file.js';
 import { assertSameFile, fileError, isSameFile } from './path-safety.js';
 import { type FileLook, lookAt } from './read-only.js';
 import { removeOldLog } from './side-files.js';
@@ -21,6 +21,10 @@ export class WatchedFile {
   #closed = false;
   /** The file has another name by now, or none, and was closed; another is opened once one is there. */
   #ended = false;
+  /** It was closed because a program that is not SQLite took its log or the index of it. */
+  #exchanged = false;
+  /** Settled once the engine has let go of it; null then, and before. */
+  lettingGo: Promise<void> | null = null;
   #version: Prepared | undefined;
   /** Counts the times when earlier reads may have become out of date without SQLite noticing. */
   #generation = 0;
@@ -55,13 +59,42 @@ export class WatchedFile {
     this.#lookAt = monotonic() + LOOK_EVERY_MS;
     this.#lost = undefined;
     try {
-      if (!this.#ended && isSameFile(this.location, this.#file.identity)) this.#forgetIfWritten();
-      else if (this.#options.follow) this.#follow();
-      else assertSameFile(this.location, this.#file.identity);
+      if (this.#ended || !isSameFile(this.location, this.#file.identity)) this.#takeTheOther();
+      else if (this.#file.lostLog() === null) this.#forgetIfWritten();
+      else {
+        this.#letGoOfLog();
+        this.#takeTheOther();
+      }
     } catch (error) {
       this.#generation += 1;
       this.#lost = asLost(inWords(error, this.location));
     }
+  }
+
+  /** Opens what is in the place of our file by now, where that is asked for. */
+  #takeTheOther(): void {
+    if (this.#options.follow) this.#follow();
+    else if (this.#exchanged) throw filesExchanged(safeText(this.location));
+    else assertSameFile(this.location, this.#file.identity);
+  }
+
+  /**
+   * Closes a file whose log was taken away or exchanged. SQLite would then copy the log that it has open into the file, which may be another
+   * store by now: in that case the log is discarded before. Throws where it cannot be, because it is the log of another store as well.
+   */
+  #letGoOfLog(): void {
+    const { written, logged } = lookAt(this.location);
+    const changed = written !== this.#seen.written;
+    const moved = this.#file.lostLog() === 'moved';
+    if (!moved && changed) throw filesExchanged(safeText(this.location));
+    if (moved && (changed || logged)) this.#file.discardLog();
+    else this.#file.emptyLog();
+    this.#exchanged = true;
+    this.#end();
+    const letGo = this.#engine.letGo?.().then(() => {
+      this.lettingGo = null;
+    });
+    this.lettingGo = letGo ?? null;
   }
 
   /** A file that was written to may have been written by a program that knows nothing of SQLite's locks, such as `cp`. */
@@ -84,8 +117,11 @@ export class WatchedFile {
       this.#emptyOldLog();
       this.#end();
     }
+    if (this.#exchanged && (this.lettingGo || isInUse(this.#file.identity)))
+      throw filesExchanged(safeText(this.location)); // SQLite has one index of the log in a process, and would use it again
     this.#file = new OpenFile(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
     this.#ended = false;
+    this.#exchanged = false;
     this.#generation += 1;
     this.#seen = this.#file.still ?? lookAt(this.location);
   }
@@ -120,6 +156,7 @@ export class WatchedFile {
     file.waitForLocks(wait);
     const result = file.write(() => body(file));
     assertSameFile(this.location, file.identity);
+    if (file.lostLog() !== null) throw filesExchanged(safeText(this.location));
     this.#seen = { ...lookAt(this.location), written: this.#seen.written };
     return result;
   }
@@ -150,8 +187,11 @@ export class WatchedFile {
     if (this.#closed) return false;
     this.#closed = true;
     if (this.#ended) return true;
-    if (this.#file.wrote && isSameFile(this.location, this.#file.identity)) this.#file.emptyLog();
-    this.#end();
+    if (isSameFile(this.location, this.#file.identity)) {
+      if (this.#file.lostLog() !== null) this.#letGoOfLog();
+      else if (this.#file.wrote) this.#file.emptyLog();
+    }
+    if (!this.#ended) this.#end();
     return true;
   }
 }
@@ -166,6 +206,14 @@ function logInUse(name: string): KeysError {
     'store_unavailable',
     `${name} is another store than before, but ${name}-wal is the log of the one before, and a program still reads it`,
     'end the other programs that use the store',
+  );
+}
+
+function filesExchanged(name: string): KeysError {
+  return new KeysError(
+    'store_unavailable',
+    `${name}-wal or ${name}-shm was taken away or replaced while the store was open`,
+    'end all programs that use the store; to put another store in its place: unlockos-keys store restore FILE',
   );
 }
 

@@ -36,6 +36,8 @@ export interface Engine {
   openStill(file: string): Connection;
   /** Called after a connection was closed, by an engine that does not give up its file descriptors by itself. */
   release?(): Promise<void>;
+  /** Has connections that were closed let go of their files now, where an engine does that later by itself. */
+  letGo?(): Promise<void>;
   /** Called before a file is opened, by an engine that may still hold it by a name that it had before. */
   forget?(file: string): Promise<void>;
 }

@@ -32,11 +32,19 @@ function remember(file: string): void {
   }
 }
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** libsql ends a connection only when its statements are garbage-collected. */
 async function collect(): Promise<void> {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
-  await new Promise((resolve) => setImmediate(resolve)); // finalizers run after this turn of the event loop
+  await nextTurn(); // finalizers run after this turn of the event loop
+}
+
+/** Waits for the callers to return, which may still hold a statement. */
+async function letGo(): Promise<void> {
+  await nextTurn();
+  await collect();
 }
 
 /** Many short-lived stores leave little garbage. */
@@ -61,7 +69,7 @@ export async function load(): Promise<Engine | null> {
       remember(file);
       return connection;
     };
-    return { name: 'libsql', open, openStill: (file) => connect(stillName(file)), release, forget };
+    return { name: 'libsql', open, openStill: (file) => connect(stillName(file)), release, letGo, forget };
   } catch {
     return null;
   }
