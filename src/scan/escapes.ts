@@ -4,13 +4,18 @@ import { KEY_STRING_LENGTH } from '../domain/key-string.js';
 export const MAX_WRITTEN_BYTES = 2048;
 
 const ESC = 0x1b;
-const LOWBAR = 'lowbar;';
+/** The names of an underscore in HTML. */
+const LOWBARS = ['lowbar;', 'UnderBar;'];
+/** Where a browser may break a word. */
+const WBR = '<wbr>';
 /** The positions of the underscores in a key string. */
 const UNDERSCORES: ReadonlySet<number> = new Set([4, 9, 22]);
 
 /** Checked first: most text that starts like a key string fails here. */
 const MODE = /(?:live|test)$/;
 const MODE_END = 9;
+
+const SEQUENCE = /^(?:\[[0-9;:?]{0,32}[A-Za-z]|\]8;[\x20-\x7e]{0,500}(?:\x07|\x1b\\))/;
 
 /** The text that was read, and how many bytes it took. */
 export interface Written {
@@ -71,12 +76,16 @@ function readUnit(bytes: Buffer, at: number): Unit | null {
       return readBackslash(bytes, at);
     case 0x26:
       return readEntity(bytes, at);
+    case 0x3c:
+      return bytes.toString('latin1', at, at + WBR.length) === WBR ? { code: 0xad, next: at + WBR.length } : null;
     case 0x5e: // ^[ is how cat -v and logs show an escape
       return bytes[at + 1] === 0x5b ? { code: ESC, next: at + 2 } : null;
     case 0xc2: // soft hyphen
       return bytes[at + 1] === 0xad ? { code: 0xad, next: at + 2 } : null;
     case 0xe2: // zero-width space and joiners, word joiner
       return bytes[at + 1] === 0x80 || bytes[at + 1] === 0x81 ? { code: 0xad, next: at + 3 } : null;
+    case 0xef: // byte order mark, also between texts that were put together
+      return bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf ? { code: 0xad, next: at + 3 } : null;
     case 9:
     case 10:
     case 13:
@@ -126,9 +135,11 @@ function readBackslash(bytes: Buffer, at: number): Unit | null {
   }
 }
 
-/** `&#95;`, `&#x5f;` and `&lowbar;`. */
+/** `&#95;`, `&#x5f;`, `&lowbar;` and `&UnderBar;`. */
 function readEntity(bytes: Buffer, at: number): Unit | null {
-  if (bytes.toString('latin1', at + 1, at + 8) === LOWBAR) return { code: 0x5f, next: at + 8 };
+  for (const name of LOWBARS)
+    if (bytes.toString('latin1', at + 1, at + 1 + name.length) === name)
+      return { code: 0x5f, next: at + 1 + name.length };
   const found = /^&#(?:x([0-9a-f]{1,6})|([0-9]{1,7}));/i.exec(bytes.toString('latin1', at, at + 12));
   if (!found) return null;
   const [whole, hexadecimal, decimal] = found;
@@ -156,7 +167,8 @@ function afterNoise(bytes: Buffer, found: Unit): number | null {
       for (const limit = next + 64; next < limit && isIndent(bytes[next]); ) next += 1;
       return next;
     case ESC: {
-      const sequence = /^\[[0-9;:?]{0,32}[A-Za-z]/.exec(bytes.toString('latin1', next, next + 34));
+      // a colour, or the beginning or the end of a hyperlink
+      const sequence = SEQUENCE.exec(bytes.toString('latin1', next, next + 514));
       return sequence ? next + sequence[0].length : null;
     }
     default:

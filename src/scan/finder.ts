@@ -21,11 +21,11 @@ interface Place {
 
 const START = 'unlk';
 const PLAIN = Buffer.from(START);
-/** In UTF-16, in either byte order. */
-const WIDE = Buffer.from([...START].join('\0'));
+/** In UTF-16 and UTF-32, in either byte order, and the bytes of a character. */
+const WIDE = [2, 4].map((size) => ({ size, text: Buffer.from([...START].join('\0'.repeat(size - 1))) }));
 const LINE_END = 10;
-/** The most bytes that can belong to a key string: in UTF-16 each character takes two. */
-const REACH = 2 * MAX_WRITTEN_BYTES;
+/** The most bytes that can belong to a key string: in UTF-32 each character takes four. */
+const REACH = 4 * MAX_WRITTEN_BYTES;
 
 /**
  * Finds key strings in bytes that arrive in pieces, even when a key string is split between pieces: plain, escaped, coloured, in UTF-16 and
@@ -99,9 +99,9 @@ function placesIn(bytes: Buffer, from: number, to: number): Place[] {
   for (let at = bytes.indexOf(PLAIN, from); at >= 0 && at < to; at = bytes.indexOf(PLAIN, at + 1))
     add(placeOf(bytes, at, at));
   const nul = bytes.indexOf(0, from);
-  if (nul >= 0)
-    for (let at = bytes.indexOf(WIDE, from); at >= 0 && at < to; at = bytes.indexOf(WIDE, at + 1))
-      add(placeOfWide(bytes, at, at));
+  for (const { size, text } of nul >= 0 ? WIDE : [])
+    for (let at = bytes.indexOf(text, from); at >= 0 && at < to; at = bytes.indexOf(text, at + 1))
+      add(placeOfWide(bytes, at, at, size));
   for (const gate of BASE64_GATES) {
     for (let at = bytes.indexOf(gate.text, from); at >= 0 && at < to; at = bytes.indexOf(gate.text, at + 1)) {
       const decoded = decodeAt(bytes, at, gate);
@@ -124,18 +124,18 @@ function placeOf(bytes: Buffer, start: number, at: number): Place | null {
   return { keyString: written.text, checksum: 'bad', at };
 }
 
-/** The same for UTF-16. Most key strings are as short as they can be, so a short piece is tried first. */
-function placeOfWide(bytes: Buffer, start: number, at: number): Place | null {
-  const short = narrowed(bytes, start, KEY_STRING_LENGTH + 1);
-  return placeOf(readWritten(short, 0) === 'cut' ? narrowed(bytes, start, MAX_WRITTEN_BYTES) : short, 0, at);
+/** The same for characters of `size` bytes. Most key strings are as short as they can be, so a short piece is tried first. */
+function placeOfWide(bytes: Buffer, start: number, at: number, size = 2): Place | null {
+  const short = narrowed(bytes, start, KEY_STRING_LENGTH + 1, size);
+  return placeOf(readWritten(short, 0) === 'cut' ? narrowed(bytes, start, MAX_WRITTEN_BYTES, size) : short, 0, at);
 }
 
-/** UTF-16 as one byte a character, up to the first character that takes two. */
-function narrowed(bytes: Buffer, from: number, limit: number): Buffer {
+/** UTF-16 or UTF-32 as one byte a character, up to the first character that does not fit into one. */
+function narrowed(bytes: Buffer, from: number, limit: number, size: number): Buffer {
   const narrow: number[] = [];
-  for (let at = from; at < bytes.length && narrow.length < limit; at += 2) {
+  for (let at = from; at < bytes.length && narrow.length < limit; at += size) {
     narrow.push(bytes[at] as number);
-    if (bytes[at + 1] !== 0) break;
+    if (bytes.subarray(at + 1, at + size).some((byte) => byte !== 0) || at + 1 >= bytes.length) break;
   }
   return Buffer.from(narrow);
 }

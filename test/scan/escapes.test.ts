@@ -36,6 +36,7 @@ describe('an underscore may be written as', () => {
     '&#X5F;',
     '&#x00005f;',
     '&lowbar;',
+    '&UnderBar;',
   ])('%s', (written) => {
     const text = KEY.replaceAll('_', written);
     expect(read(text)).toEqual(whole(text));
@@ -74,6 +75,9 @@ describe('an underscore may be written as', () => {
     '&#96;',
     '&lowbar',
     '&lowba;',
+    '&underbar;',
+    '<wbr_',
+    '<b>_',
     '&amp;',
     '^_',
     '\\t',
@@ -127,6 +131,10 @@ describe('between two characters there may be', () => {
     ['a zero-width space', '\u200b'],
     ['a zero-width joiner', '\u200d'],
     ['a word joiner', '\u2060'],
+    ['a byte order mark', '\ufeff'],
+    ['a place to break a word in HTML', '<wbr>'],
+    ['the beginning of a hyperlink', '\u001b]8;;https://a.example\u0007'],
+    ['the end of one', '\u001b]8;;\u001b\\'],
     ['an escaped soft hyphen', '\\u00ad'],
     ['a soft hyphen in HTML', '&#173;'],
   ])('%s', (_what, noise) => {

@@ -48,6 +48,8 @@ const each = (text: string, change: (char: string) => string, which = /_/g) => t
 /** All but the first four letters. */
 const tail = (text: string, change: (rest: string) => string) => text.slice(0, 4) + change(text.slice(4));
 
+const utf32 = (text: string) => Buffer.from(Uint32Array.from([...text], (char) => char.charCodeAt(0)).buffer);
+
 /** The forms in which a key string gets into files, each by its own name; `n` draws widths, places and the like. */
 const FORMS: Record<string, (key: string, n: number) => Buffer | string> = {
   plain: (key) => key,
@@ -76,6 +78,10 @@ const FORMS: Record<string, (key: string, n: number) => Buffer | string> = {
   'colours in a shell script': (key) => `'\\033[31munlk_\\e[m${key.slice(5)}'`,
   'UTF-16': (key) => Buffer.from(`x${key}y`, 'utf16le'),
   'UTF-16, the other order': (key) => Buffer.from(`x${key}y`, 'utf16le').swap16(),
+  'UTF-32': (key) => utf32(`x${key}y`),
+  'UTF-32, the other order': (key) => utf32(`x${key}y`).swap32(),
+  'HTML that may be broken': (key) => each(key, () => '<wbr>_'),
+  'a hyperlink in a terminal': (key) => `\u001b]8;;https://a.example\u0007unlk_\u001b]8;;\u001b\\${key.slice(5)}`,
   'UTF-16 of JSON': (key) =>
     Buffer.from(
       each(key, () => '\\u005f'),
