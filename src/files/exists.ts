@@ -8,7 +8,7 @@ import { explainErrno } from './errno.js';
  * What is at `file`, a link itself and not what it leads to; null when there is nothing. Throws what the file system says where that cannot
  * be told: an error is not an empty answer, as it is for `existsSync`, and for `statSync` below a file since Node 22.
  */
-export function lookFor(file: string): Stats | null {
+export function lookFor(file: string | Buffer): Stats | null {
   return lstatSync(file, { throwIfNoEntry: false }) ?? null;
 }
 

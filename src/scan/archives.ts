@@ -12,8 +12,14 @@ const MIN_UNPACKED_BYTES = 16 << 20;
 const MAX_DEPTH = 4;
 const MAX_MEMBERS = 20_000;
 
-const ZIP_HEADER = Buffer.of(0x50, 0x4b, 3, 4);
+/** Each member of a zip file starts with it. */
+export const ZIP_HEADER = Buffer.of(0x50, 0x4b, 3, 4);
+const ZIP_HEADER_TAIL = ZIP_HEADER.subarray(2);
 const ZIP_HEADER_BYTES = 30;
+const ZIP_SIZE = Buffer.of(0x50, 0x4b, 7, 8);
+/** The record at the end of a zip file; after it comes a comment of at most 64 KiB. */
+const ZIP_END = Buffer.of(0x50, 0x4b, 5, 6);
+const ZIP_END_BYTES = 22 + 0xffff;
 const TAR_BLOCK = 512;
 
 type Kind = 'gzip' | 'zip' | 'tar';
@@ -29,6 +35,19 @@ export function kindOf(start: Buffer): Kind | null {
   if (start[0] === 0x1f && start[1] === 0x8b && start[2] === 8) return 'gzip';
   if (start.subarray(0, 4).equals(ZIP_HEADER)) return 'zip';
   return start.toString('latin1', 257, 262) === 'ustar' ? 'tar' : null;
+}
+
+/** Where the header of a zip file starts in these bytes; negative without one. Its second half is rarer in text, so that is searched for. */
+export function zipHeaderIn(bytes: Buffer): number {
+  const from = ZIP_HEADER.length / 2;
+  for (let at = bytes.indexOf(ZIP_HEADER_TAIL, from); at >= 0; at = bytes.indexOf(ZIP_HEADER_TAIL, at + 1))
+    if (bytes[at - 2] === ZIP_HEADER[0] && bytes[at - 1] === ZIP_HEADER[1]) return at - from;
+  return -1;
+}
+
+/** True when these bytes, which start with a {@link ZIP_HEADER}, end as a zip file does. */
+export function isWholeZip(bytes: Buffer): boolean {
+  return bytes.lastIndexOf(ZIP_END) >= Math.max(0, bytes.length - ZIP_END_BYTES);
 }
 
 /** Searches the members of an archive; its own bytes were searched before. Reports as unreadable what it does not search. */
@@ -81,9 +100,12 @@ function* zipMembers(file: string, bytes: Buffer): Generator<Member> {
     if (start > bytes.length || member.file.endsWith('/')) continue;
     if (flags & 1) yield { ...member, method: 'stored', problem: 'encrypted' };
     else if (method === 8) yield { ...member, method: 'deflate', problem: null };
-    else if (method === 0)
-      yield { ...member, bytes: bytes.subarray(start, start + size), method: 'stored', problem: null };
-    else yield { ...member, method: 'stored', problem: `compressed by method ${method}` };
+    else if (method === 0) {
+      // A program that streams does not know the size yet, and writes it behind the data.
+      const behind = size === 0 && flags & 8 ? bytes.indexOf(ZIP_SIZE, start) : start + size;
+      const end = behind < 0 ? bytes.length : behind;
+      yield { ...member, bytes: bytes.subarray(start, end), method: 'stored', problem: null };
+    } else yield { ...member, method: 'stored', problem: `compressed by method ${method}` };
   }
 }
 

@@ -1,15 +1,18 @@
 import { type Dirent, readdirSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Closed } from './closed.js';
 import { codeOf, searchFile } from './file-search.js';
 import { Finder } from './finder.js';
 import type { Finding } from './finding.js';
 import { type IgnoreRules, isIgnored, rulesAt } from './gitignore.js';
 import { READ, READ_NO_LINK } from './read-flags.js';
-import { isTracked, type Repository, repositoryAt } from './tracked.js';
+import { absentBelow, isTracked, type Repository, repositoryAt } from './tracked.js';
 
 export interface FileOptions {
   /** Also scan what git ignores. */
   readonly all?: boolean | undefined;
+  /** Names to leave out, directly below the start. */
+  readonly except?: ReadonlySet<string> | undefined;
 }
 
 /** How many files were scanned, and how many were skipped. */
@@ -21,10 +24,18 @@ export interface Tally {
   links: number;
   /** Pipes, sockets and devices. */
   special: number;
+  /** Files of kinds of archives that are not unpacked. They are among `files`: their bytes were searched. */
+  archive: number;
+  /** Pointers of Git LFS: the files themselves are not here. They are among `files`. */
+  pointer: number;
+  /** What repositories track and have not checked out, as in a sparse checkout. */
+  absent: number;
+  /** Repositories without a working tree, whose files are compressed. */
+  bare: number;
 }
 
 export function newTally(): Tally {
-  return { files: 0, ignored: 0, links: 0, special: 0 };
+  return { files: 0, ignored: 0, links: 0, special: 0, archive: 0, pointer: 0, absent: 0, bare: 0 };
 }
 
 /** The settings for the entries of a directory. */
@@ -34,6 +45,9 @@ interface Surroundings {
 }
 
 const NOWHERE: Surroundings = { rules: [], repositories: [] };
+const DOT_GIT = Buffer.from('.git');
+/** What git looks for to tell a repository. */
+const OF_REPOSITORIES = ['HEAD', 'objects', 'refs'].map((name) => Buffer.from(name));
 const SEPARATOR = Buffer.from(path.sep);
 
 /** Joins paths as bytes, because file names are not always UTF-8. */
@@ -59,11 +73,19 @@ export async function* scanPath(
   if (stats.isDirectory()) {
     const above = options.all ? NOWHERE : await surroundingsOf(start);
     const { repositories } = above;
+    const around = repositories.at(-1);
+    if (around) tally.absent += absentBelow(around, start);
     const rules = isIgnored(above.rules, start, true) ? [] : above.rules;
     yield* scanDirectory(Buffer.from(start), { rules, repositories }, options, tally);
   } else if (stats.isFile()) {
-    if (yield* searchFile(Buffer.from(start), READ)) tally.files += 1;
+    count(tally, yield* searchFile(Buffer.from(start), READ));
   } else yield { kind: 'unreadable', file: start, why: 'not a regular file' };
+}
+
+function count(tally: Tally, closed: Closed | null | undefined): void {
+  if (closed === undefined) return;
+  tally.files += 1;
+  if (closed !== null) tally[closed] += 1;
 }
 
 async function* scanDirectory(
@@ -79,9 +101,13 @@ async function* scanDirectory(
   } catch (error) {
     return yield { kind: 'unreadable', file: dir.toString(), why: codeOf(error) };
   }
-  const repository = entries.some(({ name }) => name.toString() === '.git') ? await repositoryAt(dir.toString()) : null;
+  const has = (wanted: Buffer) => entries.some(({ name }) => name.equals(wanted));
+  const repository = has(DOT_GIT) ? await repositoryAt(dir.toString()) : null;
+  if (repository !== null) tally.absent += absentBelow(repository, dir.toString());
+  else if (OF_REPOSITORIES.every(has)) tally.bare += 1;
   const around = options.all ? NOWHERE : within(dir.toString(), above, repository);
   for (const entry of entries) {
+    if (options.except?.has(entry.name.toString())) continue;
     const file = join(dir, entry.name);
     if (isIgnored(around.rules, file.toString(), entry.isDirectory()) && !isTracked(around.repositories, file)) {
       tally.ignored += 1;
@@ -89,9 +115,10 @@ async function* scanDirectory(
     }
     yield* inName(file, entry.name);
     if (entry.isFile()) {
-      if (yield* searchFile(file, READ_NO_LINK)) tally.files += 1;
+      count(tally, yield* searchFile(file, READ_NO_LINK));
     } else if (entry.isDirectory()) {
-      if (repository === null || entry.name.toString() !== '.git') yield* scanDirectory(file, around, options, tally);
+      if (repository === null || entry.name.toString() !== '.git')
+        yield* scanDirectory(file, around, { all: options.all }, tally);
     } else if (entry.isSymbolicLink()) {
       tally.links += 1;
       yield* inLink(file);

@@ -1,6 +1,8 @@
 import path from 'node:path';
-import { scanPath } from './files.js';
+import { lookFor } from '../files/exists.js';
+import { scanPath, type Tally } from './files.js';
 import type { Hit } from './finder.js';
+import type { Finding } from './finding.js';
 import {
   changesIn,
   FoundObjects,
@@ -18,16 +20,22 @@ import { gitOutput, nulSeparated, startGit } from './git-process.js';
 /**
  * Searches every object in the repository, whether or not a branch, tag, stash or reflog leads to it: contents, file names, commits and
  * tags. So refs, replacements, grafts and settings cannot hide an object. Then reads from the commits which of them added each finding.
- * Throws `usage` when `cwd` is not in a readable repository.
+ * Adds to `tally`. Throws `usage` when `cwd` is not in a readable repository.
  */
-export async function* scanHistory(cwd: string): AsyncGenerator<GitFinding> {
+export async function* scanHistory(
+  cwd: string,
+  tally: Passed = { archive: 0, pointer: 0 },
+): AsyncGenerator<GitFinding> {
   const shallow = (await gitOutput(cwd, ['rev-parse', '--is-shallow-repository'])).toString().trim() === 'true';
   const list = ['cat-file', '--batch-all-objects', '--batch-check=%(objectname)', '--unordered'];
   const oids = await gitOutput(cwd, list);
   const blobs = new FoundObjects();
   const trees: SearchedObject[] = [];
   const commits: string[] = [];
+  const pointers = new Set<string>();
   for await (const object of searchObjects(cwd, oids)) {
+    if (object.pointer !== null) pointers.add(object.pointer);
+    if (object.closed === 'archive') tally.archive += 1;
     if (object.type === 'commit') commits.push(object.oid);
     if (object.type === 'missing') yield unreadable(`object ${object.oid}`, 'damaged: run git fsck');
     else if (object.type === 'blob') blobs.add(object);
@@ -36,6 +44,9 @@ export async function* scanHistory(cwd: string): AsyncGenerator<GitFinding> {
   }
   yield* byCommit(cwd, commits, blobs, trees);
   yield* inRefs(cwd);
+  const dirs = await gitDirectories(cwd);
+  for (const dir of dirs) yield* inGitDirectory(dir);
+  tally.pointer += [...pointers].filter((oid) => !dirs.some((dir) => holds(dir, oid))).length;
   yield* missingObjects(cwd);
   if (shallow) yield unreadable('older commits', 'this clone is shallow: run git fetch --unshallow');
 }
@@ -49,6 +60,20 @@ export async function submodulesOf(cwd: string): Promise<string[]> {
   await ended; // a bare repository has no index
   return found;
 }
+
+/** What in the directory of a repository is read through git, or by itself. */
+const SEARCHED_OTHERWISE: ReadonlySet<string> = new Set([
+  'HEAD',
+  'objects',
+  'refs',
+  'packed-refs',
+  'index',
+  'logs',
+  'modules',
+]);
+
+/** What a search of a history passed over. */
+export type Passed = Pick<Tally, 'archive' | 'pointer'>;
 
 function unreadable(file: string, why: string): GitFinding {
   return { kind: 'unreadable', file, why };
@@ -123,21 +148,43 @@ async function newestFirst(cwd: string, commits: readonly string[]): Promise<str
   return (await ended) === null && sorted.length === commits.length ? `${sorted.join('\n')}\n` : lines;
 }
 
-/** Key strings in the names of branches and tags, and in the reflogs. */
+/** Key strings in the names of branches and tags. */
 async function* inRefs(cwd: string): AsyncGenerator<GitFinding> {
   const { stdout, ended } = startGit(cwd, ['for-each-ref', '--format=%(refname)']);
   for await (const name of nulSeparated(stdout, '\n'))
     for (const hit of hitsInName(name)) yield { kind: 'hit', commit: null, file: pathText(name), hit };
   const failure = await ended;
   if (failure !== null) yield unreadable('the names of branches and tags', failure);
+}
+
+/** The directories of the repository: of a second working tree, its own comes first and the common one is around it. */
+async function gitDirectories(cwd: string): Promise<string[]> {
   const dirs = (await gitOutput(cwd, ['rev-parse', '--git-dir', '--git-common-dir'])).toString().trim().split('\n');
-  for (const dir of new Set(dirs.map((each) => path.resolve(cwd, each)))) {
-    for await (const each of scanPath(path.join(dir, 'logs'), { all: true })) {
-      const file = `(log of refs) ${path.relative(dir, each.file)}`;
-      if (each.kind === 'hit') yield { ...each, file, commit: null };
-      else if (each.why !== 'ENOENT') yield { ...each, file };
-    }
+  const all = [...new Set(dirs.map((each) => path.resolve(cwd, each)))];
+  return all.filter((dir) => !all.some((other) => dir.startsWith(other + path.sep)));
+}
+
+/** Whether the directory of a repository has this object of Git LFS, and it can be read: then it was searched. */
+function holds(dir: string, oid: string): boolean {
+  try {
+    return lookFor(path.join(dir, 'lfs/objects', oid.slice(0, 2), oid.slice(2, 4), oid)) !== null;
+  } catch {
+    return false;
   }
+}
+
+/**
+ * Key strings in the logs of refs, and in what else is in the directory of a repository and is no object: settings, hooks, messages that
+ * were not committed, files of Git LFS. Other repositories in there (submodules) are left out.
+ */
+async function* inGitDirectory(dir: string): AsyncGenerator<GitFinding> {
+  const found = (each: Finding, where: string): GitFinding => {
+    const file = `(${where}) ${path.relative(dir, each.file)}`;
+    return each.kind === 'hit' ? { ...each, file, commit: null } : { ...each, file };
+  };
+  for await (const each of scanPath(path.join(dir, 'logs'), { all: true }))
+    if (each.kind === 'hit' || each.why !== 'ENOENT') yield found(each, 'log of refs');
+  for await (const each of scanPath(dir, { all: true, except: SEARCHED_OTHERWISE })) yield found(each, 'git directory');
 }
 
 /** Reports objects that commits refer to and the repository lacks, as in a partial or damaged clone. Fetches nothing. */

@@ -1,3 +1,4 @@
+import type { Closed } from './closed.js';
 import { Content } from './content.js';
 import type { Hit } from './finder.js';
 import type { Finding } from './finding.js';
@@ -13,6 +14,10 @@ export interface SearchedObject {
   readonly members: readonly Finding[];
   /** The text of a commit or tag with a hit. */
   readonly text: Buffer | null;
+  /** What of its content was passed over. */
+  readonly closed: Closed | null;
+  /** The object of Git LFS that it stands for. */
+  readonly pointer: string | null;
 }
 
 const LINE_END = 10;
@@ -50,7 +55,7 @@ function nextLine(oids: Buffer, from: number): number {
 }
 
 function nothing(oid: string): SearchedObject {
-  return { oid, type: 'missing', hits: [], members: [], text: null };
+  return { oid, type: 'missing', hits: [], members: [], text: null, closed: null, pointer: null };
 }
 
 /** Parses the output of `git cat-file --batch`: `NAME TYPE SIZE`, the content and a line end, or `NAME missing`. */
@@ -85,7 +90,16 @@ class BatchReader {
       hits.push(...content.end());
       const members: Finding[] = [];
       for await (const each of type === 'blob' ? content.members('') : []) members.push(each);
-      yield { oid, type, hits, members, text: hits.length > 0 && text.length > 0 ? Buffer.concat(text) : null };
+      const { closed, pointer } = type === 'blob' ? content : { closed: null, pointer: null };
+      yield {
+        oid,
+        type,
+        hits,
+        members,
+        text: hits.length > 0 && text.length > 0 ? Buffer.concat(text) : null,
+        closed,
+        pointer,
+      };
     }
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -83,6 +83,22 @@ const PLACES: Record<string, [make: (scene: Scene) => void, file: RegExp]> = {
       appendFileSync(path.join(dir, '.git/logs/HEAD'), `${zeros}\tcheckout: ${keyString}\n`);
     },
     /^\(log of refs\) logs\/HEAD$/,
+  ],
+  'the address of a remote': [
+    ({ dir, keyString }) => git(dir, 'remote', 'add', 'origin', `https://x:${keyString}@git.example/r`),
+    /^\(git directory\) config$/,
+  ],
+  'a hook': [
+    ({ write, keyString }) => write('.git/hooks/pre-push', `#!/bin/sh\nexport KEY=${keyString}\n`),
+    /^\(git directory\) hooks\/pre-push$/,
+  ],
+  'a message that was not committed': [
+    ({ write, keyString }) => write('.git/MERGE_MSG', keyString),
+    /^\(git directory\) MERGE_MSG$/,
+  ],
+  'a file of Git LFS': [
+    ({ write, keyString }) => write('.git/lfs/objects/ab/cd/abcd', keyString),
+    /^\(git directory\) lfs\/objects\/ab\/cd\/abcd$/,
   ],
 };
 
@@ -187,4 +203,38 @@ test('the history of a submodule is not looked at, and that is said', async () =
   expect(await said()).toContain(
     'Not looked at: the history of 2 submodules (libs/\\u{1b}[2Jone, two); run scan --git-history in each',
   );
+});
+
+test('of a second working tree, the directory of the repository and its own are read once', async () => {
+  const { dir, write, commit, work, keyString } = await repository();
+  write('a', 'x');
+  commit('a');
+  git(dir, 'worktree', 'add', '-q', '../second');
+  write('.git/worktrees/second/MERGE_MSG', keyString);
+  write('.git/description', keyString);
+  const places = async () => (await work('--git-history')).found.map(({ file }) => file).sort();
+  const both = ['(git directory) description', '(git directory) worktrees/second/MERGE_MSG'];
+  expect(await places()).toEqual(both);
+  git(dir, 'config', 'core.bare', 'false');
+  renameSync(path.join(dir, '../second'), path.join(dir, 'inside'));
+  git(dir, 'worktree', 'repair', 'inside');
+  expect(await places()).toEqual(both);
+});
+
+test('what is not looked into is said: files of Git LFS that are not here, and archives of other kinds', async () => {
+  const { write, commit, work } = await repository();
+  const pointer = (oid: string) =>
+    `version https://git-lfs.github.com/spec/v1\nsomething new\noid sha256:${oid}\nsize 7\n`;
+  const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)];
+  write('one', pointer(one));
+  write('two', pointer(two));
+  write('no pointer', `version 1\n${pointer(one)}`);
+  write('a.xz', Buffer.from('fd377a585a000004', 'hex'));
+  commit('a');
+  const said = async () => (await work('--git-history')).stderr;
+  expect(await said()).toContain('Not looked into: 1 archive of another kind, 2 Git LFS files that are not here\n');
+  write(`.git/lfs/objects/ab/ab/${one}`, 'here');
+  expect(await said()).toContain('1 Git LFS file that is not here\n');
+  write(`.git/lfs/objects/cd/cd/${two}`, 'here');
+  expect(await said()).toContain('Not looked into: 1 archive of another kind\n');
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -221,6 +221,17 @@ test('reads archives, and archives in them, within bounds', async () => {
     'f.zip!deep/c.tgz!unpacked',
     'f.zip!a',
   ]);
+  const zip = readFileSync(at('f.zip'));
+  const ends = Buffer.concat([zip, Buffer.from('PK\x05\x06'), Buffer.alloc(18)]);
+  write('program.pyz', Buffer.concat([Buffer.from('#!/usr/bin/env python3\n'), ends]));
+  write('installer', Buffer.concat([Buffer.alloc(3 << 20, 'MZ'), ends]));
+  for (const name of ['program.pyz', 'installer'])
+    expect((await scan(cli, at(name))).found).toMatchObject([
+      { file: `work/${name}!deep/c.tgz!unpacked` },
+      { file: `work/${name}!a` },
+    ]);
+  write('no zip', Buffer.concat([Buffer.from('a program that knows PK\x03\x04'), Buffer.alloc(99, 'x')]));
+  expect((await scan(cli, at('no zip'))).exitCode).toBe(0);
   cli.stdin = readFileSync(at('b.gz')) as never;
   expect((await scan(cli, '--stdin')).found).toMatchObject([{ file: '-!unpacked', line: 2 }]);
   shell('rm *');
@@ -231,6 +242,55 @@ test('reads archives, and archives in them, within bounds', async () => {
   expect(said.stderr).toMatch(/cut.gz!unpacked \(damaged archive\)/);
   shell('rm cut.gz');
   expect((await scan(cli, dir)).exitCode).toBe(9);
+});
+
+test('says how many tracked files are not checked out, as in a sparse checkout', async () => {
+  const { cli, write, dir } = scene();
+  git(dir, 'init', '-q');
+  const { keyString } = await cli.create('k');
+  for (const file of ['in/a', 'out/b', 'out/é/c']) write(file, file === 'in/a' ? 'x' : keyString);
+  git(dir, 'add', '.');
+  git(dir, 'commit', '-qm', 'a');
+  git(dir, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},sub`);
+  git(dir, 'sparse-checkout', 'set', 'in');
+  const said = async (...argv: string[]) => (await cli.run('scan', ...argv)).stderr;
+  const told = 'Scanned 1 file; skipped: 3 tracked files that are not checked out\n';
+  expect(await said(dir)).toContain(told);
+  expect(await said(dir, '--no-ignore')).toContain(told);
+  expect(await said(path.join(dir, 'in'))).toContain('Scanned 1 file\n');
+  git(dir, 'sparse-checkout', 'set', '--sparse-index', 'in', 'out/é');
+  mkdirSync(path.join(dir, 'sub'));
+  expect(await said(dir)).toContain('Scanned 3 files; skipped: 1 tracked file that is not checked out\n');
+  write('sub/.git', 'gitdir: elsewhere\n');
+  rmSync(path.join(dir, 'out/é/c'));
+  expect(await said(path.join(dir, 'out/é'))).toContain(
+    'Scanned 0 files; skipped: 1 tracked file that is not checked out\n',
+  );
+});
+
+test('counts what it does not look into: archives of other kinds, pointers of Git LFS, bare repositories', async () => {
+  const { cli, write, dir } = scene();
+  git(dir, 'init', '-q', '--bare', 'b.git');
+  rmSync(path.join(dir, 'b.git/hooks'), { recursive: true });
+  write('l', `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12\n`);
+  for (const [name, start] of [
+    ['bz2', '425a68'],
+    ['zst', '28b52ffd'],
+    ['7z', '377abcaf271c'],
+  ] as const)
+    write(`a.${name}`, Buffer.from(`${start}00`, 'hex'));
+  expect((await cli.run('scan', dir)).stderr).toContain(
+    'Scanned 8 files; skipped: 3 archives of other kinds, 1 Git LFS file that is not here, 1 bare repository\n',
+  );
+});
+
+test('a key string that was not looked up is not said to be of no store', async () => {
+  const { cli, write, dir } = scene();
+  write('a', mintKeyString('live').keyString);
+  expect((await cli.run('scan', dir)).stdout).toContain('(not looked up)');
+  await cli.create('k');
+  expect((await cli.run('scan', dir)).stdout).toContain('(not in this store)');
+  expect((await cli.run('scan', dir, '--offline')).stdout).toContain('(not looked up)');
 });
 
 test('finds key strings across the chunks of a large file', async () => {

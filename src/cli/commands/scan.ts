@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { ApiKey } from '../../domain/api-key.js';
-import { counted } from '../../domain/counted.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
 import { type Mode, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { quoted, safeText } from '../../domain/text.js';
@@ -9,7 +8,14 @@ import type { GitFinding, Finding as ScanFinding } from '../../scan/index.js';
 import { confirmProtected } from '../asking/confirm.js';
 import { CONFIRM, examples, type Register } from '../command.js';
 import { ANSWER_NO, type ExitCode } from '../exit-code.js';
-import { type Finding, type Found, findingView, tallyText } from '../output/scan-view.js';
+import {
+  type Finding,
+  type Found,
+  findingView,
+  passedOverText,
+  submodulesText,
+  tallyText,
+} from '../output/scan-view.js';
 import type { Session } from '../session.js';
 
 interface ScanFlags {
@@ -84,7 +90,7 @@ async function scan(session: Session, flags: ScanFlags, paths: string[]): Promis
   if (flags.disable && flags.offline) throw new KeysError('usage', '--disable needs a store', 'leave out --offline');
   const { found, unreadable } = await search(session, flags, paths);
   const wanted = found.filter(({ checksum }) => checksum === 'good' || flags.all);
-  const { keys, done, failure } = await askStore(session, flags, wanted);
+  const { keys, done, failure, isLookedUp } = await askStore(session, flags, wanted);
   const findings = wanted.map((each): Finding => {
     const { keyString, ...place } = each;
     const { id, mode } = saidOf(keyString);
@@ -95,7 +101,8 @@ async function scan(session: Session, flags: ScanFlags, paths: string[]): Promis
     const { SCAN_REPORTS } = await import('../output/scan-reports.js');
     const report = session.report === 'sarif' ? SCAN_REPORTS.sarif : SCAN_REPORTS.github;
     session.ctx.stdout.write(report({ findings, unreadable, now: session.now, cwd: session.ctx.cwd }));
-  } else await session.out.print(findings, findingView(session.now), { empty: 'No key strings were found.' });
+  } else
+    await session.out.print(findings, findingView(session.now, isLookedUp), { empty: 'No key strings were found.' });
   for (const { file, why } of unreadable) session.out.remark(`warning: could not read ${file} (${why})`);
   if (failure) throw failure;
   if (done && done.failed > 0) return 9;
@@ -129,9 +136,13 @@ async function search(
     });
   };
   if (flags.stdin) for await (const each of searchPieces('-', session.ctx.stdin.pieces())) note(each, each.file);
-  else if (flags.staged || flags.gitHistory) {
-    for await (const each of flags.staged ? scanStaged(cwd) : scanHistory(cwd)) note(each, each.file);
-    const submodules = flags.gitHistory ? await submodulesOf(cwd) : [];
+  else if (flags.staged) for await (const each of scanStaged(cwd)) note(each, each.file);
+  else if (flags.gitHistory) {
+    const passed = { archive: 0, pointer: 0 };
+    for await (const each of scanHistory(cwd, passed)) note(each, each.file);
+    const passedOver = passedOverText(passed);
+    if (passedOver !== '') session.out.remark(`Not looked into: ${passedOver}`);
+    const submodules = await submodulesOf(cwd);
     if (submodules.length > 0) session.out.remark(submodulesText(submodules));
   } else {
     const tally = newTally();
@@ -142,12 +153,6 @@ async function search(
     session.out.note(tallyText(tally, unreadable.length));
   }
   return { found: [...found.values()], unreadable };
-}
-
-function submodulesText(submodules: readonly string[]): string {
-  const names = submodules.slice(0, 5).map((each) => safeText(redactKeyStrings(each)));
-  const more = submodules.length > names.length ? ', …' : '';
-  return `Not looked at: the history of ${counted(submodules.length, 'submodule')} (${names.join(', ')}${more}); run scan --git-history in each`;
 }
 
 /** The id and the mode that a key string carries. */
@@ -164,21 +169,24 @@ async function askStore(
   session: Session,
   flags: ScanFlags,
   wanted: readonly Found[],
-): Promise<{ keys: Map<string, ApiKey>; done: Disabled | null; failure: unknown }> {
+): Promise<{ keys: Map<string, ApiKey>; done: Disabled | null; failure: unknown; isLookedUp: boolean }> {
   let keys = new Map<string, ApiKey>();
-  if (flags.offline || wanted.length === 0) return { keys, done: null, failure: null };
+  let isLookedUp = false;
+  if (flags.offline || wanted.length === 0) return { keys, done: null, failure: null, isLookedUp };
   if (!flags.disable && session.storeIsUnborn()) {
     session.out.note('Not looked up: there is no store yet');
-    return { keys, done: null, failure: null };
+    return { keys, done: null, failure: null, isLookedUp };
   }
   try {
     const keyring = await session.keyring();
     keys = await keysOf(keyring, wanted);
-    return { keys, done: flags.disable ? await disable(session, keyring, wanted, keys, flags) : null, failure: null };
+    isLookedUp = true;
+    const done = flags.disable ? await disable(session, keyring, wanted, keys, flags) : null;
+    return { keys, done, failure: null, isLookedUp };
   } catch (error) {
     if (!isKeysError(error)) throw error;
     if (!flags.disable) session.out.note(`Not looked up: ${error.message}`);
-    return { keys, done: null, failure: flags.disable ? error : null };
+    return { keys, done: null, failure: flags.disable ? error : null, isLookedUp };
   }
 }
 
