@@ -29,6 +29,7 @@ const GROUPS = {
     files: {
       'src/verifier/credential-cache.ts': ['test/verifier/credential-cache.test.ts'],
       'src/verifier/kept-credentials.ts': ['test/verifier/{kept-credentials,kept-credentials-reread}.test.ts'],
+      'src/verifier/make-room.ts': ['test/verifier/make-room.test.ts'],
       'src/verifier/memory-limiter.ts': ['test/verifier/memory-limiter.test.ts'],
       'src/verifier/moment.ts': ['test/verifier/moment.test.ts'],
       'src/verifier/prover.ts': ['test/verifier/prover.test.ts'],

@@ -1,20 +1,10 @@
 import type { Credential } from '../domain/credential.js';
 import type { KeyStore } from '../domain/key-store.js';
-
-const MAX_ENTRIES = 10_000;
+import { makeRoom } from './make-room.js';
 
 /** Reads credentials by key id: at once from memory where possible, otherwise as a promise. Null: there is no such key. */
 export interface CredentialCache {
   credential(id: string): Credential | null | Promise<Credential | null>;
-}
-
-/** Removes the oldest entry if the map is full. */
-export function makeRoom(map: Map<string, unknown>): void {
-  if (map.size < MAX_ENTRIES) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Credential } from '../domain/credential.js';
 import type { CredentialAt, LogStep, WatchSide } from '../domain/watch.js';
-import { makeRoom } from './credential-cache.js';
+import { makeRoom } from './make-room.js';
 import { age, type Moment } from './moment.js';
 
 /** The store is asked again before what is known is too old, so that requests seldom wait for the answer. */

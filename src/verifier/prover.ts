@@ -4,8 +4,8 @@ import type { KeyStringParts } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
 import { readHashScheme } from '../domain/secret-hash.js';
 import type { BcryptThread } from '../hashing/bcrypt-thread.js';
+import { makeRoom } from './make-room.js';
 
-const MAX_PROOFS = 10_000;
 const MAX_WAITING = 64;
 const DIGEST_LENGTH = 64;
 
@@ -97,14 +97,9 @@ export class Prover {
     return proving;
   }
 
-  /** Removes one old proof for each new one: cleaning up the whole map on insertion would make some requests slow. */
   #cache(id: string, proof: Proof): void {
     this.#proofs.delete(id);
-    if (this.#proofs.size >= MAX_PROOFS)
-      for (const oldest of this.#proofs.keys()) {
-        this.#proofs.delete(oldest);
-        break;
-      }
+    makeRoom(this.#proofs);
     this.#proofs.set(id, proof);
   }
 }

@@ -4,6 +4,7 @@ import { KeysError } from '../domain/errors.js';
 import { admitted, type RateDecision, refused, TOLERANCE } from '../domain/gcra.js';
 import { MAX_PER_SECOND, type RateLimit } from '../domain/rate-limit.js';
 import { startTimer, stopTimer } from '../domain/real-time.js';
+import { makeRoom } from './make-room.js';
 import { MemoryLimiter, type RateLimiter } from './memory-limiter.js';
 
 export type { RateLimiter } from './memory-limiter.js';
@@ -182,8 +183,7 @@ class RedisLimiter implements RateLimiter {
     const name = `${limit}/${windowSeconds}`;
     const known = this.#limiters.get(name);
     if (known) return known;
-    const [oldest] = this.#limiters.size >= MAX_LIMITS ? this.#limiters.keys() : [];
-    if (oldest !== undefined) this.#limiters.delete(oldest);
+    makeRoom(this.#limiters, MAX_LIMITS);
     const limiter = new RateLimiterRedis({
       storeClient: this.#client,
       useRedisPackage: true,

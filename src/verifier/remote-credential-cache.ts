@@ -1,8 +1,9 @@
 import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { type CredentialCache, makeRoom } from './credential-cache.js';
+import type { CredentialCache } from './credential-cache.js';
 import { KeptCredentials } from './kept-credentials.js';
+import { makeRoom } from './make-room.js';
 import { age, type Moment } from './moment.js';
 
 /** How long an id counts as unknown before the store is asked again. */

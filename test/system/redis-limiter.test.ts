@@ -76,6 +76,17 @@ describe('limits in Redis', () => {
     expect(await limiter.admit('a', { limit: 1000, windowSeconds: 3600 }, 0)).toMatchObject({ admitted: true });
   });
 
+  test('are counted through a client that takes scripts as node-redis does', async () => {
+    const { client } = await limited();
+    const nodeRedis = {
+      eval: (script: string, call: { keys: string[]; arguments: string[] }) =>
+        client.eval(script, call.keys.length, ...call.keys, ...call.arguments),
+    };
+    const limiter = redisLimiter(nodeRedis, { prefix: 'other' });
+    for (const left of [9, 8]) expect(await limiter.admit('a', LIMIT, 0)).toMatchObject({ rate: { remaining: left } });
+    expect(await client.keys('*')).toEqual(['other:a']);
+  });
+
   test('leave no timer once they are counted', async () => {
     const { limiter } = await limited({ timeoutMs: 60_000 });
     const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
@@ -146,6 +157,13 @@ describe('a Redis that is down', () => {
     await expect(limiter.admit('a', LIMIT, 0)).rejects.toMatchObject({ code: 'store_unavailable' });
     clock.now += 1000;
     expect(await limiter.admit('a', LIMIT, 0)).toMatchObject({ admitted: true, rate: { remaining: 9 } });
+  });
+
+  test('is said to hang where there is to be no verdict then', async () => {
+    const { server, limiter } = await broken({ timeoutMs: 50, whenDown: 'refuse' });
+    server.signal('SIGSTOP');
+    const cause = expect.objectContaining({ message: 'Redis did not answer within 50 ms' });
+    await expect(limiter.admit('a', LIMIT, 0)).rejects.toMatchObject({ code: 'store_unavailable', cause });
   });
 
   test('is given up when it hangs, and then tried by one request at a time', async () => {

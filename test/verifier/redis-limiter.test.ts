@@ -25,7 +25,10 @@ test.each([
   { prefix: 7 },
 ])('refuses the options %j', (options) => {
   expect(() => redisLimiter(client(), options as unknown as RedisLimiterOptions)).toThrow(
-    expect.objectContaining({ code: 'usage', message: expect.stringContaining(Object.keys(options)[0] ?? '') }),
+    expect.objectContaining({
+      code: 'usage',
+      message: expect.stringMatching(new RegExp(`^redisLimiter: options.*${Object.keys(options)[0]}`)),
+    }),
   );
 });
 
@@ -33,9 +36,18 @@ test.each([
   ['an empty object', {}],
   ['a class instead of a client', Redis],
   ['node-redis 3, which takes callbacks', { eval() {}, send_command() {} }],
+  ['a function that can do the same', Object.assign(() => {}, { eval() {}, defineCommand() {} })],
+  ['an address', 'redis://127.0.0.1'],
+  ['null', null],
+  ['something with the names of what a client can do', { eval: 'eval' }],
+  ['and of an ioredis client', { defineCommand: 'eval' }],
 ])('%s is refused as a client, and does not count as a Redis that is down', (_, given) => {
-  expect(() => redisLimiter(given)).toThrow(
-    expect.objectContaining({ code: 'usage', message: 'client is not a Redis client' }),
+  expect(() => redisLimiter(given as object)).toThrow(
+    expect.objectContaining({
+      code: 'usage',
+      message: 'client is not a Redis client',
+      hint: expect.stringContaining('ioredis'),
+    }),
   );
 });
 
@@ -56,7 +68,11 @@ test('without a server and with whenDown: refuse, there is no verdict', async ()
       () => expect.unreachable(),
       (error) => error,
     );
-    expect(failure).toMatchObject({ code: 'store_unavailable', hint: expect.stringContaining('whenDown') });
+    expect(failure).toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('Redis does not answer'),
+      hint: expect.stringContaining('whenDown'),
+    });
     expect(failure.cause).toBeInstanceOf(Error); // also if Redis was not tried again
     expect(`${failure.stack} ${failure.cause}`).not.toContain(keyString);
   }
