@@ -177,9 +177,10 @@ export class Session {
     this.out.remark(`Created a new store: ${this.store.value} (${this.store.source})`);
   }
 
-  /** True when no store was named and the default one does not exist yet: there are no keys, and nothing to open. */
+  /** True when no store was named and the default one does not exist yet, nor a log of one: there are no keys, and nothing to open. */
   storeIsUnborn(): boolean {
-    return this.store.source === 'default' && !isThere(this.store.value);
+    const { source, value } = this.store;
+    return source === 'default' && !isThere(value) && !isThere(`${value}-wal`);
   }
 
   /**

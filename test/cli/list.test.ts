@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { KEY_FIELDS, USE_FIELDS } from '../support/key-fields.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
@@ -187,6 +188,19 @@ describe('list of nothing', () => {
     });
     expect((await cli.run('list', '--json')).stdout).toBe('[]\n');
     expect(existsSync(`${cli.home}/.local`)).toBe(false);
+  });
+
+  test('a default store that is gone, but not its log, is no answer', async () => {
+    const cli = testCli();
+    cli.env = {};
+    const folder = path.join(cli.home, '.local/share/unlockos-keys');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(path.join(folder, 'keys.db-wal'), 'changes', { mode: 0o600 });
+    const { exitCode, stderr } = await cli.run('list');
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 8,
+      stderr: expect.stringContaining('keys.db-wal is still there'),
+    });
   });
 
   test('a store that was named must exist', async () => {

@@ -163,8 +163,10 @@ export function secureFile(
     guardSideFiles(file, checkParent(file));
     return { identity: checkFile(file, existing, options.mayBeRestored), created: false };
   }
-  if (!options.create)
+  if (!options.create) {
+    refuseOrphanedLog(file);
     throw new KeysError('store_missing', `there is no store at ${safeText(file)}`, 'unlockos-keys create makes one');
+  }
   if (options.makeParent) {
     try {
       makeDirectory(path.dirname(file));
@@ -193,7 +195,7 @@ function refuseOrphanedLog(file: string): void {
   throw new KeysError(
     'store_missing',
     `there is no store at ${safeText(file)}, but its write-ahead log ${safeText(log)} is still there`,
-    'if the store was moved, move it back; to start again, move the log away as well',
+    'if the store was moved, its last changes are in that log: move it back, or the log to its new place; to start again, move the log away as well',
   );
 }
 

@@ -148,12 +148,19 @@ describe.each(LOCAL_ENGINES)('what lies beside a store, on %s', (engine) => {
     expect(readFileSync(store.location)).toEqual(before);
   });
 
-  test('no new store is made over the log of one that was moved away', async () => {
+  test.each([
+    true,
+    false,
+  ])('a log whose store was moved away is named, and nothing is made over it (create: %s)', async (create) => {
     const store = await freshStore(engine);
     await store.create([newKey('a')], change());
     renameSync(store.location, `${store.location}.moved`);
     const { size } = statSync(`${store.location}-wal`);
-    await expect(open(store.location)).rejects.toMatchObject({ code: 'store_missing' });
+    await expect(openStore(store.location, options(engine, { create }))).rejects.toMatchObject({
+      code: 'store_missing',
+      message: expect.stringContaining(`${store.location}-wal is still there`),
+      hint: expect.stringContaining('its last changes are in that log'),
+    });
     expect(statSync(`${store.location}-wal`).size).toBe(size);
   });
 
