@@ -66,6 +66,26 @@ describe.each(['nginx', 'caddy'] as const)('behind %s', (proxy) => {
     expect(all).not.toContain(keyString.slice(23));
   });
 
+  test.each([
+    'close, X-Api-Key-Id, X-Api-Key-Scopes',
+    'x-api-key-mode',
+    'Authorization',
+    'X-Forwarded-Uri, X-Forwarded-Method',
+  ])('a client cannot have headers removed on the way: Connection: %s', async (named) => {
+    const { place, reached, get } = await behind(proxy, new Place(), { site: SITES[proxy], rules: RULES });
+    const keyString = await place.key('kiosk');
+    await get('/check-ins', keyString, 'GET', { Connection: named });
+    expect((await get('/elsewhere', keyString, 'GET', { Connection: named })).status).toBeGreaterThanOrEqual(400);
+    const whole = {
+      'x-api-key-id': keyString.slice(10, 22),
+      'x-api-key-name': 'kiosk',
+      'x-api-key-mode': 'test',
+      'x-api-key-scopes': 'checkin:read',
+    };
+    for (const { headers, url } of reached)
+      expect([url, headers]).toEqual(['/check-ins', expect.objectContaining(whole)]);
+  });
+
   test('a key works from its addresses, whatever a client says of where it comes from', async () => {
     const flags = ['--client-address', 'x-forwarded-for:1'];
     const { place, get } = await behind(proxy, new Place(), { site: SITES[proxy], rules: RULES, flags });
