@@ -6,7 +6,7 @@ import type { Admission, Refusal } from '../http/types.js';
 import type { Verifier } from '../verifier/verifier.js';
 import { forwardedFor } from './client-address.js';
 import { type Rule, scopesFor } from './rules.js';
-import { readTarget } from './target.js';
+import { METHOD, namesOtherMethod, readTarget } from './target.js';
 import type { VerifyRequest } from './verify-request.js';
 
 /** Which scopes a request needs: those of the first matching rule, or the same for all requests. */
@@ -161,6 +161,10 @@ function neededScopes(
 }
 
 function scopesOf(rules: readonly Rule[], method: string, uri: string): readonly string[] | Refusal {
+  if (!METHOD.test(method))
+    return problem(400, 'invalid_request', 'the method must be of up to 20 capital letters, as in rules');
+  if (namesOtherMethod(method, uri))
+    return problem(400, 'invalid_request', '_method in the query must not name another method');
   const target = readTarget(method, uri);
   if (target === null) return problem(400, 'ambiguous_path', 'the path can be read in more than one way');
   return scopesFor(rules, target) ?? problem(403, 'no_rule', 'no rule allows this request');

@@ -39,8 +39,17 @@ function isReading(a: string, b: string): boolean {
   return a === b || b.startsWith(`${a}.`) || a.startsWith(`${b}.`);
 }
 
-/** Without letter case and Unicode's compatibility forms; a plus sign is a space in some programs. */
+/**
+ * Without letter case, Unicode's compatibility forms and invisible characters; a plus sign is a space in some programs, which others remove
+ * at the ends.
+ */
 function folded(text: string): string {
-  const plain = /^[\x20-\x7e]*$/.test(text) ? text : text.normalize('NFKC').toUpperCase();
-  return plain.toLowerCase().replaceAll('+', ' ');
+  const isAscii = /^[\x20-\x7e]*$/.test(text);
+  const plain = isAscii
+    ? text
+    : text
+        .normalize('NFKC')
+        .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+        .toUpperCase();
+  return plain.toLowerCase().replaceAll('+', ' ').trim();
 }

@@ -2,7 +2,7 @@ import { KeysError } from '../domain/errors.js';
 import { assertScopeForm } from '../domain/scopes.js';
 import { quoted } from '../domain/text.js';
 import * as shape from '../yaml/shape.js';
-import { isAmbiguous } from './target.js';
+import { isAmbiguous, METHOD } from './target.js';
 
 /** A path of a rule, in segments. */
 export interface PathPattern {
@@ -39,8 +39,7 @@ function readPattern(text: string): PathPattern {
 }
 
 function assertMethod(text: string): void {
-  if (!/^[A-Z]{1,20}$/.test(text))
-    throw new KeysError('usage', `${quoted(text)} is not a method`, 'write it in capitals: GET');
+  if (!METHOD.test(text)) throw new KeysError('usage', `${quoted(text)} is not a method`, 'write it in capitals: GET');
 }
 
 /** A segment of a path that matches only itself, for {@link rulesSchema}'s JSON Schema. */

@@ -14,7 +14,8 @@ export interface Target {
   readonly written: readonly Written[];
 }
 
-const METHOD = /^[A-Z]{1,20}$/;
+/** The methods that a rule can name. */
+export const METHOD = /^[A-Z]{1,20}$/;
 /** An encoded slash, dot, backslash, percent sign, `;`, `?`, `#` or control character: some programs decode these in a path, others do not. */
 const DISGUISED = /%(?:2f|2e|5c|25|3b|3f|23|[01][0-9a-f]|7f)/i;
 /** Printable ASCII from a slash to the query, without a backslash, `;` or `#`, which some programs take for the end of the path. */
@@ -49,6 +50,17 @@ export function readTarget(method: string, uri: string): Target | null {
   } catch {
     return null; // decodeURIComponent
   }
+}
+
+/**
+ * Whether the query names another method as `_method`, which some frameworks take instead of the request's own. Rack also splits a query at
+ * `;`, and PHP reads a dot or a space in a name as `_`.
+ */
+export function namesOtherMethod(method: string, uri: string): boolean {
+  const start = uri.indexOf('?');
+  if (start === -1 || !/method|%/i.test(uri.slice(start))) return false;
+  const query = new URLSearchParams(uri.slice(start).replaceAll(';', '&'));
+  return [...query].some(([name, value]) => /^\s*[_. ]method$/i.test(name) && value.toUpperCase() !== method);
 }
 
 function howWritten(raw: string): Written {

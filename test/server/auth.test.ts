@@ -116,6 +116,35 @@ test.each([
 });
 
 test.each([
+  ['?_method=DELETE', 400],
+  ['?a=1&_METHOD=put', 400],
+  ['?%5fmethod=PATCH', 400],
+  ['?_method=GET&_method=DELETE', 400],
+  ['?a;_method=DELETE', 400],
+  ['?.method=DELETE', 400],
+  ['?%20_method=DELETE', 400],
+  ['?_method=', 400],
+  ['?_method=get', 200],
+  ['?payment_method=card', 200],
+  ['?a=_method', 200],
+])('so is one in the query: %s', async (query, expected) => {
+  const { keyring, address } = await scene();
+  const { keyString } = await make(keyring, 'a');
+  expect((await ask(address, '/auth', { headers: forwarded(keyString, `/check-ins${query}`) })).status).toBe(expected);
+});
+
+test('a method that no rule can name is refused, and called so', async () => {
+  const { keyring, address } = await scene();
+  const { keyString } = await make(keyring, 'a');
+  const headers = { ...forwarded(keyString), 'x-forwarded-method': 'M-SEARCH' };
+  const answer = await ask(address, '/auth', { headers });
+  expect([answer.status, answer.json()]).toEqual([
+    400,
+    expect.objectContaining({ code: 'invalid_request', detail: expect.stringContaining('the method must be') }),
+  ]);
+});
+
+test.each([
   'X_Api_Key_Id',
   'x-api-key_name',
   'X_API-KEY-MODE',
