@@ -48,7 +48,7 @@ const GROUPS = {
     files: {
       'src/keyring/audit-check.ts': ['test/keyring/{audit-check,keyring}.test.ts'],
       'src/keyring/audit-follow.ts': ['test/keyring/audit-follow.test.ts'],
-      'src/keyring/audit-sign.ts': ['test/keyring/asking.test.ts'],
+      'src/keyring/audit-sign.ts': ['test/keyring/audit-sign.test.ts'],
       'src/keyring/claim.ts': ['test/keyring/claim.test.ts'],
       'src/keyring/copy.ts': ['test/keyring/{copy,restore}.test.ts'],
       'src/keyring/creation.ts': ['test/keyring/{creation,earlier-run,like}.test.ts'],

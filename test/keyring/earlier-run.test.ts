@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import type { ApiKey } from '../../src/domain/api-key.js';
 import { UNDELIVERED } from '../../src/domain/change.js';
+import { EarlierRun } from '../../src/keyring/earlier-run.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
+import { auditEvent } from '../support/audit-rows.js';
+import { PLAIN_KEY } from '../support/key-rows.js';
 import { another, freshKeyring, input, make } from '../support/keyrings.js';
-import { ENGINES, START } from '../support/stores.js';
+import { refused } from '../support/manifests.js';
+import { DEFAULT_ENGINE, ENGINES, freshStore, START } from '../support/stores.js';
 
 const OP = 'provision-ci-4711';
 const DAY_MS = 86_400_000;
@@ -201,5 +206,76 @@ describe.each(ENGINES)('a name that exists, on %s', (engine) => {
       if (run.status === 'rejected')
         expect(run.reason).toMatchObject({ code: expect.stringMatching(/conflict|name_taken/) });
     expect((await keyring.auditVerify()).problems).toEqual([]);
+  });
+});
+
+describe('what an earlier run did', () => {
+  const event = (op: string, action: 'key.create' | 'key.delete' | 'key.rotate' | 'key.edit', keyId: string) => ({
+    ...auditEvent({ action, keyId, keyName: 'ci' }),
+    seq: 1,
+    op,
+  });
+  const [a, b] = ['000000000000', '111111111111'] as const;
+
+  test('is looked for under an id that was given', () => {
+    const events = [event(OP, 'key.create', a)];
+    expect(EarlierRun.find(undefined, events, 'x')).toBeNull();
+    expect(EarlierRun.find(OP, [], 'x')).toBeNull();
+    expect(EarlierRun.find(OP, events, 'x')).toBeInstanceOf(EarlierRun);
+  });
+
+  test('is one run for each id, however many rows it left', () => {
+    const runs = (...ops: string[]) =>
+      new EarlierRun(
+        OP,
+        ops.map((op) => event(op, 'key.create', a)),
+        'x',
+      ).nextId;
+    expect(runs(OP)).toBe(`${OP}.2`);
+    expect(runs(OP, `${OP}/1`, `${OP}/12`)).toBe(`${OP}.2`);
+    expect(runs(OP, `${OP}/1`, `${OP}.2`, `${OP}.2/1`)).toBe(`${OP}.3`);
+  });
+
+  test('is the keys that it made and did not delete again, and the key that it rotated first', () => {
+    const events = [
+      event(OP, 'key.rotate', b),
+      event(`${OP}/1`, 'key.create', a),
+      event(`${OP}.2`, 'key.delete', a),
+      event(`${OP}.2/1`, 'key.create', b),
+      event(`${OP}.3`, 'key.rotate', a),
+    ];
+    const run = new EarlierRun(OP, events, 'x');
+    expect(run.created.map(({ keyId }) => keyId)).toEqual([b]);
+    expect(run.rotated).toBe(events[0]);
+    expect(new EarlierRun(OP, events.slice(1, 4), 'x').rotated).toBeUndefined();
+    expect([a, 'zzzzzzzzzzzz'].map((id) => run.concerns({ ...PLAIN_KEY, id }))).toEqual([true, false]);
+  });
+
+  test('is refused with what it was, and how to begin anew', () => {
+    expect(new EarlierRun(OP, [event(OP, 'key.edit', a)], 'leave it out').refusal()).toMatchObject({
+      code: 'conflict',
+      message: `operation ${OP} was already carried out: it did key.edit`,
+      hint: 'leave it out; unlockos-keys audit list shows what was done',
+    });
+  });
+
+  test('made a key that nobody can have only while the key is as it was made', async () => {
+    const store = await freshStore(DEFAULT_ENGINE);
+    const run = new EarlierRun(OP, [event(OP, 'key.create', a)], 'x');
+    const key = { ...PLAIN_KEY, id: a, name: 'ci', createdAt: START };
+    const asked = (more: Partial<ApiKey>, later = 0) =>
+      run.assertNotHandedOut(store, { ...key, ...more }, 'ci', new Date(START.getTime() + later));
+    await asked({});
+    await asked({}, DAY_MS);
+    for (const [more, later, says] of [
+      [{ lastUsedAt: START }, 0, 'is in use'],
+      [{ rotatedTo: b }, 0, `has been rotated since, to ${b}`],
+      [{ name: 'CI' }, 0, 'has been renamed since'],
+      [{}, DAY_MS + 1, 'is more than a day old'],
+      [{ status: 'inactive' }, 0, 'has been disabled since'],
+    ] as const)
+      expect((await refused(asked(more, later))).message).toBe(
+        `operation ${OP} was already carried out: its key ${a} ${says}`,
+      );
   });
 });
