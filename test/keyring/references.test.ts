@@ -42,11 +42,14 @@ describe.each(ENGINES)('a KEY argument, on %s', (engine) => {
     ['*', 'not_found'],
     ['-1', 'not_found'],
     ['zzzzzzzzzzzz', 'not_found'],
-    ['x'.repeat(100_000), 'not_found'],
   ])('%j is %s', async (ref, code) => {
     const keyring = await freshKeyring(engine);
     await storeOf(keyring).create([newKey('a', { id: '01zzzzzzzzz1' }), newKey('b', { id: '01zzzzzzzzz2' })], change());
     await expect(keyring.show(ref)).rejects.toMatchObject({ code });
+  });
+
+  test('a very long one is not found', async () => {
+    await expect((await freshKeyring(engine)).show('x'.repeat(100_000))).rejects.toMatchObject({ code: 'not_found' });
   });
 
   test('an ambiguous one lists the candidates; a near miss is guessed', async () => {
