@@ -327,9 +327,7 @@ export class Keyring {
    */
   async assertNameFree(name: string): Promise<void> {
     text(name, 'assertNameFree: name');
-    const namesake = (await this.#store.candidates({ name, limit: 1 })).find(
-      (key) => nameKey(key.name) === nameKey(name),
-    );
+    const [namesake] = await this.#store.candidates({ name, limit: 1 });
     if (namesake && !givesWay(namesake, this.#claim)) throw nameTaken(namesake);
   }
 

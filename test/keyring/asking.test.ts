@@ -293,8 +293,9 @@ describe('the audit log', () => {
       code: 'not_found',
       message: 'no key "never"',
     });
+    await storeOf(keyring).create([newKey('x', { id: '01zzzzzzzzz1' }), newKey('y', { id: '01zzzzzzzzz2' })], change());
+    await expect(keyring.auditKeyId('01zz')).rejects.toMatchObject({ code: 'ambiguous' });
     const other = await make(keyring, 'c');
-    await make(keyring, 'd');
     await expect(keyring.auditKeyId(other.keyString)).rejects.toMatchObject({ code: 'usage' });
   });
 });
@@ -329,6 +330,9 @@ describe('the store', () => {
     expect(await keyring.setStorePolicy({ maxLifetime: { live: '30d' } })).toEqual({ policy, changed: true });
     expect(await keyring.storePolicy()).toEqual(policy);
     expect(await keyring.setStoreHash('bcrypt')).toEqual({ scheme: 'bcrypt', changed: false });
+    expect(await keyring.storeHash()).toEqual({ scheme: 'bcrypt', hashes: [], peppers: [] });
+    const job = { actor: 'ci', proof: { issuer: 'https://ci.example', subject: 'x', job: {} } };
+    expect(await (await keyring.issuing()).end('0123456789ab', job)).toBe(false);
     expect(await keyring.addScope('report:read', 'Reports')).toMatchObject({ categoryLabel: 'Reports' });
     expect(await keyring.addScope('report:list')).toMatchObject({ categoryLabel: 'Reports' });
     await expect(keyring.addScope('report:*', 'Reports')).rejects.toMatchObject({ code: 'usage' });
@@ -340,6 +344,8 @@ describe('the store', () => {
     const { keyring } = await scene();
     await make(keyring, 'a', { mode: 'live' });
     const target = await receiver(DEFAULT_ENGINE);
+    const progress = 'yes' as never;
+    await expect(keyring.storeCopy(target, progress)).rejects.toMatchObject({ code: 'usage' });
     expect(await keyring.storeCopy(target)).toMatchObject({ keys: 1, copied: 2, head: await keyring.auditHead() });
     expect(await target.storeFinish()).toEqual({ finished: false, head: await keyring.auditHead() });
     const file = path.join(scratch(), 'backup.db');

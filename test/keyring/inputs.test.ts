@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createVerifier, openKeyring } from '../../src/index.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import * as manifest from '../../src/manifest/index.js';
+import { PLAIN_KEY } from '../support/key-rows.js';
 import { freshKeyring, input, make } from '../support/keyrings.js';
 import { DEFAULT_ENGINE, scratch } from '../support/stores.js';
 
@@ -13,11 +14,16 @@ import { DEFAULT_ENGINE, scratch } from '../support/stores.js';
 /** The first half of an emoji: no text that can be stored. */
 const HALF = '\ud83d';
 const NOT_A_KEY = { ok: true };
+const DESTINATION = { probe() {}, deliver() {}, abandon() {} };
+const SUCCESSOR = { ...input('a'), description: null, expiresAt: null, rateLimit: { limit: 5, windowSeconds: 1 } };
 const at = (text: string) => new Date(text);
 
 /** Each method with values that are not allowed, and a part of the message that names them. */
 const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], names: string])[]>> = {
-  plan: [[[{}], 'create: inputs must be an array']],
+  plan: [
+    [[{}], 'create: inputs must be an array'],
+    [[[input('a')], { operationId: 'x' }], 'operation id'],
+  ],
   create: [
     [[], 'create: inputs'],
     [[[null]], 'inputs[0]'],
@@ -75,6 +81,7 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
       ],
       'rateLimit.limit',
     ],
+    [[{ inputs: [] }, 'x'], 'make: options'],
   ],
   assertNameFree: [[[undefined], 'assertNameFree: name']],
   lookalikes: [
@@ -85,7 +92,13 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [['ci'], 'named: names'],
     [[['ci', 7]], 'names[1]'],
   ],
-  deliver: [[[{}, () => []], 'destination.probe']],
+  deliver: [
+    [[{}, () => []], 'destination.probe'],
+    [[{ ...DESTINATION, abandon: 7 }, () => []], 'destination.abandon'],
+    [[DESTINATION, []], 'deliver: make'],
+    [[DESTINATION, () => [], 'x'], 'deliver: options'],
+    [[DESTINATION, () => [], { signal: 'x' }], 'options.signal'],
+  ],
   list: [
     [[{ limit: 0 }], 'query.limit'],
     [[{ limit: 1.5 }], 'query.limit'],
@@ -112,10 +125,10 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [['a', { expires: '9d', expiresAt: null }], 'expires and expiresAt'],
     [['a', { name: null }], 'input.name'],
     [['a', undefined], 'edit: input'],
-    [['a', {}, { operation: 'x' }], 'unknown property "operation"'],
+    [['a', {}, { operation: 'x' }], 'edit: options has an unknown property "operation"'],
   ],
   enable: [
-    [['a', { reason: 'x' }], 'unknown property "reason"'],
+    [['a', { reason: 'x' }], 'enable: options has an unknown property "reason"'],
     [[null], 'the key must be'],
   ],
   disable: [
@@ -126,7 +139,7 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
   disableLeaked: [[['x', 'left'], 'disableLeaked: options']],
   delete: [
     [['a', { asSeen: 'yes' }], 'options.asSeen'],
-    [['a', { asSeen: true }], 'looked up'],
+    [['a', { asSeen: true }], 'with asSeen, the key must be a key that was looked up'],
     [[NOT_A_KEY], 'the key must be'],
   ],
   operation: [[[7], 'operation: operationId']],
@@ -143,7 +156,10 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [['report:read', 7], 'categoryLabel'],
     [['report:read', undefined, 'x'], 'addScope: options'],
   ],
-  retireScope: [[[7], 'retireScope: scope']],
+  retireScope: [
+    [[7], 'retireScope: scope'],
+    [['plan:read', 'x'], 'retireScope: options'],
+  ],
   prunable: [
     [[undefined], 'prunable: query'],
     [[{ expired: 'yes' }], 'query.expired'],
@@ -161,7 +177,7 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
   ],
   usageByDay: [
     [[7], 'the key must be'],
-    [['a', { keys: [] }], 'unknown property "keys"'],
+    [['a', { keys: [] }], 'usageByDay: query has an unknown property "keys"'],
   ],
   auditList: [
     [[{ action: 'key.destroy' }], 'query.action'],
@@ -223,6 +239,7 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [[{ keepDeleted: 7 }], 'input.keepDeleted'],
     [[{ maxLifetime: { both: '1d' } }], 'unknown property "both"'],
     [[{ maxLifetime: { live: '1' } }], 'is not a duration'],
+    [[{}, 'x'], 'setStorePolicy: options'],
   ],
   plannedStorePolicy: [[[{ keepDeleted: 7 }], 'input.keepDeleted']],
   creators: [[['a'], 'creators: ids']],
@@ -231,8 +248,12 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [[7], 'restore: ref'],
     [['a', 'b'], 'restore: input'],
     [['a', { name: 7 }], 'input.name'],
+    [['a', {}, 'x'], 'restore: options'],
   ],
-  purge: [[[7], 'purge: ref']],
+  purge: [
+    [[7], 'purge: ref'],
+    [['a', 'x'], 'purge: options'],
+  ],
   storeBackup: [
     [[7], 'storeBackup: file'],
     [[''], 'storeBackup: file is empty'],
@@ -245,7 +266,11 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [['b\0.db'], 'storeRestore: file holds a NUL'],
     [['x.db', 'now'], 'storeRestore: options'],
   ],
-  planRotation: [[['a'], 'rotate: input']],
+  planRotation: [
+    [['a'], 'rotate: input'],
+    [['a', { overlapMs: 0 }, 'x'], 'rotate: options'],
+    [['a', { overlapMs: 0 }, { operationId: 'x' }], 'operation id'],
+  ],
   rotate: [
     [['a', {}], 'input.overlapMs is missing'],
     [['a', { overlapMs: '24h' }], 'input.overlapMs'],
@@ -262,6 +287,9 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
   makeRotation: [
     [[{}], 'makeRotation: plan.successor'],
     [[undefined], 'makeRotation: plan.successor'],
+    [[{ successor: SUCCESSOR }], 'makeRotation: plan.retirement.seen'],
+    [[{ successor: SUCCESSOR, retirement: { seen: 'a' } }], 'makeRotation: plan.retirement.seen'],
+    [[{ successor: SUCCESSOR, retirement: { seen: PLAIN_KEY } }, 'x'], 'makeRotation: options'],
   ],
   rotationOf: [[['a'], 'rotationOf: old']],
   rotationsOf: [

@@ -229,6 +229,7 @@ describe('a name that several keys had', () => {
   test.each([2, 5, 7])('%i of them are told with what became of each, the last five', async (count) => {
     const keyring = await freshKeyring(DEFAULT_ENGINE);
     const ids: string[] = [];
+    await make(keyring, 'other');
     for (let i = 0; i < count; i++) {
       const { key } = await make(keyring, 'Caf\u00e9');
       ids.push(key.id);
@@ -244,4 +245,13 @@ describe('a name that several keys had', () => {
       hint: 'use the key id',
     });
   });
+});
+
+test('a name that one key had once is that key, whoever had other names', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE);
+  await make(keyring, 'other');
+  const { key } = await make(keyring, 'Caf\u00e9');
+  await keyring.edit(key.id, { name: 'renamed' });
+  expect(await keyring.auditKeyId('Cafe\u0301')).toBe(key.id);
+  await expect(keyring.auditKeyId('nobody')).rejects.toMatchObject({ code: 'not_found' });
 });

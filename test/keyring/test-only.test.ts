@@ -55,6 +55,21 @@ describe.each(ENGINES)('%s: a keyring for test keys only', (engine) => {
     expect((await full.list()).keys).toEqual([live]);
   });
 
+  test('plans nothing in the place of one, and names the key that is live', async () => {
+    const { keyring, full, live } = await freshTestOnly(engine);
+    const named = (name: string) => ({ code: 'guarded', message: expect.stringContaining(`key "${name}"`) });
+    const replacing = keyring.plan([input('live')], { ifExists: 'replace' });
+    await expect(replacing).rejects.toMatchObject(named('live'));
+    await full.make(await full.plan([input('left', { mode: 'live' })]), { toDeliver: true });
+    await expect(keyring.plan([input('left')])).rejects.toMatchObject(named('left'));
+    const planned = await full.plan([input('new', { mode: 'live' })]);
+    await expect(keyring.make(planned)).rejects.toMatchObject(named('new'));
+    const rotation = await full.planRotation('live', { overlapMs: 0 });
+    await expect(keyring.makeRotation(rotation)).rejects.toMatchObject(named('live'));
+    await full.delete('live', { purge: true });
+    await expect(keyring.disable(live)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
   test('is no target for a copy while either store holds a live key', async () => {
     const { keyring, full } = await freshTestOnly(engine);
     const target = await receiver(engine);
