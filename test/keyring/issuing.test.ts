@@ -1,10 +1,14 @@
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { UNDELIVERED } from '../../src/domain/change.js';
+import { type ErrorCode, KeysError } from '../../src/domain/errors.js';
 import type { Exchange } from '../../src/domain/issue.js';
-import type { IssueInput, ProvenJob } from '../../src/keyring/issuing.js';
-import type { Keyring } from '../../src/keyring/keyring.js';
+import type { KeyStore } from '../../src/domain/key-store.js';
+import { Peppers } from '../../src/domain/peppers.js';
+import { type IssueInput, Issuing, type ProvenJob } from '../../src/keyring/issuing.js';
+import { Keyring } from '../../src/keyring/keyring.js';
 import { another, freshKeyring, receiver } from '../support/keyrings.js';
-import { DEFAULT_ENGINE, ENGINES, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
+import { BY, DEFAULT_ENGINE, ENGINES, freshStore, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
 
 const HOUR = 3_600_000;
 /** An operation id that was drawn at random. */
@@ -209,4 +213,85 @@ test('a refused job leaves its place to the next, and a name that is taken is re
   );
   expect(all.map(({ status }) => status)).toEqual([...Array(5).fill('rejected'), ...Array(4).fill('fulfilled')]);
   expect((await keyring.list()).keys).toHaveLength(5);
+});
+
+/** A keyring whose key ids come from these numbers, one after another. */
+async function numbered(next: () => number): Promise<Keyring> {
+  const random = (size: number) => new Uint8Array(size).fill(size === 12 ? next() : 7);
+  const store = await freshStore(DEFAULT_ENGINE);
+  return new Keyring(store, { by: () => BY, now: () => new Date(), hashCost: 4, random });
+}
+
+test('an id that exists is drawn again, three times at most', async () => {
+  const draws = [0, 0, 0, 1, 0, 0, 0, 2];
+  const issuing = await (await numbered(() => draws.shift() ?? 31)).issuing();
+  const ids: string[] = [];
+  for (const token of ['a', 'b']) {
+    const made = await issuing.issue(input(`ci-${token}`), exchange(token), job('1'));
+    ids.push(made.refused === null ? made.key.id : made.refused);
+  }
+  expect(ids).toEqual(['000000000000', '111111111111']);
+  await expect(issuing.issue(input('ci-c'), exchange('c'), job('1'))).rejects.toMatchObject({ code: 'conflict' });
+  expect(draws).toEqual([2]);
+});
+
+test('four keys are made at once; who waits longer than a limit lasts is refused, and no secret is hashed for it', async () => {
+  let draws = 0;
+  const issuing = await (await numbered(() => draws++)).issuing();
+  const all = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => issuing.issue(input(`ci-${i}`), exchange(`${i}`, { maxAlive: 1 }), job('1'))),
+  );
+  expect(draws).toBe(4);
+  const [made, ...refused] = all.sort((a) => (a.refused === null ? -1 : 1));
+  expect(made).toMatchObject({ refused: null, keyString: expect.stringMatching(/^unlk_test_/) });
+  for (const each of refused) expect(each).toEqual({ refused: 'alive', retryAfterMs: expect.any(Number) });
+});
+
+describe('where the store does not answer', () => {
+  /** Issuing over a store of which some answers get lost. */
+  async function losing(lost: (store: KeyStore) => Partial<KeyStore>) {
+    const keyring = await freshKeyring(DEFAULT_ENGINE, clock());
+    const store = storeOf(keyring);
+    const some = lost(store);
+    const over = new Proxy(store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(name in some ? some : target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const mint = { random: undefined, cost: 4, peppers: Peppers.none };
+    return { keyring, issuing: new Issuing({ store: over, mint, by: () => BY, now: () => new Date() }) };
+  }
+
+  test.each<[string, ErrorCode, boolean, string[]]>([
+    ['a key that was made is taken back', 'outcome_unknown', true, ['key.create', 'key.delete']],
+    ['nothing is taken back that was not made', 'outcome_unknown', false, []],
+    ['a key is left where it is known what happened', 'store_unavailable', true, ['key.create']],
+  ])('%s', async (_, code, made, actions) => {
+    const { keyring, issuing } = await losing((store) => ({
+      async exchange(...args) {
+        if (made) await store.exchange(...args);
+        throw new KeysError(code, 'no reply');
+      },
+    }));
+    await expect(issuing.issue(input('ci'), exchange('a'), job('1'))).rejects.toMatchObject({
+      code,
+      message: 'no reply',
+    });
+    const events = await keyring.auditList({ keyName: 'ci' });
+    expect(events.map(({ action }) => action)).toEqual(actions);
+    if (actions.length === 2) expect(events[1]).toMatchObject({ actor: job('1').actor, reason: UNDELIVERED });
+  });
+
+  test('no key is said to be ended', async () => {
+    const { keyring, issuing } = await losing(() => ({
+      async delete() {
+        throw new KeysError('store_unavailable', 'no reply');
+      },
+    }));
+    const made = await issuing.issue(input('ci'), exchange('a'), job('1'));
+    if (made.refused !== null) throw new Error(made.refused);
+    await expect(issuing.end(made.key.id, job('1'))).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect((await keyring.show('ci')).status).toBe('active');
+  });
 });
