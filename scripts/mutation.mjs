@@ -59,7 +59,7 @@ const GROUPS = {
       'src/keyring/identity.ts': ['test/keyring/identity.test.ts'],
       'src/keyring/inputs.ts': ['test/keyring/inputs.test.ts'],
       'src/keyring/issuing.ts': ['test/keyring/issuing.test.ts'],
-      'src/keyring/keyring.ts': ['test/keyring/{every-change,asking,test-only,inputs}.test.ts'],
+      'src/keyring/keyring.ts': ['test/keyring/{every-change,asking,test-only,inputs,delivery}.test.ts'],
       'src/keyring/leaked.ts': ['test/keyring/leaked.test.ts'],
       'src/keyring/lifetime.ts': ['test/keyring/lifetime.test.ts'],
       'src/keyring/like.ts': ['test/keyring/like.test.ts'],
