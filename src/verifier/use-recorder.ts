@@ -54,6 +54,7 @@ export class UseRecorder {
   #warned = false;
   #starting = false;
   #ended = false;
+  #stopped = false;
   /** How many writes failed. */
   failures = 0;
 
@@ -140,7 +141,6 @@ export class UseRecorder {
       await sleep(RETRY_MS);
       await this.#report({ ended: true });
     }
-    this.stop();
   }
 
   /** Reports no more by itself. */
@@ -148,6 +148,7 @@ export class UseRecorder {
     stopTimer(this.#timer);
     stopTimer(this.#beat);
     this.#timer = undefined;
+    this.#stopped = true;
   }
 
   #report(how: { unlessEmpty?: boolean; ended?: boolean } = {}): Promise<void> {
@@ -236,6 +237,7 @@ export class UseRecorder {
   }
 
   #schedule(): void {
+    if (this.#stopped) return; // a report that was on the way may have failed since
     const isRefused = isKeysError(this.#problem, 'store_read_only', 'unauthorized');
     const after = isRefused ? REFUSED_EVERY_MS : FLUSH_EVERY_MS;
     this.#timer ??= startTimer(() => void this.flush(), after).unref();

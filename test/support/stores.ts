@@ -15,6 +15,7 @@ import { workingEngines } from '../../src/store/local/engines/load.js';
 import { LocalDatabase } from '../../src/store/local/local-database.js';
 import { type OpenOptions, openStore } from '../../src/store/open.js';
 import { RemoteDatabase } from '../../src/store/remote/remote-database.js';
+import { SqliteKeyStore } from '../../src/store/sqlite-key-store.js';
 import { atEnd } from './lifetime.js';
 import { localDatabase, type RawDatabase, remoteDatabase } from './raw-database.js';
 import { startSqld, TOKENS } from './sqld.js';
@@ -153,6 +154,16 @@ export function storeOf(keyring: Keyring): KeyStore {
 /** A connection to a store without any of the tool's rules. */
 export async function rawDatabase(location: string, engine: EngineName): Promise<RawDatabase> {
   return engine === 'sqld' ? remoteDatabase(location) : localDatabase(location, engine);
+}
+
+/** A local store whose connection can only read, as on a disk that became read-only. */
+export async function readOnlyStore(location: string, engine: LocalEngine): Promise<KeyStore> {
+  const local = await LocalDatabase.open(location, options(engine, { create: false }));
+  const store = new SqliteKeyStore(local);
+  atEnd(() => store.close().catch(() => {}));
+  const onlyReads = { sql: 'pragma query_only = on', params: [], rows: 0 };
+  await local.write([], () => ({ writes: [onlyReads], result: null }));
+  return store;
 }
 
 /** All rows of a store, to compare before and after. */

@@ -18,7 +18,7 @@ const modules = underFakeTime(async () => ({
 }));
 
 /** A real store with `count` keys whose hashes are of bcrypt, and what rehashes them. */
-async function scene({ count = 1, engine = DEFAULT_ENGINE, token = 'full' }: SceneOptions = {}) {
+async function scene({ count = 1, engine = DEFAULT_ENGINE, token = 'full', readOnly = false }: SceneOptions = {}) {
   const { RehashOnUse, BcryptThread, Peppers, newPepper, mintKeyString, guardTag, openStore, stores, sqld } = modules();
   const [pepper, other] = [newPepper(), newPepper()];
   const made = await stores.freshStore(engine);
@@ -28,7 +28,9 @@ async function scene({ count = 1, engine = DEFAULT_ENGINE, token = 'full' }: Sce
   const scheme: StoreScheme = `hmac-sha256:${pepper.id}`;
   await made.settings.setHashScheme(scheme, stores.change());
   const access = engine === 'sqld' ? { token: sqld.TOKENS[token] } : {};
-  const store = await openStore(made.location, stores.options(engine, { create: false, ...access }));
+  const store = readOnly
+    ? await stores.readOnlyStore(made.location, DEFAULT_ENGINE)
+    : await openStore(made.location, stores.options(engine, { create: false, ...access }));
   atEnd(() => store.close());
   const asked: (readonly HashMove[])[] = [];
   const rehash = store.rehash.bind(store);
@@ -63,6 +65,7 @@ interface SceneOptions {
   readonly count?: number;
   readonly engine?: EngineName;
   readonly token?: keyof typeof TOKENS;
+  readonly readOnly?: boolean;
 }
 
 test('keys that were used get their new hash together, a second after the first of them', async () => {
@@ -151,8 +154,11 @@ test('a write that fails is tried again when the key is used next', async () => 
   expect([rehashing.moved, rehashing.failures]).toEqual([1, 2]);
 });
 
-test('a store that may not be written to is not asked again', async () => {
-  const { rehashing, use, asked } = await scene({ count: 2, engine: 'sqld', token: 'readOnly' });
+test.each([
+  { engine: 'sqld', token: 'readOnly' },
+  { readOnly: true },
+] as const)('a store that may not be written to is not asked again: %o', async (how) => {
+  const { rehashing, use, asked } = await scene({ count: 2, ...how });
   await use(0);
   const first = rehashing.flush();
   await use(1); // before the refusal is known
