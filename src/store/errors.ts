@@ -66,7 +66,13 @@ export function translate(error: unknown, location: string): unknown {
       `no room to write to the store ${location}`,
       'free some space on that disk; nothing was changed',
     );
-  if (/^SQLITE_IOERR_(WRITE|FSYNC|TRUNCATE|SHMSIZE)/.test(code)) {
+  if (code === 'SQLITE_IOERR_SHMSIZE')
+    return fail(
+      'store_full',
+      `no room beside the store ${location} for the index of its write-ahead log, which holds changes`,
+      'free 32 KiB on that disk; nothing was changed',
+    );
+  if (/^SQLITE_IOERR_(WRITE|FSYNC|TRUNCATE)/.test(code)) {
     return fail(
       'store_full',
       `writing to the store ${location} failed (${code})`,

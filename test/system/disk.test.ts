@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Place, SOUND } from '../support/built-tool.js';
 import { openRaw } from '../support/raw-database.js';
+import { Served } from '../support/served.js';
 import { DEFAULT_ENGINE } from '../support/stores.js';
 
 /** A file system of its own, of `kilobytes`, with a store on it. Needs root; where mounting is refused the test fails, and says so. */
@@ -65,6 +66,45 @@ test('on a disk that is too full for a change, old keys still verify', async () 
   fill(disk, 49_152);
   expect((await place.tool(MANY)).exitCode).toBe(8);
   expect(await place.verdict(keyString)).toBe('valid');
+});
+
+test('on a disk without a free byte a store is read, served and backed up, and changed once there is room', async () => {
+  const { place, disk } = await smallDisk(1024);
+  const keyString = await place.key('first');
+  fill(disk, 0);
+  expect(await place.names()).toEqual(['first']);
+  expect(await place.verdict(keyString)).toBe('valid');
+  expect(await place.health()).toEqual(SOUND);
+  expect((await place.tool(['store', 'backup', place.file('backup.db')])).exitCode).toBe(0);
+  expect(await place.tool(['disable', 'first'])).toMatchObject({
+    exitCode: 8,
+    stderr: expect.stringContaining('it can be read, not changed\nhint: free some space on that disk'),
+  });
+  const served = new Served(place, ['--listen', '127.0.0.1:0', '--environment', 'test']);
+  const url = await served.url();
+  const headers = { authorization: `Bearer ${keyString}` };
+  const status = async () => (await fetch(`${url}/auth`, { headers })).status;
+  expect(await status()).toBe(200);
+  rmSync(path.join(disk, 'ballast'));
+  expect((await place.tool(['disable', 'first'])).exitCode).toBe(0);
+  await expect.poll(status).toBe(401);
+  expect(await served.ended('SIGTERM')).toEqual([0, null]);
+  expect(await place.health()).toEqual(SOUND);
+});
+
+test('without room for the index of a log that holds changes, that is said', async () => {
+  const { place, disk } = await smallDisk(1024);
+  await place.key('first');
+  const writer = openRaw(path.join(disk, 'keys.db'), DEFAULT_ENGINE);
+  writer.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; UPDATE api_keys SET description = 'changed'");
+  const log = readFileSync(path.join(disk, 'keys.db-wal'));
+  writer.close();
+  writeFileSync(path.join(disk, 'keys.db-wal'), log, { mode: 0o600 });
+  fill(disk, 0);
+  expect(await place.tool(['list'])).toMatchObject({
+    exitCode: 8,
+    stderr: expect.stringMatching(/no room beside the store .*which holds changes\nhint: free 32 KiB on that disk/),
+  });
 });
 
 test('a disk too small for a new store ends with 8, and prints no key', async () => {

@@ -9,7 +9,15 @@ import { setBusyTimeout } from './connection.js';
 import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
 import { HeldLog } from './held-log.js';
 import { assertUnchanged, type FileIdentity, isSameFile, secureFile } from './path-safety.js';
-import { type FileLook, isStill, lookAt, readOnlyStore, unreadableLog } from './read-only.js';
+import {
+  type FileLook,
+  fullDisk,
+  isStill,
+  lacksRoomForIndex,
+  lookAt,
+  readOnlyStore,
+  unreadableLog,
+} from './read-only.js';
 import { refuseLeftOverLog } from './side-files.js';
 import { writeSnapshot } from './snapshot.js';
 import { latestOf, prepareStore, type Upgrade, upgradeSchema, useWriteAheadLog } from './upgrade.js';
@@ -80,17 +88,30 @@ export class OpenFile {
   #patience: number;
   /** Where this process cannot write: how the file was before it was opened, and is read. Else null. */
   readonly still: FileLook | null;
+  /** It cannot write because there is no room, which may change. */
+  readonly full: boolean;
   #log: HeldLog | null = null;
   /** True once this connection has committed something. */
   wrote = false;
 
-  constructor(location: string, engine: Engine, options: LocalOptions) {
+  /** Opens a file; one whose log is empty can be read where there is no room to write. */
+  static open(location: string, engine: Engine, options: LocalOptions): OpenFile {
+    try {
+      return new OpenFile(location, engine, options, isStill(location), false);
+    } catch (error) {
+      if (!lacksRoomForIndex(error, location)) throw error;
+      return new OpenFile(location, engine, options, true, true);
+    }
+  }
+
+  private constructor(location: string, engine: Engine, options: LocalOptions, still: boolean, full: boolean) {
     const { identity, created } = secureFile(location, options);
     if (!isInUse(identity)) refuseLeftOverLog(location);
     this.identity = identity;
     this.#location = location;
     this.#options = options;
-    this.still = isStill(location) ? lookAt(location) : null;
+    this.still = still ? lookAt(location) : null;
+    this.full = full;
     this.db = this.still ? engine.openStill(location) : engine.open(location);
     this.#upgrade = {
       db: this.db,
@@ -192,9 +213,14 @@ export class OpenFile {
     return this.prepared(sql).all(...params);
   }
 
+  #assertWritable(): void {
+    if (this.full) throw fullDisk(this.#location);
+    if (this.still) throw readOnlyStore(this.#location);
+  }
+
   /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was faster. */
   write<T>(body: () => T): T {
-    if (this.still) throw readOnlyStore(this.#location);
+    this.#assertWritable();
     killPoints.publish('before-begin');
     if (!this.#logged) this.#patiently(() => useWriteAheadLog(this.db, this.#location, this.#patience));
     this.#logged = true;
@@ -211,7 +237,7 @@ export class OpenFile {
   /** Brings an older schema up to date; null when it is. Throws `store_newer`. */
   upgrade(): SchemaUpgrade | null {
     if (this.version === latestOf(this.#options)) return null;
-    if (this.still) throw readOnlyStore(this.#location);
+    this.#assertWritable();
     const done = upgradeSchema(this.#upgrade);
     this.version = latestOf(this.#options);
     return done;

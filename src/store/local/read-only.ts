@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import path from 'node:path';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
@@ -43,6 +43,32 @@ export function readOnlyStore(file: string): KeysError {
         `the store ${name} can be read, not changed: no permission to write to its directory`,
         `chmod u+w ${safeText(path.dirname(file))}, or pass another --store`,
       );
+}
+
+/** True when a store cannot be opened because there is no room for the index of its log, which holds nothing: it can be read as it is. */
+export function lacksRoomForIndex(error: unknown, file: string): boolean {
+  const code = errnoOf(error);
+  if (code !== 'SQLITE_IOERR_SHMSIZE' && !(code === 'SQLITE_CANTOPEN' && isDiskFull(`${file}-shm`))) return false;
+  return !lookAt(file).logged;
+}
+
+/** Whether there is no room to make `file`; makes it otherwise, as SQLite does. */
+function isDiskFull(file: string): boolean {
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+    return false;
+  } catch (error) {
+    return ['ENOSPC', 'EDQUOT'].includes(errnoOf(error));
+  }
+}
+
+/** The `store_full` for a change of a store that was opened without room for the index of its log. */
+export function fullDisk(file: string): KeysError {
+  return new KeysError(
+    'store_full',
+    `no room to write to the store ${safeText(file)}: it can be read, not changed`,
+    'free some space on that disk; nothing was changed',
+  );
 }
 
 /** The error for a log that holds changes and cannot be read here, because its index cannot be made; any other error as it is. */

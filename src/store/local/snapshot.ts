@@ -17,7 +17,8 @@ export function writeSnapshot(db: Connection, engine: Engine, file: string): voi
   createPrivateFile(file).fill('');
   try {
     guardSideFiles(file, false);
-    db.prepare('VACUUM INTO ?').run(file);
+    if (db.copyInto) db.copyInto(file);
+    else db.prepare('VACUUM INTO ?').run(file);
     withSideFilesOf(file, () => assertSound(engine, file));
   } catch (error) {
     rmSync(file, { force: true });

@@ -38,7 +38,7 @@ export class WatchedFile {
     this.location = file;
     this.#engine = engine;
     this.#options = options;
-    this.#file = new OpenFile(file, engine, options);
+    this.#file = OpenFile.open(file, engine, options);
     this.created = this.#file.created;
     this.#seen = this.#file.still ?? lookAt(file);
     this.#lookAt = monotonic() + LOOK_EVERY_MS;
@@ -119,7 +119,7 @@ export class WatchedFile {
     }
     if (this.#exchanged && (this.lettingGo || isInUse(this.#file.identity)))
       throw filesExchanged(safeText(this.location)); // SQLite has one index of the log in a process, and would use it again
-    this.#file = new OpenFile(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
+    this.#file = OpenFile.open(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
     this.#ended = false;
     this.#exchanged = false;
     this.#generation += 1;
@@ -152,7 +152,8 @@ export class WatchedFile {
 
   /** What was committed to a file that no path names any more would be lost, so the file is looked at before and after. */
   writing<T>(wait: boolean, body: (file: OpenFile) => T): T {
-    const file = this.current(true);
+    if (this.current(true).full) this.#follow(); // there may be room by now
+    const file = this.#file;
     file.waitForLocks(wait);
     const result = file.write(() => body(file));
     assertSameFile(this.location, file.identity);

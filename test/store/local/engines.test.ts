@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Connection } from '../../../src/store/local/engines/engine.js';
 import { loadEngine, workingEngines } from '../../../src/store/local/engines/load.js';
+import { writeSnapshot } from '../../../src/store/local/snapshot.js';
 import { LOCAL_ENGINES, scratch } from '../../support/stores.js';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -52,6 +53,20 @@ describe.each(LOCAL_ENGINES)('the engine %s', (name) => {
     const before = readdirSync(dir);
     expect(still.prepare('SELECT a FROM t').all()).toEqual([[7]]);
     expect(readdirSync(dir)).toEqual(before);
+    db.close();
+  });
+
+  test('copies a file that it only reads', async () => {
+    const dir = scratch();
+    const [file, copy] = [path.join(dir, 'a.db'), path.join(dir, 'copy.db')] as [string, string];
+    const engine = await loadEngine(name);
+    const db = engine.open(file);
+    db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a, b AS (a + 1)); INSERT INTO t (a) VALUES (7)');
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    const still = engine.openStill(file);
+    onTestFinished(() => still.close());
+    writeSnapshot(still, engine, copy);
+    expect((await open(copy)).prepare('SELECT a, b FROM t').all()).toEqual([[7, 8]]);
     db.close();
   });
 

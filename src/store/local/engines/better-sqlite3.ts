@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { moduleUrl } from '../../../files/asset.js';
-import type { Engine } from './engine.js';
+import { type Engine, stillBytes } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
 
 const TRAITS = { plucks: true, readsAnyText: true };
@@ -30,16 +30,6 @@ function soundAddon(require: NodeJS.Require): string | null {
   }
 }
 
-/** Where the header of a database says whether it has a write-ahead log (2) or not (1), for writing and for reading. */
-const LOG_VERSIONS = [18, 19] as const;
-
-/** The bytes of a database, for this engine, which is compiled without the names that say `immutable`. In memory there is no log. */
-function inMemory(file: string): Buffer {
-  const bytes = readFileSync(file);
-  for (const at of LOG_VERSIONS) if (at < bytes.length) bytes[at] = 1;
-  return bytes;
-}
-
 /** Null where better-sqlite3 is not installed, was not compiled, was compiled for another Node, or is not sound on this one. */
 export async function load(): Promise<Engine | null> {
   const require = createRequire(moduleUrl());
@@ -55,6 +45,6 @@ export async function load(): Promise<Engine | null> {
   return {
     name: 'better-sqlite3',
     open: (file) => new Sqlite3Connection(new Database(file, { nativeBinding: addon }), TRAITS),
-    openStill: (file) => new Sqlite3Connection(new Database(inMemory(file), { nativeBinding: addon }), TRAITS),
+    openStill: (file) => new Sqlite3Connection(new Database(stillBytes(file), { nativeBinding: addon }), TRAITS),
   };
 }
