@@ -31,7 +31,7 @@ function importsOf(file: string, text: string): Import[] {
 const RULES: readonly { files: RegExp; may: RegExp }[] = [
   {
     files: /^domain\//,
-    may: /^(domain\/|node:(crypto|net|zlib)$|bcryptjs$|ipaddr\.js$|leven$|unhomoglyph\/data\.json$)/,
+    may: /^(domain\/|node:(crypto|net|timers|zlib)$|bcryptjs$|ipaddr\.js$|leven$|unhomoglyph\/data\.json$)/,
   },
   {
     files: /^store\//,

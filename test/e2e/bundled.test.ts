@@ -17,14 +17,28 @@ async function main() {
 main().catch((error) => { console.error(error.message); process.exitCode = 1; });
 `;
 
-/** An application's bundle with the library inside it, and the native package beside it. */
-async function bundled(place: Place, format: Format): Promise<string> {
+const PLANNING = `
+import { openKeyring } from '${path.join(ROOT, 'dist/index.js')}';
+import { plan, readManifest } from '${path.join(ROOT, 'dist/manifest/index.js')}';
+import { redisLimiter } from '${path.join(ROOT, 'dist/verifier/redis-limiter.js')}';
+async function main() {
+  const keyring = await openKeyring({ store: 'bundled.db' });
+  const { steps } = await plan(keyring, readManifest('{ "version": 1, "name": "m", "keys": [] }', 'm.json'));
+  console.log(steps.length, typeof redisLimiter);
+  await keyring.close();
+}
+main().catch((error) => { console.error(error.message); process.exitCode = 1; });
+`;
+
+/** An application's bundle with the library inside it, and the packages that stay outside beside it. */
+async function bundled(place: Place, format: Format, contents = APP, outside: readonly string[] = []): Promise<string> {
   const outfile = place.file('app', `server.${format === 'esm' ? 'mjs' : 'cjs'}`);
-  const stdin = { contents: APP, resolveDir: ROOT, loader: 'js' } as const;
-  const external = ['libsql', 'better-sqlite3'];
+  const stdin = { contents, resolveDir: ROOT, loader: 'js' } as const;
+  const external = ['libsql', 'better-sqlite3', ...outside];
   await build({ stdin, outfile, format, external, bundle: true, platform: 'node', logLevel: 'silent' });
   mkdirSync(place.file('app/node_modules'));
-  symlinkSync(path.join(ROOT, 'node_modules/libsql'), place.file('app/node_modules/libsql'));
+  for (const each of ['libsql', ...outside])
+    symlinkSync(path.join(ROOT, 'node_modules', each), place.file('app/node_modules', each));
   place.write('app/package.json', '{ "name": "app" }');
   return outfile;
 }
@@ -53,6 +67,17 @@ test.each<Format>(['esm', 'cjs'])('and with the installed package beside it (%s)
   expect(stdout, stderr).toBe('valid\n');
 });
 
+test.each<[Format, readonly string[]]>([
+  ['esm', ['yaml', 'rate-limiter-flexible']],
+  ['cjs', []],
+])('so do manifests and limits in Redis (%s, outside: %j)', async (format, outside) => {
+  const place = new Place();
+  const file = await bundled(place, format, PLANNING, outside);
+  cpSync(path.join(ROOT, 'drizzle'), place.file('app/drizzle'), { recursive: true });
+  const { stdout, stderr } = await place.run(process.execPath, [file], { cwd: place.file('app') });
+  expect(stdout, stderr).toBe('0 function\n');
+});
+
 test('createVerifier closes what it opened when it refuses, also under fake timers', async () => {
   const place = new Place();
   await place.key('a');
@@ -73,4 +98,25 @@ test('createVerifier closes what it opened when it refuses, also under fake time
   );
   const { stdout, stderr } = await place.run(process.execPath, [file, place.store]);
   expect(stdout, stderr).toBe('true invalid\n');
+});
+
+test('the library works where the timers were replaced before it was loaded', async () => {
+  const place = new Place();
+  const file = place.write(
+    'replaced.mjs',
+    `const none = () => ({ ref() { return this; }, unref() { return this; }, hasRef: () => false });
+     globalThis.setTimeout = globalThis.setInterval = globalThis.setImmediate = none;
+     performance.now = () => 0;
+     Date.now = () => 1_800_000_000_000;
+     const { createVerifier, openKeyring } = await import('${path.join(ROOT, 'dist/index.js')}');
+     const store = process.argv[2];
+     const keyring = await openKeyring({ store });
+     const [{ keyString }] = await keyring.create([{ name: 'ci', mode: 'test', scopes: ['checkin:read'] }]);
+     const verifier = await createVerifier({ store, environment: 'test' });
+     console.log((await verifier.verify(keyString)).verdict);
+     await verifier.close();
+     await keyring.close();`,
+  );
+  const { stdout, stderr } = await place.run(process.execPath, [file, place.file('replaced.db')]);
+  expect(stdout, stderr).toBe('valid\n');
 });

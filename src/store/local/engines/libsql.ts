@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type Sqlite from 'better-sqlite3';
+import { startImmediate } from '../../../domain/real-time.js';
 import { lookFor } from '../../../files/exists.js';
 import { type Engine, stillBytes, stillName } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
@@ -10,7 +11,6 @@ const TRAITS = { plucks: false, readsAnyText: false };
 
 /** Each closed connection keeps two file descriptors until then, of the 1024 that a process has by default. */
 const COLLECT_EVERY = 50;
-const { setImmediate } = globalThis; // fake timers of an application's tests would never run it
 let closed = 0;
 
 /** The names by which files were opened, by device and inode; of the last files only, because it matters only for one that was moved. */
@@ -33,7 +33,7 @@ function remember(file: string): void {
   }
 }
 
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+const nextTurn = () => new Promise((resolve) => startImmediate(resolve));
 
 /** libsql ends a connection only when its statements are garbage-collected. */
 async function collect(): Promise<void> {
