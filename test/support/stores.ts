@@ -156,13 +156,18 @@ export async function rawDatabase(location: string, engine: EngineName): Promise
   return engine === 'sqld' ? remoteDatabase(location) : localDatabase(location, engine);
 }
 
-/** A local store whose connection can only read, as on a disk that became read-only. */
-export async function readOnlyStore(location: string, engine: LocalEngine): Promise<KeyStore> {
+/** A local store whose connection can only read, as on a disk that became read-only, or whose file may not grow, as on a full one. */
+export async function afflictedStore(
+  location: string,
+  engine: LocalEngine,
+  affliction: 'read-only' | 'full',
+): Promise<KeyStore> {
   const local = await LocalDatabase.open(location, options(engine, { create: false }));
   const store = new SqliteKeyStore(local);
   atEnd(() => store.close().catch(() => {}));
-  const onlyReads = { sql: 'pragma query_only = on', params: [], rows: 0 };
-  await local.write([], () => ({ writes: [onlyReads], result: null }));
+  if (affliction === 'full') await local.read([{ sql: 'pragma max_page_count = 1', params: [] }]);
+  else
+    await local.write([], () => ({ writes: [{ sql: 'pragma query_only = on', params: [], rows: 0 }], result: null }));
   return store;
 }
 

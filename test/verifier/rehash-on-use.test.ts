@@ -29,7 +29,7 @@ async function scene({ count = 1, engine = DEFAULT_ENGINE, token = 'full', readO
   await made.settings.setHashScheme(scheme, stores.change());
   const access = engine === 'sqld' ? { token: sqld.TOKENS[token] } : {};
   const store = readOnly
-    ? await stores.readOnlyStore(made.location, DEFAULT_ENGINE)
+    ? await stores.afflictedStore(made.location, DEFAULT_ENGINE, 'read-only')
     : await openStore(made.location, stores.options(engine, { create: false, ...access }));
   atEnd(() => store.close());
   const asked: (readonly HashMove[])[] = [];

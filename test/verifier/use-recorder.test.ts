@@ -6,6 +6,7 @@ import { DAY_MS, dayOf, type UseReport } from '../../src/domain/use.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { UseRecorder } from '../../src/verifier/use-recorder.js';
 import { underFakeTime } from '../support/fake-time.js';
+import { faultyProxy } from '../support/faulty-proxy.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { atEnd } from '../support/lifetime.js';
 import type { RawDatabase } from '../support/raw-database.js';
@@ -150,19 +151,24 @@ describe('while time stands still', () => {
   interface SceneOptions {
     readonly records?: boolean;
     readonly token?: keyof typeof TOKENS;
-    readonly readOnly?: boolean;
+    readonly affliction?: 'read-only' | 'full';
+    /** The answer to the nth request is lost, and then the server is gone. */
+    readonly lost?: number;
   }
 
   /** A recorder over a real store with one key, and another connection to it. */
-  async function scene(engine: EngineName, { records = true, token = 'full', readOnly = false }: SceneOptions = {}) {
+  async function scene(engine: EngineName, { records = true, token = 'full', affliction, lost }: SceneOptions = {}) {
     const { UseRecorder, stores, opening, sqld } = modules();
     const made = await stores.freshStore(engine);
     const key = stores.newKey('a');
     await made.create([key], stores.change());
     const access = engine === 'sqld' ? { token: sqld.TOKENS[token] } : {};
-    const store = readOnly
-      ? await stores.readOnlyStore(made.location, stores.DEFAULT_ENGINE)
-      : await opening.openStore(made.location, stores.options(engine, { create: false, ...access }));
+    const proxy = lost === undefined ? undefined : await faultyProxy(made.location);
+    proxy?.at(lost ?? 0, 'cut-before-reply');
+    for (let nth = 1; nth < 50; nth++) proxy?.at((lost ?? 0) + nth, 'unavailable');
+    const store = affliction
+      ? await stores.afflictedStore(made.location, stores.DEFAULT_ENGINE, affliction)
+      : await opening.openStore(proxy?.url ?? made.location, stores.options(engine, { create: false, ...access }));
     atEnd(() => store.close().catch(() => {}));
     const clock = { now: START.getTime() };
     const warnings: string[] = [];
@@ -456,7 +462,7 @@ describe('while time stands still', () => {
 
   test.each([
     ['unauthorized', 'sqld', { token: 'readOnly' }],
-    ['store_read_only', DEFAULT_ENGINE, { readOnly: true }],
+    ['store_read_only', DEFAULT_ENGINE, { affliction: 'read-only' }],
   ] as const)('a store that takes no reports, %s, is asked each minute', async (code, engine, how) => {
     const { recorder, use, sent, warnings } = await scene(engine, how);
     use();
@@ -470,7 +476,7 @@ describe('while time stands still', () => {
 
   test.each([
     ['unauthorized', 'sqld', { token: 'readOnly' }],
-    ['store_read_only', DEFAULT_ENGINE, { readOnly: true }],
+    ['store_read_only', DEFAULT_ENGINE, { affliction: 'read-only' }],
   ] as const)('a store that may not be written to, %s, is refused at the start', async (code, engine, how) => {
     const { recorder, store, sent } = await scene(engine, how);
     await expect(recorder.start()).rejects.toMatchObject({
@@ -486,6 +492,27 @@ describe('while time stands still', () => {
     sent();
     await pass(2 * MINUTE);
     expect([sent().length, blind.sent().length]).toEqual([0, 1]); // one that was on the way
+  });
+
+  test('a disk that is full at the start is a warning', async () => {
+    const { recorder, db, warnings } = await scene(DEFAULT_ENGINE, { affliction: 'full' });
+    await db.exec(
+      'create table filler (bytes)',
+      'create trigger fill after insert on recorders begin insert into filler values (zeroblob(100000)); end',
+    );
+    await recorder.start();
+    expect(warnings).toEqual(['store_full']);
+  });
+
+  test('so is a server that is gone when it has carried out the first report', async () => {
+    const { recorder, warnings } = await scene('sqld', { lost: 3 }); // after two reads
+    const starting = recorder.start();
+    await vi.waitFor(async () => {
+      await pass(1000);
+      expect(warnings).toHaveLength(1);
+    });
+    await starting;
+    expect(warnings).toEqual(['outcome_unknown']);
   });
 
   test('a token that may do nothing is refused as such', async () => {
