@@ -13,8 +13,10 @@ export type Admission =
   /** Of the rule that comes closest. */
   | { readonly rule: null; readonly mismatch: Mismatch };
 
+/** A claim as rules write it. Null for a number so large that JavaScript reads its neighbours as the same. */
 function asText(value: unknown): string | null {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
+  if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? String(value) : null;
+  return typeof value === 'string' || typeof value === 'boolean' ? String(value) : null;
 }
 
 function mismatches(rule: IssueRule, token: VerifiedToken, job: Job): Mismatch[] {

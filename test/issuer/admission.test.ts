@@ -55,6 +55,18 @@ test.each([
   expect(decision({ ...GITHUB, repository_id: value }, ours)).toMatch(/the rule asks for 42/);
 });
 
+test('a number is compared as a text, unless it is too large to be told from its neighbours', () => {
+  const claims = (number: string) => JSON.parse(`{"repository_id":${number}}`);
+  expect(decision({ ...GITHUB, ...claims('42') }, ours)).toBe('r0');
+  expect(
+    decision({ ...GITHUB, ...claims('9007199254740991') }, { claims: { repository_id: '9007199254740991' } }),
+  ).toBe('r0');
+  for (const other of ['9007199254740993', '1e400'])
+    expect(decision({ ...GITHUB, ...claims(other) }, { claims: { repository_id: String(Number(other)) } })).toMatch(
+      /^repository_id is /,
+    );
+});
+
 test('names of claims that every object has are claims like any other', () => {
   for (const name of ['constructor', 'toString', '__proto__'])
     expect(
