@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { namesOnce } from '../domain/json-names.js';
 import { problem } from '../http/problem.js';
 import type { Refusal } from '../http/types.js';
 
@@ -26,14 +27,18 @@ export async function readJsonBody(
     if (size > MAX_BODY_BYTES) return tooLarge;
     parts.push(part);
   }
+  let text: string;
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts)));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(parts));
+    body = JSON.parse(text);
   } catch {
     return invalid('the body is not JSON');
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return invalid('the body is not an object');
   if (Object.hasOwn(body, '__proto__')) return invalid('the body has unknown properties');
+  // A program that puts a key string into a text without escaping it would let its sender name another path.
+  if (!namesOnce(text, body)) return invalid('the body has a property twice');
   return { object: body as Record<string, unknown> };
 }
 
