@@ -4,7 +4,7 @@ import { explainErrno } from '../files/errno.js';
 import { REQUEST } from './completion/shells.js';
 import type { Context } from './context.js';
 import { type ExitCode, exitCodeOf, isBrokenPipe, renderError } from './exit-code.js';
-import { painter, paintMessage } from './output/paint.js';
+import { paintMessage } from './output/paint.js';
 import { wrap } from './output/wrap.js';
 import { programToComplete, runProgram } from './program.js';
 import { isOn, wantsColorIn, wantsJsonErrors } from './settings/global-flags.js';
@@ -61,7 +61,7 @@ export async function main(argv: readonly string[], ctx: Context): Promise<ExitC
           json: wantsJsonErrors(argv, ctx),
           debug,
           look: (text) =>
-            paintMessage(wrap(text, isTTY ? ctx.stderr.columns() : undefined), painter(wantsColorIn(argv, ctx, isTTY))),
+            paintMessage(wrap(text, isTTY ? ctx.stderr.columns() : undefined), wantsColorIn(argv, ctx, isTTY)),
         }),
       );
     } catch {

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { inspect } from 'node:util';
 
 /** The palette, by what a colour says. */
 export interface Paint {
@@ -14,24 +14,30 @@ export interface Paint {
   pointer(text: string): string;
 }
 
-type Format = Parameters<typeof styleText>[0];
+/** Puts text between the codes of a format. `util.styleText` would make Node's `process.stdout`, which loads all of its streams. */
+function style(format: keyof typeof inspect.colors, text: string): string {
+  const [on, off] = inspect.colors[format] ?? [];
+  return `\u001b[${on}m${text}\u001b[${off}m`;
+}
 
 /** Colours text, or leaves it as it is. `wantsColor` decides for each stream; Node is not asked. */
 export function painter(enabled: boolean): Paint {
-  const style = (format: Format) => (text: string) =>
-    enabled && text !== '' ? styleText(format, text, { validateStream: false }) : text;
+  const colored = (format: keyof typeof inspect.colors) => (text: string) =>
+    enabled && text !== '' ? style(format, text) : text;
   return {
-    bold: style('bold'),
-    dim: style('dim'),
-    good: style('green'),
-    warn: style('yellow'),
-    bad: style('red'),
-    pointer: style('cyan'),
+    bold: colored('bold'),
+    dim: colored('dim'),
+    good: colored('green'),
+    warn: colored('yellow'),
+    bad: colored('red'),
+    pointer: colored('cyan'),
   };
 }
 
-/** A message for stderr in its colours: the word that says what it is, and LIVE where a key is spoken of. */
-export function paintMessage(text: string, paint: Paint): string {
+/** A message for stderr in its colours, if they are enabled: the word that says what it is, and LIVE where a key is spoken of. */
+export function paintMessage(text: string, enabled: boolean): string {
+  if (!enabled) return text;
+  const paint = painter(true);
   return text
     .replace(/^error:/gm, (word) => paint.bold(paint.bad(word)))
     .replace(/^warning:/gm, (word) => paint.warn(word))

@@ -53,7 +53,7 @@ export class Printer {
     try {
       const columns = stderr.isTTY ? stderr.columns() : undefined;
       const text = lines.map((line) => `${wrap(safeText(redactKeyStrings(line)), columns)}\n`).join('');
-      stderr.write(paintMessage(text, painter(wantsColor(this.#ctx, this.#flags, stderr.isTTY))));
+      stderr.write(paintMessage(text, wantsColor(this.#ctx, this.#flags, stderr.isTTY)));
     } catch {
       // nobody reads remarks any more; stdout and the exit code still report the result
     }
