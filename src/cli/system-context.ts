@@ -36,10 +36,13 @@ function isPipe(descriptor: 1 | 2): boolean {
   return stats.isFIFO() || stats.isSocket();
 }
 
+/** `os.devNull`, without loading `node:os`. */
+const NULL_DEVICE = process.platform === 'win32' ? '\\\\.\\nul' : '/dev/null';
+
 function isNullDevice(descriptor: 0 | 1 | 2): boolean {
   try {
     const stats = fstatSync(descriptor);
-    return stats.isCharacterDevice() && stats.rdev === statSync(os.devNull).rdev;
+    return stats.isCharacterDevice() && stats.rdev === statSync(NULL_DEVICE).rdev;
   } catch {
     return false;
   }

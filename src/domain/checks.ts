@@ -47,10 +47,14 @@ function check(is: (value: unknown) => boolean, must: string, hint?: string): Ch
 
 const isText = check((value) => typeof value === 'string', 'a string');
 
+/** With the flag `u`, a pair of surrogates is one character. `\p{Cs}` means the same, and takes half a millisecond to compile. */
+const LONE_SURROGATE = /[\ud800-\udfff]/u;
+
 /** A string that can be stored and read back: half a character (a lone surrogate) would become another one. */
 export const text: Check = (value, at) => {
   isText(value, at);
-  if (/\p{Cs}/u.test(value as string)) throw new KeysError('usage', `${at} holds half a character (a lone surrogate)`);
+  if (LONE_SURROGATE.test(value as string))
+    throw new KeysError('usage', `${at} holds half a character (a lone surrogate)`);
 };
 
 /** The path of a file. */

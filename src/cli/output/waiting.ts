@@ -33,8 +33,8 @@ export class Waiting {
    * a program that uses the same terminal may have written there.
    */
   begin(text: string, { now = false, stays = false }: { now?: boolean; stays?: boolean } = {}): () => void {
-    const { stderr, ci, env, platform, after = setTimer } = this.#ctx;
-    if (this.#quiet || ci !== null || !stderr.isTTY) return () => {};
+    const { stderr, env, platform, after = setTimer } = this.#ctx;
+    if (this.#quiet || !stderr.isTTY || this.#ctx.ci !== null) return () => {};
     const plain = stays || isDumb({ env, platform }); // a dumb terminal cannot take it away again
     let said = false;
     const say = () => {

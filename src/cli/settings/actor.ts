@@ -21,7 +21,7 @@ export function actorFlag(ctx: Context, flags: GlobalFlags): Sourced<string> | n
 
 function claimedActor(ctx: Context, flags: GlobalFlags): Sourced<string> | null {
   if (flags.actor !== undefined) return { value: flags.actor, source: '--actor' };
-  const names = ['UNLOCKOS_KEYS_ACTOR', ...(ctx.ci === null ? [] : CI_ACTORS)];
-  const source = names.find((name) => fromEnv(ctx, name));
+  const [own, ci] = [['UNLOCKOS_KEYS_ACTOR'], CI_ACTORS].map((names) => names.find((name) => fromEnv(ctx, name)));
+  const source = own ?? (ci !== undefined && ctx.ci !== null ? ci : undefined); // to know whether this is CI takes a package of its own
   return source === undefined ? null : { value: fromEnv(ctx, source) ?? '', source };
 }
