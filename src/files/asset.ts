@@ -5,8 +5,13 @@ import { pathToFileURL } from 'node:url';
 declare const __filename: string;
 
 /** Where this module is, or the bundle that it became a part of. */
-export function moduleUrl(): string {
+function moduleUrl(): string {
   return import.meta.url ?? pathToFileURL(__filename).href;
+}
+
+/** The same for `createRequire`, which takes a path as well: to make a URL of it would cost a start of the tool a millisecond. */
+export function moduleName(): string {
+  return typeof __filename === 'string' ? __filename : import.meta.url;
 }
 
 /**

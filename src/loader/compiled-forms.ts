@@ -6,7 +6,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
+  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -23,6 +23,7 @@ import path from 'node:path';
 /** The command for which the build makes a form in any case. */
 const ALWAYS = 'list';
 const MOST_BYTES = 16_777_216;
+const MOST_HEADER_BYTES = 16_384;
 const UNUSED_MS = 90 * 86_400_000;
 
 /** What one run loads of a file that was compiled before, and what it gives back. */
@@ -117,13 +118,25 @@ interface Header {
   readonly files: readonly (readonly [name: string, identity: string, length: number])[];
 }
 
+/** Where the forms of a file are among the others, and how long each of the two is. */
+interface Kept {
+  readonly from: number;
+  readonly length: number;
+}
+
 /** The compiled forms of what one command loads: one file with a header, and all forms twice, for V8 does not notice a changed byte. */
 export class CompiledForms {
   readonly #place: Place;
   readonly #file: string;
   readonly #identity: string;
+  /** The file while this process runs. */
+  #descriptor: number | null = null;
   /** By the name of each file and its identity. */
-  readonly #forms = new Map<string, Buffer>();
+  readonly #kept = new Map<string, Kept>();
+  /** How far behind the first form of a file its second one is. */
+  #apart = 0;
+  /** Those of which both forms were read, and were alike. */
+  readonly #sound = new Set<string>();
 
   private constructor(place: Place, name: string, identity: string) {
     this.#place = place;
@@ -140,7 +153,7 @@ export class CompiledForms {
       const place = placeOfBuild(bundle, ending) ?? placeOfUser(env);
       if (place === null) return null;
       const forms = new CompiledForms(place, `${command}${ending}`, identity);
-      forms.#readSafely();
+      forms.#openSafely();
       return forms;
     } catch {
       return null;
@@ -148,54 +161,64 @@ export class CompiledForms {
   }
 
   /** What cannot be read is written again. */
-  #readSafely(): void {
+  #openSafely(): void {
     try {
-      this.#read();
+      this.#open();
     } catch {
-      this.#forms.clear();
+      this.#kept.clear();
     }
   }
 
-  #read(): void {
-    const descriptor = openOrNull(this.#file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-    if (descriptor === null) return;
-    try {
-      const stats = fstatSync(descriptor);
-      const isOurs = stats.isFile() && stats.uid === this.#place.owner && (stats.mode & 0o022) === 0;
-      if (!isOurs || stats.nlink !== 1 || stats.size > MOST_BYTES) return;
-      this.#take(readFileSync(descriptor));
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-
-  #take(bytes: Buffer): void {
-    const end = bytes.indexOf(0x0a);
-    const { identity, files } = JSON.parse(bytes.toString('latin1', 0, Math.max(end, 0))) as Header;
+  #open(): void {
+    this.#descriptor = openOrNull(this.#file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    if (this.#descriptor === null) return;
+    const stats = fstatSync(this.#descriptor);
+    const isOurs = stats.isFile() && stats.uid === this.#place.owner && (stats.mode & 0o022) === 0;
+    if (!isOurs || stats.nlink !== 1 || stats.size > MOST_BYTES) return;
+    const start = Buffer.allocUnsafe(MOST_HEADER_BYTES);
+    const read = readSync(this.#descriptor, start, 0, MOST_HEADER_BYTES, 0);
+    const end = start.subarray(0, read).indexOf(0x0a);
+    const { identity, files } = JSON.parse(start.toString('latin1', 0, Math.max(end, 0))) as Header;
     if (identity !== this.#identity) return;
-    const length = files.reduce((sum, file) => sum + file[2], 0);
-    const start = end + 1;
-    if (bytes.length !== start + 2 * length) return;
-    if (bytes.compare(bytes, start, start + length, start + length) !== 0) return;
-    let from = start;
-    for (const [name, is, size] of files) {
-      this.#forms.set(`${name} ${is}`, bytes.subarray(from, from + size));
-      from += size;
+    let from = end + 1;
+    for (const [name, is, length] of files) {
+      this.#kept.set(`${name} ${is}`, { from, length });
+      from += length;
     }
+    this.#apart = from - (end + 1);
+    if (stats.size !== from + this.#apart) this.#kept.clear();
   }
 
   /** The compiled form of a file, as it is now. */
   of(name: string, identity: string): Buffer | undefined {
-    return this.#forms.get(`${name} ${identity}`);
+    return this.#form(`${name} ${identity}`);
+  }
+
+  #form(name: string): Buffer | undefined {
+    const kept = this.#kept.get(name);
+    const descriptor = this.#descriptor;
+    if (kept === undefined || descriptor === null) return undefined;
+    const { from, length } = kept;
+    const [form, second] = [from, from + this.#apart].map((at) => {
+      const bytes = Buffer.allocUnsafeSlow(length);
+      return readSync(descriptor, bytes, 0, length, at) === length ? bytes : null;
+    });
+    if (!form || !second?.equals(form)) return undefined;
+    this.#sound.add(name);
+    return form;
   }
 
   /** Keeps what was loaded, if any of it had no form. What was kept before stays, for other runs of the command. */
   keep(loaded: ReadonlyMap<string, Script>): void {
     if (!this.#place.writes) return;
-    const isNew = [...loaded].some(([name, script]) => !this.#forms.has(name) || script.cachedDataRejected);
-    if (!isNew) return;
     try {
-      const forms = new Map(this.#forms);
+      const isKept = (name: string) => this.#sound.has(name) || this.#form(name) !== undefined;
+      if ([...loaded].every(([name, script]) => !script.cachedDataRejected && isKept(name))) return;
+      const forms = new Map<string, Buffer>();
+      for (const name of this.#kept.keys()) {
+        const form = this.#form(name);
+        if (form) forms.set(name, form);
+      }
       for (const [name, script] of loaded) forms.set(name, script.createCachedData());
       this.#write(forms);
     } catch {
@@ -213,8 +236,9 @@ export class CompiledForms {
     });
     const header: Header = { identity: this.#identity, files };
     const all = [...forms.values()];
-    const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`, 'latin1'), ...all, ...all]);
-    if (bytes.length > MOST_BYTES) return;
+    const start = Buffer.from(`${JSON.stringify(header)}\n`, 'latin1');
+    const bytes = Buffer.concat([start, ...all, ...all]);
+    if (start.length > MOST_HEADER_BYTES || bytes.length > MOST_BYTES) return;
     const next = `${this.#file}.${process.pid}`;
     const descriptor = openSync(
       next,

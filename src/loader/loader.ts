@@ -21,7 +21,6 @@ const LATER: ReadonlySet<string> = new Set([
   'child_process',
   'crypto',
   'diagnostics_channel',
-  'module',
   'net',
   'os',
   'perf_hooks',
@@ -68,7 +67,11 @@ function requireNow(name: string): Exports {
   return name.startsWith('./') && name.endsWith('.cjs') ? load(name.slice(2)) : require(name);
 }
 
+/** All that is asked of `node:module`, which loads Node's loader of ES modules: we are required ourselves. */
+const NODE_MODULE: Exports = { createRequire: () => require };
+
 function requireHere(name: string): Exports {
+  if (name === 'node:module') return NODE_MODULE;
   if (!LATER.has(name.replace('node:', '')) && !name.endsWith(LATER_FILE)) return requireNow(name);
   let found: Exports | undefined;
   const get = (_: Exports, key: string) => {

@@ -100,6 +100,19 @@ test('a changed byte anywhere, one that is missing and one too many spoil all of
   expect(open()?.of(...nameOf())).toBeDefined();
 });
 
+test('a changed byte spoils the form of one file alone, and the next run mends that', () => {
+  const where = kept();
+  const loaded = new Map(['a.cjs', 'b.cjs'].map((name) => [nameOf(name).join(' '), compiled()]));
+  open()?.keep(loaded);
+  const bytes = readFileSync(where);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1; // of the second file
+  writeFileSync(where, bytes);
+  const damaged = open();
+  expect([damaged?.of(...nameOf('a.cjs')), damaged?.of(...nameOf('b.cjs'))]).toEqual([expect.any(Buffer), undefined]);
+  damaged?.keep(loaded);
+  expect(open()?.of(...nameOf('b.cjs'))).toBeDefined();
+});
+
 test.each<[string, (where: string) => void]>([
   ['others may write to it', (where) => chmodSync(where, 0o620)],
   ['it has a second name', (where) => linkSync(where, path.join(home, 'second'))],

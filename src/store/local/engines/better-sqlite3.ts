@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { moduleUrl } from '../../../files/asset.js';
+import { moduleName } from '../../../files/asset.js';
 import { type Engine, stillBytes } from './engine.js';
 import { Sqlite3Connection } from './sqlite3-connection.js';
 
@@ -32,19 +32,19 @@ function soundAddon(require: NodeJS.Require): string | null {
 
 /** Null where better-sqlite3 is not installed, was not compiled, was compiled for another Node, or is not sound on this one. */
 export async function load(): Promise<Engine | null> {
-  const require = createRequire(moduleUrl());
+  const require = createRequire(moduleName());
   const addon = soundAddon(require);
   if (addon === null) return null;
+  const options: { nativeBinding?: string } = {};
   try {
-    require(addon);
+    options.nativeBinding = require(addon); // the addon itself, which its types do not know: `bindings` would search a dozen places for it
   } catch {
     return null; // compiled for another version of Node
   }
   const { default: Database } = await import('better-sqlite3');
-  // Loading the addon by its path spares the search through a dozen places that the `bindings` package makes.
   return {
     name: 'better-sqlite3',
-    open: (file) => new Sqlite3Connection(new Database(file, { nativeBinding: addon }), TRAITS),
-    openStill: (file) => new Sqlite3Connection(new Database(stillBytes(file), { nativeBinding: addon }), TRAITS),
+    open: (file) => new Sqlite3Connection(new Database(file, options), TRAITS),
+    openStill: (file) => new Sqlite3Connection(new Database(stillBytes(file), options), TRAITS),
   };
 }
