@@ -1,11 +1,17 @@
 // Which parts of the command line share a file: those that are loaded together.
+import path from 'node:path';
 import { loadedWith } from './bundle-check.mjs';
 
 /** In bytes of minified code. A smaller file costs more to open than to read as a part of another. */
 const SMALL = 3000;
 
-/** What so many commands need is loaded at every start. */
+/** What so many commands need is in one file. */
 const MANY = 8;
+
+/** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
+const FIRST = 'list';
+/** So is what it loads with `import()` whatever it is asked for, and a trifle that is needed with and without a store. */
+const WITH_FIRST = ['cli/output/formats', 'domain/real-time'].map((name) => `src/${name}.ts`);
 
 const source = (name) => `src/${name}.ts`;
 
@@ -23,9 +29,18 @@ const AFTER_STORE = ['store/remote/remote-database', 'store/local/engines/libsql
 const LAZY_SOURCES = {
   'domain-addresses': ['domain/addresses'],
   'store-builder': ['store/drizzle', 'store/schema'],
-  'store-queries': ['store/list-query', 'store/audit-query', 'store/census', 'store/derived', 'store/local/inspect'],
+  'store-queries': [
+    'store/list-query',
+    'store/audit-query',
+    'store/census',
+    'store/derived',
+    'store/findings',
+    'store/local/inspect',
+  ],
   'store-changes': [
-    ...['changes', 'catalogue-changes', 'deleted-changes', 'copy'].map((name) => `store/${name}`),
+    ...['changes', 'catalogue-changes', 'deleted-changes', 'deleted-writes', 'exchange', 'planned', 'copy'].map(
+      (name) => `store/${name}`,
+    ),
     ...['restore', 'snapshot'].map((name) => `store/local/${name}`),
   ],
   'keyring-changes': [
@@ -52,32 +67,42 @@ export function staticNeeds(name, parts) {
 function rootOf(name, part) {
   const isOf = (sources) => [...part.inputs, part.entryPoint].some((each) => sources.includes(each));
   if (isOf(STORE)) return 'store';
+  if (isOf(WITH_FIRST)) return `command ${FIRST}`;
   if (isOf(AFTER_STORE)) return `later ${name}`;
   const lazy = lazyFileOf(part);
   if (lazy !== undefined) return `later ${lazy}`;
   if (!part.isRoot) return undefined;
-  return isCommand(part) ? `command ${name}` : name;
+  return isCommand(part) ? `command ${commandOf(part)}` : name;
 }
 
-function isCommand({ inputs, entryPoint }) {
-  return [...inputs, entryPoint].some((each) => each?.startsWith('src/cli/commands/'));
+/** The fate of what many commands need, and of small parts of which none brings the other along. */
+const SHARED = 'shared';
+
+/** The name of the command that a part is the file of; undefined for any other part. */
+function commandOf({ inputs, entryPoint }) {
+  const file = [...inputs, entryPoint].find((each) => each?.startsWith('src/cli/commands/'));
+  return file && path.basename(file, '.ts');
 }
+
+const isCommand = (part) => commandOf(part) !== undefined;
 
 /** Parts of one answer are loaded together. `roots`: what loads the part. */
 function fateOf(roots, entry) {
-  const all = [...roots].sort();
-  if (roots.has(entry) || all.filter((root) => root.startsWith('command ')).length >= MANY) return entry;
-  if (!roots.has('store')) return all.join();
-  return all.filter((root) => !root.startsWith('later ')).join();
+  const commands = [...roots].filter((root) => root.startsWith('command '));
+  if (roots.has(entry) || (roots.size > 1 && roots.has(`command ${FIRST}`))) return entry;
+  if (roots.has('store')) return commands.length > 0 ? entry : 'store'; // help is drawn of all commands, and opens no store
+  return commands.length >= MANY ? SHARED : [...roots].sort().join();
 }
 
 /**
- * Puts the parts into groups, each of which becomes a file. All that the entry needs is one group. Other parts are one if the same `import()`s
- * load them. What many commands need is loaded at every start. Then a small group joins one that it needs, if that one brings along everything else that the small one needs: so nothing is
- * loaded that was not loaded before. A command keeps its own file.
+ * Puts the parts into groups, each of which becomes a file. All that the entry needs is one group, with what the first command shares with
+ * others; what opens a store is one; what many other commands need is one. Other parts are one if the same `import()`s load them. Then a small
+ * group joins one that it needs, if that one brings along everything else that the small one needs: so nothing is loaded that was not
+ * loaded before. One that needs the entry alone joins what many commands need. A command keeps its own file.
  *
  * @param {Map<string, import('./bundle.mjs').Part>} parts
- * @returns {Map<string, string>} the group of each part, named by a part of it
+ * @returns {{ groups: Map<string, string>, shared: string | undefined }} The group of each part, named by a part of it, and which group many
+ *   commands need.
  */
 export function groupsOf(parts) {
   const names = [...parts.keys()];
@@ -110,14 +135,15 @@ export function groupsOf(parts) {
     for (const group of new Set(groups.values())) {
       if (stays(group)) continue;
       const needed = needs(group).filter((each) => each !== entry); // which is always there
+      if (needed.length === 0 && !first.has(SHARED)) first.set(SHARED, group);
       const host =
         needed.length === 0
-          ? entry
+          ? first.get(SHARED)
           : needed.find((each) => needed.every((other) => loadedWith(each, needs).has(other)));
-      if (host === undefined) continue;
+      if (host === undefined || host === group) continue;
       for (const name of members(group)) groups.set(name, host);
       joined = true;
     }
   }
-  return groups;
+  return { groups, shared: first.get(SHARED) };
 }

@@ -12,6 +12,7 @@ import { compiledStatements } from './compiled-statements.mjs';
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const ENTRY = 'src/cli/start.ts';
 const MAIN = 'cli';
+const SHARED = 'cli-shared';
 
 /** Packages that stay where npm puts them: they read files of their own. */
 const EXTERNAL = ['libsql', 'clipboardy', 'bindings'];
@@ -190,7 +191,7 @@ function partsPlugin(own, { parts, groups, files }) {
  */
 export async function bundle(entry = ENTRY) {
   const parts = await split(entry);
-  const groups = groupsOf(parts);
+  const { groups, shared } = groupsOf(parts);
   const members = (group) => [...parts.keys()].filter((name) => groups.get(name) === group);
   const [start] = parts.keys();
   const files = new Map(
@@ -198,10 +199,12 @@ export async function bundle(entry = ENTRY) {
       group,
       group === start
         ? MAIN
-        : nameOf(
-            parts.get(group),
-            members(group).map((name) => parts.get(name)),
-          ),
+        : group === shared
+          ? SHARED
+          : nameOf(
+              parts.get(group),
+              members(group).map((name) => parts.get(name)),
+            ),
     ]),
   );
   for (const [group, name] of files) files.set(group, `${lazyFileOf(parts.get(group)) ?? name}.cjs`);

@@ -133,18 +133,56 @@ const part = (needs: string[], text = '', more: { inputs?: string[]; isRoot?: bo
 });
 const command = (name: string, needs: string[]) => part(needs, '', { inputs: [`src/cli/commands/${name}.ts`] });
 
-test('a command keeps its file, however small, and what many commands need is loaded at every start', () => {
-  const few = { few: part([], LARGE, { isRoot: false }), many: part([], LARGE, { isRoot: false }) };
-  const commands = Object.fromEntries([...'abcdefgh'].map((name) => [name, command(name, ['many'])]));
+const inner = (needs: string[] = [], text = LARGE) => part(needs, text, { isRoot: false });
+
+test('a command keeps its file, however small, and what many commands need is one file', () => {
+  const needs = (name: string) => ([...'ab'].includes(name) ? ['few', 'many', 'most'] : ['many', 'most']);
   const parts = {
     entry: part([]),
-    ...few,
-    ...commands,
-    a: command('a', ['few', 'many']),
-    b: command('b', ['few', 'many']),
+    few: inner(),
+    many: inner(),
+    most: inner(),
+    ...Object.fromEntries([...'abcdefgh'].map((name) => [name, command(name, needs(name))])),
   };
-  const groups = groupsOf(new Map(Object.entries(parts)));
-  expect([...groups].filter(([name, group]) => name !== group)).toEqual([['many', 'entry']]);
+  const { groups, shared } = groupsOf(new Map(Object.entries(parts)));
+  expect([...groups].filter(([name, group]) => name !== group)).toEqual([['most', 'many']]);
+  expect(shared).toBe('many');
+});
+
+test('what `list` shares with others is loaded at every start, and what it has alone is not', () => {
+  const parts = {
+    entry: part([]),
+    list: command('list', ['shared', 'own']),
+    show: command('show', ['shared']),
+    shared: inner(['deeper']),
+    deeper: inner(),
+    own: inner(),
+    formats: part([], LARGE, { inputs: ['src/cli/output/formats.ts'] }), // it loads that with import()
+    other: part(['formats'], LARGE),
+  };
+  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))).groups)).toEqual({
+    entry: 'entry',
+    list: 'list',
+    show: 'show',
+    shared: 'entry',
+    deeper: 'entry',
+    own: 'list',
+    formats: 'entry',
+    other: 'other',
+  });
+});
+
+test('what the store needs comes with it, but a command can be registered without a store', () => {
+  const parts = {
+    entry: part([]),
+    store: part(['checks', 'policy'], LARGE, { inputs: ['src/store/open.ts'] }),
+    offline: part(['checks'], LARGE),
+    create: command('create', ['policy']),
+    checks: inner(),
+    policy: inner(),
+  };
+  const { groups } = groupsOf(new Map(Object.entries(parts)));
+  expect(['checks', 'offline', 'policy'].map((name) => groups.get(name))).toEqual(['store', 'offline', 'entry']);
 });
 
 test('what is to be loaded later does not come with those that import it', () => {
@@ -152,7 +190,7 @@ test('what is to be loaded later does not come with those that import it', () =>
   const copying = part(['shared'], '', { inputs: ['src/store/copy.ts'], isRoot: false });
   const store = part(['later', 'copying', 'shared'], LARGE, { inputs: ['src/store/open.ts'] });
   const parts = { entry: part(['later']), later, copying, store, shared: part([], LARGE, { isRoot: false }) };
-  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))))).toEqual({
+  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))).groups)).toEqual({
     entry: 'entry',
     later: 'later',
     copying: 'later',
@@ -163,7 +201,7 @@ test('what is to be loaded later does not come with those that import it', () =>
 
 test('all that the entry needs is one group, and a large part that it does not need is another', () => {
   const parts = { entry: part(['a']), a: part(['b'], LARGE), b: part([], LARGE), lazy: part(['b'], LARGE) };
-  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))))).toEqual({
+  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))).groups)).toEqual({
     entry: 'entry',
     a: 'entry',
     b: 'entry',
@@ -176,16 +214,24 @@ test('a small part joins what it needs, but never makes anybody load more', () =
     entry: part([]),
     yaml: part(['entry'], LARGE),
     table: part([], LARGE),
-    alone: part(['entry']), // needs the entry only
+    alone: inner(['entry'], ''), // needs the entry only, as does the next
+    another: inner([], ''),
+    one: part(['alone', 'another'], LARGE),
+    two: part(['alone'], LARGE),
+    three: part(['another'], LARGE),
     parse: part(['yaml']),
     write: part(['parse', 'yaml']),
     both: part(['yaml', 'table']), // in either, it would bring the other along
   };
-  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))))).toEqual({
+  expect(Object.fromEntries(groupsOf(new Map(Object.entries(parts))).groups)).toEqual({
     entry: 'entry',
     yaml: 'yaml',
     table: 'table',
-    alone: 'entry',
+    alone: 'alone',
+    another: 'alone',
+    one: 'one',
+    two: 'two',
+    three: 'three',
     parse: 'yaml',
     write: 'yaml',
     both: 'both',

@@ -4,8 +4,9 @@ import type { Destination, NewKey } from '../../keyring/delivery.js';
 import type { Plan } from '../../manifest/plan.js';
 import { type MakingStep, makesKey, nameOf } from '../../manifest/steps.js';
 import { worldOf } from '../delivery/delivery.js';
+import { maskInCi } from '../delivery/mask.js';
 import type { ExpectedKey, Sink } from '../delivery/sink.js';
-import { deliveredNote, maskInCi, openSinkOfApply, type SINKS_OF_APPLY, type SinkFlags } from '../delivery/sinks.js';
+import { deliveredNote, openSinkOfApply, type SINKS_OF_APPLY, type SinkFlags } from '../delivery/sinks.js';
 import type { Session } from '../session.js';
 
 export type ApplySinkFlags = SinkFlags<typeof SINKS_OF_APPLY>;

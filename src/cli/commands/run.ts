@@ -67,7 +67,7 @@ async function runWithKey(session: Session, flags: RunFlags, words: string[]): P
   session.requireDashes(words, 'run');
   const [program = ''] = words;
   const { childEnv, NOT_EXECUTABLE, programStatus, startChild } = await import('../delivery/child.js');
-  const { maskInCi } = await import('../delivery/sinks.js');
+  const { maskInCi } = await import('../delivery/mask.js');
   const { variableForKey } = await import('../delivery/variable.js');
   const variable = variableForKey(flags.envName, '--env-name');
   const fromServer = comesFromServer(flags, WITH_FROM);

@@ -5,13 +5,13 @@ import { readFields } from '../output/formats.js';
 import { keyView } from '../output/key-view.js';
 import type { Session } from '../session.js';
 import { interruptible } from './interruption.js';
+import { maskInCi } from './mask.js';
 import type { KeyInHand, Sink, SinkWorld } from './sink.js';
 import {
   abandonSinks,
   DESTINATIONS,
   deliveredNote,
   deliverToSinks,
-  maskInCi,
   openSinks,
   probeSinks,
   type SinkFlags,

@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeText } from '../../domain/text.js';
 import { explainErrno } from '../../files/errno.js';
-import type { Context } from '../context.js';
 import { clipboardSink } from './copy.js';
 import { dotenv } from './dotenv.js';
 import { githubEnv, githubOutput } from './github-file.js';
@@ -143,11 +142,6 @@ export async function deliverToSinks(sinks: readonly Sink[], made: KeyInHand, si
       throw new KeysError('delivery_failed', `${sink.label}: ${explainErrno(error)}`, undefined, { cause: error });
     }
   }
-}
-
-/** Tells the runner of GitHub Actions to mask the key string in the log, on stderr, so that stdout holds the key string alone. */
-export function maskInCi(ctx: Context, keyString: string): void {
-  if (ctx.env.GITHUB_ACTIONS === 'true') ctx.stderr.write(`::add-mask::${keyString}\n`);
 }
 
 /** The note after delivery. */

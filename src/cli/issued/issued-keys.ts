@@ -59,7 +59,6 @@ export class IssuedKeys implements Pick<Keyring, 'deliver'> {
       note: (text) => out.note(text),
       warn: (text) => out.remark(`warning: ${text}`),
     });
-    session.atEnd(() => void this.#client.close());
   }
 
   /** The URL of the server, as it may be printed. */
