@@ -3,7 +3,7 @@ const JWT = /eyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?/g;
 
 /** True when `text` contains what looks like a token. */
 export function holdsToken(text: string): boolean {
-  return text.search(JWT) >= 0;
+  return text.includes('eyJ') && text.search(JWT) >= 0;
 }
 
 /** Masks everything in `text` that looks like a token. */
