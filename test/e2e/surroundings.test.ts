@@ -174,3 +174,34 @@ describe('a token command', () => {
     expect(stderr).toContain('the token command "sh" gave no token (exit 3)');
   });
 });
+
+test('what a token command leaves running does not hold our stderr, and what it says there is passed on', async () => {
+  const place = new Place();
+  const config = place.file('home/.config/unlockos-keys');
+  mkdirSync(config, { recursive: true, mode: 0o700 });
+  const run = async (end: string) => {
+    place.write(
+      'bin/token',
+      `#!/bin/sh\necho "asking the vault … é" >&2\nsleep 30 & echo $! >'${place.file('pid')}'\n${end}\n`,
+      0o755,
+    );
+    place.write(
+      'home/.config/unlockos-keys/config.yaml',
+      'profiles:\n  away:\n    store: http://127.0.0.1:1\n    tokenCommand: [token]\n',
+      0o600,
+    );
+    const result = await place.tool(['list', '-p', 'away'], { env: { UNLOCKOS_KEYS_STORE: undefined } });
+    const left = Number(readFileSync(place.file('pid'), 'utf8'));
+    expect(isRunning(left)).toBe(true);
+    process.kill(left);
+    return result;
+  };
+  expect(await run('echo token')).toMatchObject({
+    exitCode: 8,
+    stderr: expect.stringMatching(/^asking the vault … é\n/),
+  });
+  expect(await run('exit 3')).toMatchObject({
+    exitCode: 4,
+    stderr: expect.stringMatching(/^asking the vault … é\nerror: the token command "token" gave no token \(exit 3\)/),
+  });
+});

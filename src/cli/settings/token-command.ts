@@ -24,6 +24,20 @@ export interface TokenCommandOptions {
 type Child = ChildProcess & { stdout: NonNullable<ChildProcess['stdout']> };
 
 /**
+ * A terminal is left to the command, which may ask there. Elsewhere its stderr is passed on: what it leaves running (ssh with
+ * ControlPersist) would hold ours open, and who reads that would wait for its end.
+ */
+function passOn(child: Child, ctx: Context): void {
+  child.stderr?.setEncoding('utf8').on('data', (part: string) => {
+    try {
+      ctx.stderr.write(part);
+    } catch {
+      // nobody reads stderr
+    }
+  });
+}
+
+/**
  * Runs a token command without a shell, and resolves to what it writes. Rejects with why it gave nothing; no message repeats its output.
  *
  * It gets none of our stdin, which may hold key strings or the rest of a script. It stays in our process group, so that it can open the
@@ -36,7 +50,12 @@ export async function runTokenCommand(
   { cwd, timeoutMs, maxBytes, quiet = false }: TokenCommandOptions,
 ): Promise<string> {
   const env = ctx.env as NodeJS.ProcessEnv;
-  const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child: Child = spawn(program, args, {
+    env,
+    cwd,
+    stdio: ['ignore', 'pipe', ctx.stderr.isTTY ? 'inherit' : 'pipe'],
+  }) as Child;
+  passOn(child, ctx);
   const forPerson = !quiet && ctx.ci === null && ctx.stderr.isTTY;
   const remark = forPerson ? setTimeout(sayWaiting, REMARK_AFTER_MS, ctx, program, timeoutMs) : undefined;
   let limit: NodeJS.Timeout | undefined;
@@ -49,6 +68,7 @@ export async function runTokenCommand(
     return await Promise.race([outputOf(child, maxBytes), cut]);
   } catch (error) {
     child.stdout.destroy();
+    child.stderr?.destroy();
     await endTree(child, ctx.platform);
     stopHearing();
     if (error instanceof Interrupted) process.kill(process.pid, error.signal);
@@ -87,19 +107,18 @@ function outputOf(child: Child, maxBytes: number): Promise<string> {
       if (output.length > maxBytes) reject(new Error('it wrote too much'));
     });
     child.on('error', (error: NodeJS.ErrnoException) => reject(new Error(error.code ?? 'unknown error')));
-    const finish = (rounds: number): void => {
+    const finish = (rounds: number, failure: Error | null): void => {
       // what the program wrote before it ended is read within a few turns of the event loop; a grandchild may hold the pipe for ever
-      if (rounds > 0 && !child.stdout.readableEnded) {
-        setTimeout(finish, 10, rounds - 1);
+      if (rounds > 0 && !(child.stdout.readableEnded && (child.stderr?.readableEnded ?? true))) {
+        setTimeout(finish, 10, rounds - 1, failure);
         return;
       }
       child.stdout.destroy();
-      resolve(output);
+      child.stderr?.destroy();
+      if (failure === null) resolve(output);
+      else reject(failure);
     };
-    child.on('exit', (code, signal) => {
-      if (code === 0) finish(DRAIN_ROUNDS);
-      else reject(new Error(signal ?? `exit ${code}`));
-    });
+    child.on('exit', (code, signal) => finish(DRAIN_ROUNDS, code === 0 ? null : new Error(signal ?? `exit ${code}`)));
   });
 }
 
