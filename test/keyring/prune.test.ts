@@ -134,7 +134,7 @@ describe('the keys to prune', () => {
     const { db, names } = await scene([
       [-99, 'never'],
       [-98, 'expired', { expiresAt: onDay(-1) }],
-      [-97, 'never and live', { mode: 'live' }],
+      [-97, 'never and live', { mode: 'live', expiresAt: onDay(90) }],
       [-10, 'young and expired', { expiresAt: onDay(-1) }],
       [-9, 'young'],
     ]);
@@ -147,6 +147,14 @@ describe('the keys to prune', () => {
       'expired',
       'never and live',
     ]);
+  });
+
+  test('are none of which something cannot be read, and are once it can', async () => {
+    const { db, names } = await scene([[-99, 'a', { expiresAt: onDay(-1) }]]);
+    await unguarded(db, DEFAULT_ENGINE, "update api_keys set rate_limit = 'x'");
+    expect(await names({ expired: true })).toEqual([]);
+    await unguarded(db, DEFAULT_ENGINE, 'update api_keys set rate_limit = 600');
+    expect(await names({ expired: true })).toEqual(['a']);
   });
 
   test('are not those that were used, where never is asked for', async () => {
