@@ -320,6 +320,23 @@ describe('housekeeping', () => {
   });
 });
 
+test('a change waits for the lock and upgrades an older store, and housekeeping does neither', async () => {
+  const asked: unknown[] = [];
+  const noting = (database: Database) =>
+    but(database, {
+      write(reads, plan, options) {
+        asked.push(options);
+        return database.write(reads, plan, options);
+      },
+    });
+  const { changes } = await scene(noting);
+  for (const wait of [undefined, true, false])
+    await changes.make({ change: changing(), reads: [], plan: () => edit('x'), ...(wait !== undefined && { wait }) });
+  await changes.makeOfKey({ id: ID, change: changing(), plan: () => edit('x') });
+  const waiting = { wait: true, change: true };
+  expect(asked).toEqual([waiting, waiting, { wait: false, change: false }, waiting]);
+});
+
 describe('a change of one key', () => {
   test('is planned with the key, its place, and the other rows', async () => {
     const { changes } = await scene();
