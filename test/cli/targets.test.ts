@@ -136,3 +136,21 @@ describe('several keys at once', () => {
     expect(await statuses(cli)).toEqual(['active', 'active', 'active']);
   });
 });
+
+test.each([
+  ['disable', 'one', '--', 'two', '--dry-run'],
+  ['enable', '--', '-n'],
+  ['delete', '--yes', '--', 'one', '--dry-run'],
+  ['delete', '--purge', '--yes', '--', 'one', '-n'],
+  ['restore', '--', 'one', '--dry-run'],
+])('a flag behind -- is refused before anything is done: %s %s %s', async (...argv) => {
+  const cli = testCli();
+  await cli.create('one', '--test');
+  await cli.create('two', '--test');
+  const { exitCode, stderr } = await cli.run(...argv);
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(
+    /^error: "(--dry-run|-n)" stands behind --, so it is read as a key\nhint: flags go before --\n$/,
+  );
+  expect(await cli.json('list', '--status', 'active')).toHaveLength(2);
+});

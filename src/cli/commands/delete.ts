@@ -14,6 +14,7 @@ import type { Session } from '../session.js';
 import {
   forEachTarget,
   readTargets,
+  refuseFlags,
   resolveAll,
   type Target,
   type TargetFlags,
@@ -71,6 +72,7 @@ async function deleteKeys(session: Session, flags: DeleteFlags, refs: string[]):
     await deleteFrom(session, flags, refs);
     return 0;
   }
+  refuseFlags(refs);
   const { purge = false, stdin } = flags;
   const reason = readDescription(flags.reason ?? '');
   const byName = purge && refs.length > 0 && !refs.includes('-') && !stdin && !flags.label;

@@ -10,7 +10,7 @@ import { examples, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
 import type { Session } from '../session.js';
 import { nonEmptyLines, readStdin } from '../targets/stdin.js';
-import { forEachTarget, type Target } from '../targets/targets.js';
+import { forEachTarget, refuseFlags, type Target } from '../targets/targets.js';
 
 export const registerRestore: Register = (program, run) => {
   operationOption(program.command('restore'))
@@ -29,6 +29,7 @@ interface DeletedTarget extends Target {
 }
 
 async function restore(session: Session, { name }: { name?: string }, words: string[]): Promise<ExitCode> {
+  refuseFlags(words);
   const refs = words.flatMap((word) => (word === '-' ? nonEmptyLines(readStdin(session, 'ids')) : [word]));
   if (name !== undefined && refs.length !== 1)
     throw new KeysError('usage', '--name is for one key', 'restore the others without it');

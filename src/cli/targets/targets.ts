@@ -97,6 +97,16 @@ async function selected(session: Session, labels: readonly string[]): Promise<Ta
 }
 
 /**
+ * Throws `usage` for a flag behind `--`, which is read as the name of a key: `disable a -- b --dry-run` would disable both. No name and no id
+ * begins with a dash.
+ */
+export function refuseFlags(words: readonly string[]): void {
+  const flag = words.find((word) => word.startsWith('-') && word !== '-');
+  if (flag !== undefined)
+    throw new KeysError('usage', `${quoted(flag)} stands behind --, so it is read as a key`, 'flags go before --');
+}
+
+/**
  * The keys that the arguments name (`-` reads ids or names from stdin, one per line), that the labels select, or whose leaked key
  * strings are on stdin. Throws `missing_input` when none of these is given.
  */
@@ -105,6 +115,7 @@ export async function readTargets(
   words: readonly string[],
   { stdin: fromStdin, label }: TargetFlags,
 ): Promise<Target[]> {
+  refuseFlags(words);
   if (label && (words.length > 0 || fromStdin))
     throw new KeysError(
       'usage',
