@@ -5,6 +5,7 @@ import { KeysError } from '../domain/errors.js';
 import type { Database, Statement } from './database.js';
 import { and, asc, desc, eq, gt, gte, lt, or, qb, type SQL, sql } from './drizzle.js';
 import { PAGE_SIZE } from './key-pages.js';
+import { ofOneStore } from './one-store.js';
 import { statement } from './query.js';
 import { auditRowFromRow, headFromRows, inOrder } from './rows.js';
 import { auditEvents, CHAIN_COLUMNS } from './schema.js';
@@ -54,20 +55,22 @@ function eventsAfter(query: AuditQuery, after: number, limit: number): Statement
  * in order, and the `store_…` codes of the engine.
  */
 export async function readEvents(db: Database, query: AuditQuery): Promise<ChainedEvent[]> {
-  const events: ChainedEvent[] = [];
-  for (let before: number | undefined; ; before = events.at(-1)?.seq) {
-    const left = query.limit === undefined ? PAGE_SIZE : Math.min(PAGE_SIZE, query.limit - events.length);
-    const [found = []] = await db.read([eventsBefore(query, before, left)]);
-    const page = found.map(auditRowFromRow).map(chainedEvent);
-    if (page.some(({ seq }, i) => seq >= (page[i - 1]?.seq ?? before ?? Number.POSITIVE_INFINITY)))
-      throw new KeysError(
-        'store_corrupt',
-        'the audit rows of the store are out of order',
-        'unlockos-keys audit verify',
-      );
-    events.push(...page);
-    if (found.length < left || events.length === query.limit) return events.reverse();
-  }
+  return ofOneStore(db, async () => {
+    const events: ChainedEvent[] = [];
+    for (let before: number | undefined; ; before = events.at(-1)?.seq) {
+      const left = query.limit === undefined ? PAGE_SIZE : Math.min(PAGE_SIZE, query.limit - events.length);
+      const [found = []] = await db.read([eventsBefore(query, before, left)]);
+      const page = found.map(auditRowFromRow).map(chainedEvent);
+      if (page.some(({ seq }, i) => seq >= (page[i - 1]?.seq ?? before ?? Number.POSITIVE_INFINITY)))
+        throw new KeysError(
+          'store_corrupt',
+          'the audit rows of the store are out of order',
+          'unlockos-keys audit verify',
+        );
+      events.push(...page);
+      if (found.length < left || events.length === query.limit) return events.reverse();
+    }
+  });
 }
 
 /** What the log lacks of a row that was noted. */

@@ -82,6 +82,9 @@ export interface Database {
   /** A number that changes when another connection changes the database; null where asking takes a round trip. */
   version(): number | null;
 
+  /** How often another store took the place of this one, as far as reads have found out; always 0 for a server. */
+  replaced(): number;
+
   /** Runs all reads against one snapshot. `fresh`: includes all that is committed, not only what a replica has received. */
   read(statements: readonly Statement[], options?: { fresh?: boolean }): Promise<Rows[]>;
 

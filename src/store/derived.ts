@@ -2,6 +2,7 @@ import { nameKey } from '../domain/api-key.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement } from './database.js';
 import { searchText } from './key-fields.js';
+import { ofOneStore } from './one-store.js';
 import { readRows } from './read-rows.js';
 
 const PAGE = 2000;
@@ -74,20 +75,22 @@ function wrongColumns(rows: Rows): string[] {
 
 /** See {@link KeyStore.derivedProblems}. `countsUse`: the store has the tables of use. */
 export async function derivedProblems(db: Database, countsUse: boolean): Promise<string[]> {
-  const problems: string[] = [];
-  for (let seq = 0; ; ) {
-    const rows = await readRows(db, { sql: COLUMNS, params: [seq, PAGE] });
-    problems.push(...wrongColumns(rows));
-    const last = rows.at(-1)?.[0];
-    if (typeof last !== 'number' || last <= seq) break;
-    seq = last;
-  }
-  const tables = countsUse ? [...TABLES, ...OF_USE] : TABLES;
-  const found = await db.read(
-    tables.map(([, query]) => query),
-    { fresh: true },
-  );
-  for (const [i, rows] of found.entries())
-    problems.push(...rows.map(([id]) => `${tables[i]?.[0]} ${safeText(String(id))}`));
-  return problems;
+  return ofOneStore(db, async () => {
+    const problems: string[] = [];
+    for (let seq = 0; ; ) {
+      const rows = await readRows(db, { sql: COLUMNS, params: [seq, PAGE] });
+      problems.push(...wrongColumns(rows));
+      const last = rows.at(-1)?.[0];
+      if (typeof last !== 'number' || last <= seq) break;
+      seq = last;
+    }
+    const tables = countsUse ? [...TABLES, ...OF_USE] : TABLES;
+    const found = await db.read(
+      tables.map(([, query]) => query),
+      { fresh: true },
+    );
+    for (const [i, rows] of found.entries())
+      problems.push(...rows.map(([id]) => `${tables[i]?.[0]} ${safeText(String(id))}`));
+    return problems;
+  });
 }

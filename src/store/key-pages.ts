@@ -5,6 +5,7 @@ import { encodeCursor, type ListOrder, orderOf } from './cursor.js';
 import type { Database, Rows, Statement } from './database.js';
 import { KEY_COLUMN_COUNT, keyFromRow } from './key-row.js';
 import { listStatements } from './list-query.js';
+import { ofOneStore } from './one-store.js';
 import { allNewestFirst, allOldestFirst, newestKeys, oldestKeys } from './plain-pages.js';
 import { readRows } from './read-rows.js';
 import { inOrder } from './rows.js';
@@ -51,7 +52,7 @@ async function onePage(db: Database, query: ListQuery): Promise<KeyPage> {
  * not keys, and the `store_…` codes of the engine.
  */
 export async function listKeys(db: Database, query: ListQuery): Promise<KeyPage> {
-  if (query.limit !== undefined || !db.remote) return onePage(db, query);
+  if (query.limit !== undefined || !db.remote) return ofOneStore(db, () => onePage(db, query));
   const keys: ApiKey[] = [];
   for (let cursor = query.cursor; ; ) {
     const page = await onePage(db, { ...query, limit: PAGE_SIZE, cursor });
@@ -64,12 +65,14 @@ export async function listKeys(db: Database, query: ListQuery): Promise<KeyPage>
 
 /** The damaged keys, as `id (fields)`. */
 export async function damagedKeys(db: Database): Promise<string[]> {
-  const found: string[] = [];
-  for (let seq = 0; ; ) {
-    const rows = inOrder(await readRows(db, credentialsAfter({ seq, limit: PAGE_SIZE })), seq);
-    for (const { id, damaged } of rows.map(keyFromRow)) if (damaged) found.push(`${id} (${damaged.join(', ')})`);
-    const last = rows.at(-1);
-    if (!last) return found;
-    seq = last[0] as number;
-  }
+  return ofOneStore(db, async () => {
+    const found: string[] = [];
+    for (let seq = 0; ; ) {
+      const rows = inOrder(await readRows(db, credentialsAfter({ seq, limit: PAGE_SIZE })), seq);
+      for (const { id, damaged } of rows.map(keyFromRow)) if (damaged) found.push(`${id} (${damaged.join(', ')})`);
+      const last = rows.at(-1);
+      if (!last) return found;
+      seq = last[0] as number;
+    }
+  });
 }

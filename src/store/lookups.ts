@@ -8,6 +8,7 @@ import { belongsToOperation, endOfOperation } from '../domain/operation.js';
 import type { Database, Rows, Statement } from './database.js';
 import { PAGE_SIZE } from './key-pages.js';
 import { keyFromRow } from './key-row.js';
+import { ofOneStore } from './one-store.js';
 import { readRows } from './read-rows.js';
 import { eventFromRow, policyFromRows, schemeFromRows, scopesFromRows } from './rows.js';
 import {
@@ -121,33 +122,41 @@ export async function readProspect(db: Database, names: readonly string[], op: s
     );
   const reads = [allScopes({}), hashScheme({}), policyRows({}), keysByNames(byNames(names.slice(0, AT_ONCE)))];
   if (op !== null) reads.push(operationStatement(op));
-  const [scopes = [], scheme = [], policy = [], namesakes = [], operation = []] = await db.read(reads, { fresh: true });
-  return {
-    scheme: schemeFromRows(scheme),
-    policy: policyFromRows(policy),
-    catalogue: scopesFromRows(scopes),
-    namesakes: filedUnder(names, [...namesakes, ...(await restOfNamesakes(db, names))].map(keyFromRow)),
-    operation: op === null ? [] : operationEvents(await restOfOperation(db, op, operation), op),
-  };
+  return ofOneStore(db, async () => {
+    const [scopes = [], scheme = [], policy = [], namesakes = [], operation = []] = await db.read(reads, {
+      fresh: true,
+    });
+    return {
+      scheme: schemeFromRows(scheme),
+      policy: policyFromRows(policy),
+      catalogue: scopesFromRows(scopes),
+      namesakes: filedUnder(names, [...namesakes, ...(await restOfNamesakes(db, names))].map(keyFromRow)),
+      operation: op === null ? [] : operationEvents(await restOfOperation(db, op, operation), op),
+    };
+  });
 }
 
 /** See {@link AuditSide.operation}. */
 export async function readOperation(db: Database, op: string): Promise<AuditEvent[]> {
-  const rows = await readRows(db, operationStatement(op));
-  return operationEvents(await restOfOperation(db, op, rows), op);
+  return ofOneStore(db, async () => {
+    const rows = await readRows(db, operationStatement(op));
+    return operationEvents(await restOfOperation(db, op, rows), op);
+  });
 }
 
 /** See {@link KeyStore.creators}. */
 export async function readCreators(db: Database, ids: readonly string[]): Promise<Map<string, Creator>> {
-  const found = new Map<string, Creator>();
-  for (let from = 0; from < ids.length; from += PAGE_SIZE) {
-    const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
-    for (const [id, actor, osUser, proven] of await readRows(db, firstEvents({ ids: page })))
-      found.set(String(id), {
-        actor: typeof actor === 'string' ? actor : null,
-        osUser: String(osUser),
-        ...(proven === 'object' && { proven: true }),
-      });
-  }
-  return found;
+  return ofOneStore(db, async () => {
+    const found = new Map<string, Creator>();
+    for (let from = 0; from < ids.length; from += PAGE_SIZE) {
+      const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
+      for (const [id, actor, osUser, proven] of await readRows(db, firstEvents({ ids: page })))
+        found.set(String(id), {
+          actor: typeof actor === 'string' ? actor : null,
+          osUser: String(osUser),
+          ...(proven === 'object' && { proven: true }),
+        });
+    }
+    return found;
+  });
 }

@@ -53,6 +53,10 @@ export class LocalDatabase implements Database {
     return this.#file.version();
   }
 
+  replaced(): number {
+    return this.#file.replaced;
+  }
+
   async read(statements: readonly Statement[]): Promise<Rows[]> {
     let rows: Rows[];
     try {

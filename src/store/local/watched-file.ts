@@ -15,6 +15,8 @@ const LOOK_EVERY_MS = 200;
 export class WatchedFile {
   readonly location: string;
   readonly created: boolean;
+  /** How often a file was opened in place of the first one. */
+  replaced = 0;
   readonly #engine: Engine;
   readonly #options: LocalOptions;
   #file: OpenFile;
@@ -122,6 +124,7 @@ export class WatchedFile {
     this.#file = OpenFile.open(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
     this.#ended = false;
     this.#exchanged = false;
+    this.replaced += 1;
     this.#generation += 1;
     this.#seen = this.#file.still ?? lookAt(this.location);
   }

@@ -105,6 +105,10 @@ export class RemoteDatabase implements Database {
     return null;
   }
 
+  replaced(): number {
+    return 0;
+  }
+
   /** Does something that a slow server may draw out. */
   async #waiting<T>(work: () => Promise<T>): Promise<T> {
     const over = this.#options.onWait?.('answer');
