@@ -55,7 +55,7 @@ const RULES: readonly { files: RegExp; may: RegExp }[] = [
     may: /^(issuer\/|http-server\/|http\/|domain\/|keyring\/|yaml\/|node:(crypto|http|https|perf_hooks)$|jose$)/,
   },
   { files: /^http-server\//, may: /^(http-server\/|http\/|domain\/|node:(fs|http|net|perf_hooks)$|prom-client$)/ },
-  { files: /^scan\//, may: /^(scan\/|domain\/|files\/exists\.ts$|node:|ignore$)/ },
+  { files: /^scan\//, may: /^(scan\/|domain\/|files\/(exists|search-path)\.ts$|node:|ignore$)/ },
   { files: /^http\//, may: /^(http\/|domain\/|node:(http|https|net)$)/ },
   {
     files: /^issue-client\//,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KeysError } from '../domain/errors.js';
 import { safeText } from '../domain/text.js';
+import { absolutePath } from '../files/search-path.js';
 
 /**
  * The variables that git sets for its hooks to name the repository, index and objects. No other variable of git is passed on: the others
@@ -111,7 +112,7 @@ function environment(own: NodeJS.ProcessEnv | undefined): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('GIT_') || (own === undefined && KEPT_VARIABLES.has(name)),
   );
-  return { ...Object.fromEntries(inherited), ...own, ...VARIABLES };
+  return { ...Object.fromEntries(inherited), ...own, ...VARIABLES, PATH: absolutePath(process.env.PATH) };
 }
 
 /** Resolves when git has ended: to null, or to its first fatal message, or else to its last line on stderr. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { git, repository } from '../support/scan-scenes.js';
 
 const WAYS = [['--git-history'], ['--staged'], ['.'], []];
@@ -173,4 +173,26 @@ test('an index of somebody else, a .git that is none and a core.worktree hide no
   renameSync(path.join(dir, '.git/HEAD'), path.join(dir, '.git/NO'));
   write('.git/hidden', keyString);
   expect((await work('.')).found.map(({ file }) => file)).toEqual(['.git/hidden', 'a', 'staged']);
+});
+
+test.each([
+  '',
+  '.',
+  'bin',
+  './bin',
+])('a git in the repository is not run, although PATH begins with %j', async (entry) => {
+  const { dir, work, write, commit, keyString } = await repository();
+  const mark = path.join(dir, '../sprung');
+  write('a', keyString);
+  commit('one');
+  for (const file of ['git', 'bin/git'])
+    chmodSync(write(file, `#!/bin/sh\ntouch '${mark}'\nexec /usr/bin/git "$@"\n`), 0o755);
+  const { PATH } = process.env;
+  process.env.PATH = `${entry}:${PATH}`;
+  onTestFinished(() => {
+    process.env.PATH = PATH;
+  });
+  for (const way of WAYS) await work(...way);
+  expect((await work('--git-history')).found).toHaveLength(1);
+  expect(existsSync(mark)).toBe(false);
 });

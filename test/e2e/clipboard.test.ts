@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { KEY_STRING, keyStrings, Place, ROOT } from '../support/built-tool.js';
@@ -173,4 +173,20 @@ test('the helper goes on to clear when the tool that started it is gone', async 
   const code = await new Promise((resolve) => child.on('exit', resolve));
   expect(code).toBe(0);
   expect(clipboard.content).toBe('');
+});
+
+test.each([
+  '',
+  '.',
+  'here',
+])('a tool in the working directory gets no key string, although PATH begins with %j', async (entry) => {
+  const place = new Place();
+  const taken = place.file('taken');
+  const cwd = place.file('work');
+  mkdirSync(path.join(cwd, 'here'), { recursive: true });
+  for (const file of ['wl-copy', 'wl-paste', 'xsel', 'here/wl-copy', 'here/wl-paste', 'here/xsel'])
+    place.write(`work/${file}`, `#!/bin/sh\ntouch '${taken}'\n`, 0o755);
+  const env = { PATH: `${entry}:${place.env().PATH}`, WAYLAND_DISPLAY: 'wayland-0', DISPLAY: ':7' };
+  const { exitCode, stderr } = await place.tool([...CREATE, '--copy'], { cwd, env });
+  expect([exitCode, existsSync(taken)], stderr).toEqual([2, false]);
 });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { KeysError } from '../../domain/errors.js';
+import { absolutePath } from '../../files/search-path.js';
 import { CLIPBOARD_HINT, type Clipboard } from '../context.js';
 
 /** How long a copied key string stays on the clipboard, in milliseconds, unless something else replaces it earlier. */
@@ -24,7 +25,8 @@ function failed(why: string): KeysError {
 function askHelper(task: string, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const helper = fileURLToPath(new URL('./clipboard-helper.mjs', import.meta.url));
-    const child = spawn(process.execPath, [helper, task], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
+    const env = { ...process.env, PATH: absolutePath(process.env.PATH) }; // it gets the key string, and looks for a tool
+    const child = spawn(process.execPath, [helper, task], { env, detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
     let answer = '';
     const settle = (outcome: () => void) => {
       clearTimeout(limit);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { absolutePath } from '../../files/search-path.js';
 
 /** A process as it was when it was looked up. Its id alone may belong to another one by the time a signal is sent. */
 export interface Running {
@@ -23,7 +24,8 @@ function fromProc(pid: number): Running | null {
 }
 
 function fromPs(): Running[] {
-  const options = { encoding: 'utf8' as const, timeout: PS_MS };
+  const env = { ...process.env, PATH: absolutePath(process.env.PATH) };
+  const options = { encoding: 'utf8' as const, timeout: PS_MS, env };
   return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,lstart='], options)
     .split('\n')
     .flatMap((line) => {
