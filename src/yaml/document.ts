@@ -34,6 +34,9 @@ const SYNTAX: Readonly<Record<string, readonly [what: string, advice: string]>> 
   UNEXPECTED_TOKEN: ['this does not belong here', WRITE_YAML],
 };
 
+/** What nobody sees in an editor, and YAML does not take between values: control characters, and line ends of old systems. */
+const INVISIBLE = /(?!^\ufeff)[\0-\x08\v\f\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)/;
+
 const START: Place = { line: 1, column: 1 };
 
 /**
@@ -96,6 +99,12 @@ export class YamlDocument {
     if (Buffer.byteLength(text) > maxBytes) return refuse(`this is too large for ${kind}`, tooLarge);
     try {
       const document = parseWithin(text, maxDepth, this.#lines, reader.hear);
+      const invisible = document.errors.length > 0 ? INVISIBLE.exec(text) : null;
+      if (invisible) {
+        const code = invisible[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+        this.#note(invisible.index, `here is a character that nobody sees (U+${code})`, 'remove it');
+        return null;
+      }
       for (const { code, pos } of [...document.errors, ...document.warnings])
         this.#note(pos[0], ...(SYNTAX[code] ?? [`this is not YAML (${code})`, WRITE_YAML]));
       if (document.directives?.yaml.explicit) refuse('directives are not supported', 'remove the % line');

@@ -60,6 +60,12 @@ describe('what a document must not hold', () => {
     ['a: !mine 1\n', ['1:4: tags are not supported']],
     ['a: 1\n---\nb: 1\n---\nc: 1\n', ['2:1: a second document begins here']],
     ['a:\n\t- b\n', ['2:1: tabs cannot indent']],
+    ['a: [b]\n\0', ['2:1: here is a character that nobody sees (U+0000)']],
+    ['\ufeffa: [b]\n\f', ['2:1: here is a character that nobody sees (U+000C)']],
+    ['a: 1\rb: 2\r', ['1:5: here is a character that nobody sees (U+000D)']],
+    ['a:\n  \ufeff- b: 1\n    c: 2\n', ['2:3: here is a character that nobody sees (U+FEFF)']],
+    ['a: 1\u0085b: 2\u0085', ['1:5: here is a character that nobody sees (U+0085)']],
+    ['\ufeff\n[', ['2:2: a character is missing, such as a closing quote or bracket']],
     ['[', ['1:2: a character is missing, such as a closing quote or bracket']],
   ])('%j', (text, expected) => {
     expect(problems(text)).toEqual(expect.arrayContaining(expected));
