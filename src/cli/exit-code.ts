@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorCode, KeysError } from '../domain/errors.js';
 import { redactKeyStrings } from '../domain/key-string.js';
 import { safeJson, safeText } from '../domain/text.js';
+import { errnoOf } from '../files/errno.js';
 
 /** What each exit status means; `unlockos-keys --help` and docs/scripting.md print this table. */
 export const EXIT_CODES = {
@@ -65,7 +66,10 @@ export function reportOf(error: unknown): ErrorReport {
   return {
     code: 'internal',
     message: printable(message) || 'unexpected failure',
-    hint: 'run it again with --debug for the details',
+    hint:
+      errnoOf(error) === 'ERR_ACCESS_DENIED'
+        ? "Node's permission model (--permission, perhaps in NODE_OPTIONS) refuses it: run unlockos-keys without it"
+        : 'run it again with --debug for the details',
   };
 }
 

@@ -183,6 +183,11 @@ describe('reportOf and renderError', () => {
     expect(reportOf(thrown)).toEqual({ code: 'internal', message, hint: 'run it again with --debug for the details' });
   });
 
+  test("names Node's permission model where that refuses something", () => {
+    const refused = Object.assign(new Error('Access to this API has been restricted.'), { code: 'ERR_ACCESS_DENIED' });
+    expect(reportOf(refused).hint).toContain('--permission');
+  });
+
   test('the stack is printed with debug only', () => {
     expect(renderError(new Error('x'), { json: false, debug: false })).not.toContain('    at ');
     expect(renderError(new Error('x'), { json: false, debug: true })).toContain('    at ');

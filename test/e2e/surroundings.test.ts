@@ -2,7 +2,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Place } from '../support/built-tool.js';
+import { KEY_STRING, Place } from '../support/built-tool.js';
 import { isRunning } from '../support/processes.js';
 import { remotePlace } from '../support/remote-place.js';
 
@@ -203,5 +203,32 @@ test('what a token command leaves running does not hold our stderr, and what it 
   expect(await run('exit 3')).toMatchObject({
     exitCode: 4,
     stderr: expect.stringMatching(/^asking the vault … é\nerror: the token command "token" gave no token \(exit 3\)/),
+  });
+});
+
+describe('options of Node that take something away', () => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const hasEngine = major > 22 || (major === 22 && minor >= 16);
+
+  test('without addons, the engine of Node is used, or the hint names the option', async () => {
+    const place = new Place();
+    await place.key('a');
+    const { exitCode, stderr } = await place.tool(['list'], { env: { NODE_OPTIONS: '--no-addons' } });
+    if (hasEngine) expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    else expect({ exitCode, stderr }).toEqual({ exitCode: 8, stderr: expect.stringContaining('--no-addons') });
+  });
+
+  test.each([
+    '--disallow-code-generation-from-strings',
+    '--disable-proto=throw',
+    '--jitless',
+    '--frozen-intrinsics',
+  ])('with %s all goes on', async (option) => {
+    const place = new Place();
+    const env = { NODE_OPTIONS: option };
+    const made = await place.tool(['create', 'a', '--test-mode', '-s', 'checkin:read', '-o', 'value'], { env });
+    expect(made).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(KEY_STRING) });
+    const verified = await place.tool(['verify', '--stdin', '-o', 'value'], { env, input: made.stdout });
+    expect(verified.stdout.split('\n').at(-2)).toBe('valid');
   });
 });

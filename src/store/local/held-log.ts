@@ -9,7 +9,7 @@ function openLog(log: string): { descriptor: number; writable: boolean } | null 
       return { descriptor: openSync(log, writable ? 'r+' : 'r'), writable };
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return null;
-      if (!writable || !['EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error))) throw error;
+      if (!writable || !['EACCES', 'EPERM', 'EROFS', 'ERR_ACCESS_DENIED'].includes(errnoOf(error))) throw error;
     }
   }
   return null;

@@ -1,4 +1,5 @@
 import { KeysError } from '../../../domain/errors.js';
+import { errnoOf } from '../../../files/errno.js';
 import { type Engine, type EngineName, LOCAL_ENGINES } from './engine.js';
 
 const LOADERS: Readonly<Record<EngineName, () => Promise<Engine | null>>> = {
@@ -22,6 +23,18 @@ export async function loadEngine(wanted?: EngineName): Promise<Engine> {
   throw new KeysError(
     'store_unavailable',
     `no SQLite engine works here (${wanted ?? LOCAL_ENGINES.join(', ')}; Node ${process.version})`,
-    'use Node 22.16 or newer, which has one built in, or install without --omit=optional',
+    addonsAreRefused()
+      ? 'Node refuses addons (--no-addons, or its permission model without --allow-addons): allow them, or use Node 22.16 or newer, which has an engine built in'
+      : 'use Node 22.16 or newer, which has one built in, or install without --omit=optional',
   );
+}
+
+/** Whether this process may load no addon at all; asked by loading none. */
+function addonsAreRefused(): boolean {
+  try {
+    process.dlopen({ exports: {} }, '');
+    return false;
+  } catch (error) {
+    return errnoOf(error) === 'ERR_DLOPEN_DISABLED';
+  }
 }
