@@ -15,6 +15,7 @@ import { type Claim, isAbandoned } from './claim.js';
 import { EarlierRun } from './earlier-run.js';
 import { sameLifetime } from './lifetime.js';
 import { type CompleteInput, type Mint, mintKeys } from './minting.js';
+import { sameScopes } from './namesakes.js';
 import { describeKey, keyById } from './references.js';
 
 /** How the new key differs from the one that it replaces. */
@@ -167,7 +168,7 @@ async function keysOfEarlierRun(
   if (!undelivered) throw run.refusal(`its key ${made.keyId} has been deleted since`);
   await run.assertNotHandedOut(store, undelivered, made.keyName, now);
   const wanted = scopesOf(first, first, input, catalogue);
-  if ([...wanted].sort().join() !== [...undelivered.scopes].sort().join())
+  if (!sameScopes(wanted, undelivered.scopes))
     throw run.refusal('it asked for other scopes, and this is another request');
   return { first, undelivered };
 }
