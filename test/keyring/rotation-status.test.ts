@@ -169,6 +169,8 @@ describe('what is told of a rotation', () => {
     expect(await told()).toEqual([c.id, at(3)]);
     await used(keyring, c, at(2));
     expect(await told()).toEqual([c.id, at(3)]);
+    await used(keyring, c, at(4));
+    expect(await told()).toEqual([c.id, at(4)]);
     await keyring.delete(c.id);
     expect(await told()).toEqual([b.id, at(3)]);
     await keyring.delete(b.id);
