@@ -98,6 +98,8 @@ describe('use by day', () => {
     await uses(b, -2, 9);
     await uses(a, -1, 1, 'wrong_address');
     await uses(a, -1 + 1 / 24, 2, 'expired');
+    await uses(a, -3, 1, 'expired');
+    await uses(a, -3 + 1 / 24, 1, 'wrong_address');
     await uses(a, -5, 1);
     await spans([-3, -2], [-1, 0]);
     const days = await keyring.usageByDay('a', { since: at(-5) });
@@ -106,7 +108,15 @@ describe('use by day', () => {
     expect(days).toEqual([
       { ...none, day: dayAt(-5), used: 1, refused: 0 },
       { ...none, day: dayAt(-4), used: null, refused: null },
-      { ...none, day: dayAt(-3), used: 0, refused: 0 },
+      {
+        key,
+        day: dayAt(-3),
+        used: 0,
+        refused: 2,
+        refusals: { expired: 1, wrong_address: 1 },
+        lastRefusedAt: at(-3 + 1 / 24),
+        lastRefusal: { verdict: 'wrong_address', detail: 'w' },
+      },
       { ...none, day: dayAt(-2), used: 4, refused: 0 },
       {
         key,
