@@ -66,23 +66,25 @@ test('live keys that never expire, the oldest first', async () => {
 test('active keys that were not used for 90 days', async () => {
   const { keyring, found } = await scene(0, [
     [-100, 'off'],
-    [-99, 'never'],
-    [-98, 'long ago'],
+    [-99, 'long ago'],
+    [-98, 'never'],
+    [-97, 'longer ago'],
     [-97, 'used'],
     [-80, 'young'],
   ]);
   await keyring.disable('off');
   for (const [name, day] of [
     ['long ago', -91],
+    ['longer ago', -95],
     ['used', -89],
   ] as const)
     await markUsed(storeOf(keyring), [{ id: (await keyring.show(name)).id, at: at(day) }]);
   expect(await found('unused')).toMatchObject({
-    count: 2,
-    worst: ['never', 'long ago'],
+    count: 3,
+    worst: ['never', 'longer ago', 'long ago'],
     list: ['list', '--status', 'active', '--unused-for', '90d', '--sort', 'last-used'],
   });
-  await keyring.disable('never');
+  for (const name of ['never', 'longer ago']) await keyring.disable(name);
   expect(await found('unused')).toMatchObject({
     count: 1,
     what: 'active key that was not used for 90 days, as far as use was recorded',
@@ -93,20 +95,21 @@ test('active keys that expire within 14 days, and are older than a year', async 
   const { keyring, found } = await scene(366, [
     [0, 'old', { expiresAt: at(366 + 14) }],
     [0.5, 'soon', { expiresAt: at(367) }],
+    [0.7, 'next', { expiresAt: at(366 + 7) }],
     [1.5, 'young', { expiresAt: at(366 + 15) }],
     [2, 'over', { expiresAt: at(365) }],
   ]);
   expect(await found('expiring')).toMatchObject({
-    count: 2,
-    worst: ['soon', 'old'],
+    count: 3,
+    worst: ['soon', 'next', 'old'],
     list: ['list', '--expiring-within', '14d', '--sort', 'expires'],
   });
   expect(await found('old')).toMatchObject({
-    count: 2,
-    worst: ['old', 'soon'],
+    count: 3,
+    worst: ['old', 'soon', 'next'],
     list: ['list', '--status', 'active', '--older-than', '365d', '--sort', 'created'],
   });
-  await keyring.disable('soon');
+  for (const name of ['soon', 'next']) await keyring.disable(name);
   expect(await found('expiring')).toMatchObject({ count: 1, what: 'active key that expires within 14 days' });
   expect(await found('old')).toMatchObject({ count: 1, what: 'active key that is older than a year' });
 });
