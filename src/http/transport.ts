@@ -47,6 +47,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Gives the request up, as if the time had run out. */
   readonly signal?: AbortSignal | undefined;
+  /** Called when all of it has been sent: there is time now to load what comes after the answer. */
+  readonly sent?: (() => void) | undefined;
 }
 
 /** A response, whatever its status. */
@@ -82,7 +84,10 @@ export class Transport {
    * Sends one request and resolves to its response, whatever the status. Rejects with {@link TransportError}, also for a response of more
    * than `maxBytes`.
    */
-  async send({ method, path, body, token, signal, ...more }: HttpRequest, maxBytes: number): Promise<HttpResponse> {
+  async send(
+    { method, path, body, token, signal, sent, ...more }: HttpRequest,
+    maxBytes: number,
+  ): Promise<HttpResponse> {
     this.#client ??= this.#open();
     const { request, agent } = await this.#client;
     const { host, port, secure } = this.#server;
@@ -102,6 +107,7 @@ export class Transport {
         ...(secure && { rejectUnauthorized: true }), // NODE_TLS_REJECT_UNAUTHORIZED cannot turn this off
       });
       const reached = this.#watch(call);
+      if (sent) call.once('finish', sent);
       const giveUp = (why: string) => {
         settle(reject, new TransportError(reached() ? 'silent' : 'unreachable', why));
         call.destroy();

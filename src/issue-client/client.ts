@@ -1,6 +1,6 @@
 import { KeysError } from '../domain/errors.js';
 import { durationMs, LONGEST_JOB_MS } from '../domain/expiry.js';
-import { type HttpResponse, Transport } from '../http/transport.js';
+import { type HttpRequest, type HttpResponse, Transport } from '../http/transport.js';
 import type { IssueAddress } from './address.js';
 import { type IssuedKey, type KeyRequest, readIssuedKey, readProblem, WrongAnswer } from './answers.js';
 import type { IdTokens } from './id-token.js';
@@ -33,6 +33,8 @@ export interface IssueClientOptions {
   readonly note: (text: string) => void;
   /** Told of a key that nobody has. */
   readonly warn: (text: string) => void;
+  /** Called when a server was asked for a key, before it answers. */
+  readonly asked?: (() => void) | undefined;
 }
 
 /** Asks one server for keys, and to delete them, as the job that the ID tokens stand for. */
@@ -124,8 +126,9 @@ export class IssueClient {
     const body = JSON.stringify({ scopes, ...(ttl !== undefined && { ttl }) });
     const patience = lastAnswer(signal, this.#options.clock);
     try {
-      const { path } = this.#options.address;
-      const response = await this.#send({ method: 'POST', path, body, signal: patience.signal });
+      const { address, asked } = this.#options;
+      const { path } = address;
+      const response = await this.#send({ method: 'POST', path, body, signal: patience.signal, sent: asked });
       if (response.status !== 201) throw new StatusError(response);
       return response;
     } finally {
@@ -186,7 +189,7 @@ export class IssueClient {
     await this.#transport.close();
   }
 
-  #send(request: { method: 'POST' | 'DELETE'; path: string; body?: string; signal?: AbortSignal | undefined }) {
+  #send(request: Omit<HttpRequest, 'token' | 'headers'>) {
     const headers = { accept: 'application/json, application/problem+json', 'user-agent': this.#options.userAgent };
     return this.#transport.send({ ...request, token: this.#token, headers }, MAX_BYTES);
   }

@@ -29,6 +29,24 @@ function witness(place: Place): readonly string[] {
   return ['-r', place.write('witness.cjs', code)];
 }
 
+test('run --from loads what starts a program while it waits for the key', async () => {
+  const server = await faultyIssuer();
+  const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
+  const preload = place.write(
+    'preload.cjs',
+    `const { emit } = require('node:events').EventEmitter.prototype;
+    require('node:http').ClientRequest.prototype.emit = function (name, ...rest) {
+      if (name === 'response') require('node:fs').appendFileSync('loaded', JSON.stringify(process.moduleLoadList) + '\\n');
+      return emit.call(this, name, ...rest);
+    };`,
+  );
+  const words = ['run', '--from', server.url, ...SCOPE, '--', process.execPath, '-e', '0'];
+  const { exitCode, stderr } = await place.tool(words, { node: ['-r', preload] });
+  expect(exitCode, stderr).toBe(0);
+  const [key = '[]'] = readFileSync(place.file('loaded'), 'utf8').split('\n'); // the second answer is to the deletion
+  expect(JSON.parse(key)).toContain('NativeModule child_process');
+});
+
 test.each([
   ['run', (url: string) => ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0']],
   ['create', (url: string) => ['create', '--from', url, ...SCOPE, '-o', 'value']],

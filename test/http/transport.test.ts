@@ -36,6 +36,25 @@ async function scene(timeoutMs = 5000): Promise<{ proxy: FaultyProxy; transport:
 const faults = async (asked: Promise<unknown>[]) =>
   (await Promise.allSettled(asked)).map((end) => (end.status === 'rejected' ? end.reason.fault : end.status));
 
+test('a program is told that its request has been sent, before the answer', async () => {
+  let isSent = () => {};
+  const sent = new Promise<void>((resolve) => {
+    isSent = resolve;
+  });
+  const server = createServer(async (request, reply) => {
+    for await (const _ of request);
+    await sent;
+    reply.end('answer');
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const transport = new Transport({ secure: false, host: '127.0.0.1', port }, 30_000);
+  const { text } = await transport.send({ method: 'POST', path: '/', body: 'question', sent: isSent }, 100);
+  expect(text).toBe('answer');
+  await transport.close();
+});
+
 describe('many requests at once', () => {
   test('share a few connections, which are kept, and leave nothing behind on them', async () => {
     const { proxy, transport, warnings } = await scene();

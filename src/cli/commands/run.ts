@@ -163,7 +163,8 @@ async function ofStore(session: Session, flags: RunFlags, wanted: Wanted & { pro
 /** A key of a server. No store is opened. */
 async function ofServer(session: Session, flags: FromFlags & { from: string }, wanted: Wanted): Promise<KeySource> {
   const { IssuedKeys } = await import('../issued/issued-keys.js');
-  const keys = new IssuedKeys(session, flags);
+  const { prepareToStart } = await import('../delivery/child.js');
+  const keys = new IssuedKeys(session, flags, prepareToStart);
   return {
     intent: `ask ${keys.location} for a TEST key with ${wanted.scopes.join(', ')}`,
     make: (signal) => keys.make(wanted, signal),

@@ -43,6 +43,11 @@ export function programStatus(program: string, { env, cwd, platform }: Context):
   return places.includes(0) ? 0 : places.includes(NOT_EXECUTABLE) ? NOT_EXECUTABLE : NOT_FOUND;
 }
 
+/** Loads what starting a program needs, while there is something to wait for anyway. */
+export function prepareToStart(): void {
+  void spawn.length;
+}
+
 /** Why a program could not be started that {@link programStatus} found nothing wrong with. */
 function startFailure({ code }: NodeJS.ErrnoException): string {
   return code === 'ENOENT' ? 'the interpreter that its first line names does not exist' : (code ?? 'unknown error');

@@ -28,8 +28,8 @@ export class IssuedKeys implements Pick<Keyring, 'deliver'> {
   readonly #client: IssueClient;
   readonly #session: Session;
 
-  /** Finds the server and the ID token. Sends nothing. Throws `usage` and `unauthorized`. */
-  constructor(session: Session, flags: FromFlags & { readonly from: string }) {
+  /** Finds the server and the ID token. Sends nothing. `asked`: see {@link IssueClientOptions}. Throws `usage` and `unauthorized`. */
+  constructor(session: Session, flags: FromFlags & { readonly from: string }, asked?: () => void) {
     const { ctx, out } = session;
     const address = readIssueAddress(flags.from);
     const timeoutMs = session.settings.timeoutMs.value;
@@ -58,6 +58,7 @@ export class IssuedKeys implements Pick<Keyring, 'deliver'> {
       clock,
       note: (text) => out.note(text),
       warn: (text) => out.remark(`warning: ${text}`),
+      asked,
     });
   }
 
