@@ -241,7 +241,7 @@ const IMPORTED =
  * imports its default export. At a start, which runs everything for the first time, that takes 3 ms. One object with getters, and one that
  * inherits, say the same. Throws for a text in which esbuild has written it in another way.
  */
-function withPlainExports(text) {
+export function withPlainExports(text) {
   const plain = text
     .replace(EXPORTS, (_, __, names = '') => {
       const getters = names.replace(/([\w$]+):\(\)=>([\w$.]+)/g, 'get $1(){return $2}');

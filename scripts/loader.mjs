@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { withPlainExports } from './bundle.mjs';
 import { loadBundled } from './bundled-module.mjs';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -25,5 +26,5 @@ export async function loader(files) {
     define: { BUILD: JSON.stringify(all.digest('hex')), COMMAND_WORDS: JSON.stringify(words) },
     logLevel: 'warning',
   });
-  return outputFiles[0].text;
+  return withPlainExports(outputFiles[0].text);
 }

@@ -14,7 +14,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import path from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 
 // V8's compiled form of the files that a command loads, kept between runs: with it, V8 neither parses nor compiles them. It is executable
 // code, and V8 believes what it is given, so nothing is read that this user did not write, and nothing that is not whole
@@ -45,24 +45,21 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Names a file as it is now: another content has another time of change, which nobody can set. */
 export function identityOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
-  return [dev, ino, size, mtimeMs, ctimeMs].join(':');
+  return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
 }
 
-/** The exact Node that runs: V8 compares only its own version, and crashes on what another build of that version wrote. */
-function nodeIdentity(): string {
+/** The exact Node that runs: V8 compares only its own version, and crashes on what another build of that version wrote. `name`: most of it, for a file name. */
+function runningNode(): { readonly identity: string; readonly name: string } {
   const { version, arch, platform, versions, execPath } = process;
-  const running = statSync('/proc/self/exe', { throwIfNoEntry: false }) ?? statSync(execPath);
-  return [version, versions.v8, platform, arch, identityOf(running)].join(' ');
-}
-
-function shortName(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(36);
+  const binary = statSync('/proc/self/exe', { throwIfNoEntry: false }) ?? statSync(execPath);
+  return {
+    identity: `${version} ${versions.v8} ${platform} ${arch} ${identityOf(binary)}`,
+    name: `${version}-${binary.ino}-${binary.ctimeMs}`,
+  };
 }
 
 function ancestorsOf(folder: string): string[] {
-  const above = path.dirname(folder);
+  const above = dirname(folder);
   return above === folder ? [folder] : [...ancestorsOf(above), folder];
 }
 
@@ -84,7 +81,7 @@ function isPrivate(folder: string, user: number): boolean {
 
 /** The nearest folder above that exists. */
 function nearest(folder: string): string {
-  return statSync(folder, { throwIfNoEntry: false }) ? folder : nearest(path.dirname(folder));
+  return statSync(folder, { throwIfNoEntry: false }) ? folder : nearest(dirname(folder));
 }
 
 /**
@@ -96,9 +93,9 @@ function placeOfUser(env: Environment): Place | null {
   if (user === undefined || user !== process.getuid?.()) return null;
   if (env.CI && env.CI !== 'false') return null;
   const { XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
-  const base = path.isAbsolute(cache) ? cache : path.isAbsolute(home) ? path.join(home, '.cache') : null;
+  const base = isAbsolute(cache) ? cache : isAbsolute(home) ? join(home, '.cache') : null;
   if (base === null) return null;
-  const folder = path.join(base, 'unlockos-keys');
+  const folder = join(base, 'unlockos-keys');
   const there = nearest(folder);
   const isSound =
     there === folder ? isPrivate(folder, user) : [...ancestorsOf(there)].every((each) => isGuarded(each, user));
@@ -107,8 +104,8 @@ function placeOfUser(env: Environment): Place | null {
 
 /** What the build put beside the bundle, for the Node that built it: whoever can write there can change the code itself. */
 function placeOfBuild(bundle: string, ending: string): Place | null {
-  const folder = path.join(bundle, 'compiled');
-  if (!statSync(path.join(folder, `${ALWAYS}${ending}`), { throwIfNoEntry: false })) return null;
+  const folder = join(bundle, 'compiled');
+  if (!statSync(join(folder, `${ALWAYS}${ending}`), { throwIfNoEntry: false })) return null;
   return { folder, owner: statSync(bundle).uid, writes: false };
 }
 
@@ -141,18 +138,18 @@ export class CompiledForms {
   private constructor(place: Place, name: string, identity: string) {
     this.#place = place;
     this.#identity = identity;
-    this.#file = path.join(place.folder, name);
+    this.#file = join(place.folder, name);
   }
 
   /** For a command of the bundle in this folder. `build` names what was built. Null where nothing is kept. */
   static open(bundle: string, command: string, build: string, env: Environment): CompiledForms | null {
     if (env.NODE_DISABLE_COMPILE_CACHE || env.NODE_V8_COVERAGE) return null;
     try {
-      const identity = `${build} ${nodeIdentity()}`;
-      const ending = `.${shortName(identity)}.v8`;
+      const node = runningNode();
+      const ending = `.${build.slice(0, 12)}-${node.name}.v8`;
       const place = placeOfBuild(bundle, ending) ?? placeOfUser(env);
       if (place === null) return null;
-      const forms = new CompiledForms(place, `${command}${ending}`, identity);
+      const forms = new CompiledForms(place, `${command}${ending}`, `${build} ${node.identity}`);
       forms.#openSafely();
       return forms;
     } catch {
@@ -199,11 +196,8 @@ export class CompiledForms {
     const descriptor = this.#descriptor;
     if (kept === undefined || descriptor === null) return undefined;
     const { from, length } = kept;
-    const [form, second] = [from, from + this.#apart].map((at) => {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      return readSync(descriptor, bytes, 0, length, at) === length ? bytes : null;
-    });
-    if (!form || !second?.equals(form)) return undefined;
+    const form = readAt(descriptor, from, length);
+    if (form === null || !readAt(descriptor, from + this.#apart, length)?.equals(form)) return undefined;
     this.#sound.add(name);
     return form;
   }
@@ -260,11 +254,16 @@ export class CompiledForms {
   #clear(): void {
     const { folder } = this.#place;
     for (const name of readdirSync(folder)) {
-      const file = path.join(folder, name);
+      const file = join(folder, name);
       if (/\.v8(?:\.\d+)?$/.test(name) && Date.now() - lstatSync(file).mtimeMs > UNUSED_MS)
         rmSync(file, { force: true });
     }
   }
+}
+
+function readAt(descriptor: number, from: number, length: number): Buffer | null {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  return readSync(descriptor, bytes, 0, length, from) === length ? bytes : null;
 }
 
 function openOrNull(file: string, flags: number): number | null {

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
-import vm from 'node:vm';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { Script } from 'node:vm';
 import { CompiledForms, identityOf } from './compiled-forms.js';
 import { printKnown } from './pages.js';
 
@@ -45,8 +45,21 @@ type Wrapper = (
 
 /** What was loaded, by the name of each file. */
 export const modules = new Map<string, { exports: Exports }>();
-const scripts = new Map<string, vm.Script>();
+const scripts = new Map<string, Script>();
 let forms: CompiledForms | null = null;
+
+/** In a few steps: `readFileSync` would look at the file a second time. `latin1` is the faster decoder; bundle-check.mjs holds the files to ASCII. */
+function read(file: string): { source: string; identity: string } {
+  const descriptor = openSync(file, 'r');
+  try {
+    const stats = fstatSync(descriptor);
+    const bytes = Buffer.allocUnsafeSlow(stats.size);
+    const length = readSync(descriptor, bytes, 0, stats.size, 0);
+    return { source: bytes.toString('latin1', 0, length), identity: identityOf(stats) };
+  } finally {
+    closeSync(descriptor);
+  }
+}
 
 /** A file of the bundle, by its name. */
 export function load(name: string): Exports {
@@ -54,10 +67,9 @@ export function load(name: string): Exports {
   if (known) return known.exports;
   const module = { exports: {} };
   modules.set(name, module);
-  const file = path.join(__dirname, name);
-  const identity = forms ? identityOf(statSync(file)) : '';
-  const source = readFileSync(file, 'latin1'); // the faster decoder; bundle-check.mjs holds the files to ASCII
-  const script = new vm.Script(source, { filename: file, cachedData: forms?.of(name, identity) });
+  const file = join(__dirname, name);
+  const { source, identity } = read(file);
+  const script = new Script(source, { filename: file, cachedData: forms?.of(name, identity) });
   scripts.set(`${name} ${identity}`, script);
   (script.runInThisContext() as Wrapper)(module.exports, requireHere, module, file, __dirname);
   return module.exports;

@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
-import path from 'node:path';
+import { join } from 'node:path';
 import { VERSION } from '../version.js';
 
 // `--version`, and `--help` into a pipe or a file: what they print is known when the tool is built (`scripts/pages.mjs`), and nothing else is
@@ -25,7 +25,7 @@ function textFor(words: readonly string[], bundle: string, env: Environment): st
   if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) return `${VERSION}\n`;
   const page = pageFor(words);
   if (page === null || env.FORCE_COLOR || env.CLICOLOR_FORCE || isTerminal()) return null;
-  return readFileSync(path.join(bundle, page), 'utf8');
+  return readFileSync(join(bundle, page), 'utf8');
 }
 
 /** Prints what the words ask for and answers true. False when they ask for more, or when it cannot be printed at once. */
