@@ -31,7 +31,7 @@ async function filesLoaded(place: Place, args: readonly string[]): Promise<strin
       const real = object[name];
       object[name] = function (...args) { seen.push(String(what(args))); return real.apply(this, args); };
     };
-    wrap(fs, 'readFileSync', ([file]) => file);
+    for (const name of ['readFileSync', 'openSync']) wrap(fs, name, ([file]) => file);
     wrap(require('node:module'), '_load', ([request]) => request);
     wrap(process, 'dlopen', ([, file]) => file);
     const write = fs.writeFileSync;
