@@ -48,8 +48,8 @@ describe('a day of UTC has a page of its own', () => {
     ].map(([at, count]) => ({ id: 'a', verdict, times: count, at: new Date(at as number), detail: null }));
     expect(pages.take()).toEqual(taken);
     // A clock that is set back begins a page as well: the times of one count are of one day.
-    expect([note(pages, midnight), note(pages, midnight - 1)]).toEqual([false, false]);
-    expect(pages.take().map(({ times }) => times)).toEqual([1, 1]);
+    expect([midnight, midnight, midnight - 1].map((at) => note(pages, at))).toEqual([false, true, false]);
+    expect(pages.take().map(({ times }) => times)).toEqual([2, 1]);
   });
 });
 
