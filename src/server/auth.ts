@@ -39,6 +39,7 @@ interface SentHeaders {
   /** The method that some frameworks take instead of the request's own. */
   override: readonly string[];
   forwardedFor: readonly string[];
+  upgrade: readonly string[];
   /** With underscores, which CGI, WSGI and others cannot tell from hyphens: the server behind would take them for ours. */
   disguised: readonly string[];
 }
@@ -54,6 +55,7 @@ function readHeaders({ rawHeaders }: IncomingMessage): SentHeaders {
     uri: NOTHING,
     override: NOTHING,
     forwardedFor: NOTHING,
+    upgrade: NOTHING,
     disguised: NOTHING,
   };
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -70,6 +72,8 @@ const DISGUISED = /^x[-_]api[-_]key[-_](?:id|name|mode|scopes)$/i;
 
 function fieldOf(name: string): keyof SentHeaders | null {
   switch (name.length) {
+    case 7:
+      return name.toLowerCase() === 'upgrade' ? 'upgrade' : null;
     case 9:
       return name.toLowerCase() === 'x-api-key' ? 'xApiKey' : null;
     case 12:
@@ -114,7 +118,7 @@ export function decide(
     method: sent.method.length === 1 ? sent.method[0] : undefined,
     uri: sent.uri.length === 1 ? sent.uri[0] : undefined,
   };
-  const scopes = refusalOf(sent, requirements, described) ?? neededScopes(requirements, method, uri);
+  const scopes = refusalOf(request, sent, requirements, described) ?? neededScopes(requirements, method, uri);
   if ('ok' in scopes) return { verdict: scopes.body.code, response: scopes, method, uri };
   const found = extractKey({ authorization: sent.authorization, xApiKey: sent.xApiKey[0], url: uri ?? request.url });
   if (!found.ok) {
@@ -136,8 +140,23 @@ export function decide(
   }
 }
 
+/**
+ * Whether the proxy passes on that the client wants to go on in another protocol than HTTP/1.1 or WebSocket. In HTTP/2 without TLS (`h2c`),
+ * it would send requests to the server behind that nobody asks us about.
+ */
+function leavesHttp({ headers }: IncomingMessage, { upgrade }: SentHeaders): boolean {
+  if (upgrade === NOTHING || !/upgrade/i.test(headers.connection ?? '')) return false;
+  return upgrade.some((each) => each.toLowerCase() !== 'websocket');
+}
+
 /** Headers that the server behind the proxy could read otherwise than this one does. */
-function refusalOf(sent: SentHeaders, requirements: Requirements, described: Described | undefined): Refusal | null {
+function refusalOf(
+  request: IncomingMessage,
+  sent: SentHeaders,
+  requirements: Requirements,
+  described: Described | undefined,
+): Refusal | null {
+  if (leavesHttp(request, sent)) return problem(400, 'invalid_request', 'Upgrade must name websocket, or nothing');
   if (!described && (sent.method.length > 1 || sent.uri.length > 1))
     return problem(400, 'invalid_request', 'X-Forwarded-Method and X-Forwarded-Uri must not be sent more than once');
   if (sent.disguised.length > 0)

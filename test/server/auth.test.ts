@@ -145,6 +145,21 @@ test('a method that no rule can name is refused, and called so', async () => {
 });
 
 test.each([
+  ['h2c', 400],
+  ['H2C', 400],
+  ['TLS/1.0', 400],
+  ['h2c, websocket', 400],
+  ['WebSocket', 200],
+])('a protocol in which a client could go on unasked is refused: Upgrade: %s', async (upgrade, expected) => {
+  const { keyring, address } = await scene();
+  const { keyString } = await make(keyring, 'a');
+  const status = async (connection: string) =>
+    (await ask(address, '/auth', { headers: { ...forwarded(keyString), connection, upgrade } })).status;
+  expect(await status('Upgrade')).toBe(expected);
+  expect(await status('close'), 'a proxy that does not pass it on').toBe(200);
+});
+
+test.each([
   'X_Api_Key_Id',
   'x-api-key_name',
   'X_API-KEY-MODE',

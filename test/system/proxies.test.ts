@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { Place } from '../support/built-tool.js';
 import { block } from '../support/documents.js';
@@ -84,6 +85,19 @@ describe.each(['nginx', 'caddy'] as const)('behind %s', (proxy) => {
     };
     for (const { headers, url } of reached)
       expect([url, headers]).toEqual(['/check-ins', expect.objectContaining(whole)]);
+  });
+
+  test.each(['h2c', 'foo'])('a client cannot go on in a protocol that nobody checks: Upgrade: %s', async (upgrade) => {
+    const upstream = createServer((_, reply) => void reply.end('answered'));
+    const tunnels: string[] = [];
+    upstream.on('upgrade', ({ url = '' }, socket) => {
+      tunnels.push(url);
+      socket.end(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${upgrade}\r\nConnection: Upgrade\r\n\r\n`);
+    });
+    const { place, get } = await behind(proxy, new Place(), { site: SITES[proxy], rules: RULES, upstream });
+    const keyString = await place.key('kiosk');
+    const { status } = await get('/check-ins', keyString, 'GET', { Connection: 'Upgrade', Upgrade: upgrade });
+    expect([status, tunnels]).toEqual([200, []]);
   });
 
   test('a key works from its addresses, whatever a client says of where it comes from', async () => {
