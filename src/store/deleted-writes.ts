@@ -14,10 +14,22 @@ import { readRows } from './read-rows.js';
 /** Stores of an earlier schema have no table of deleted keys. */
 export const HAS_DELETED = { ...of("select count(*) from sqlite_master where name = 'deleted_keys'"), most: 1 };
 
-/** Removes what is past its time, and what has a time or an id that no key is given. The pages are overwritten, as for any deletion. */
+/** The time that an audit row says, of the newest of those that match; the clock's where there is none. */
+const timeOfLast = (where: string) => `coalesce((select
+  cast((julianday(case when json_valid(body) then body ->> '$.at' end) - 2440587.5) * 86400000.0 as integer)
+  from audit_events ${where} order by audit_events.seq desc limit 1), ${NOW})`;
+/** More than a key that is deleted is ever kept, in milliseconds. */
+const LONGEST = MAX_KEEP_MS + 86_400_000;
+const DELETED_AT = timeOfLast("where audit_events.key_id = deleted_keys.id and audit_events.action = 'key.delete'");
+
+/**
+ * Removes what is past its time, and what has a time or an id that no key is given. The pages are overwritten, as for any deletion. A clock that
+ * was wrong once removes nothing: the change before must agree that the time has come.
+ */
 export const DROP_PAST: Write = {
   ...of(
-    `delete from deleted_keys where kept_until <= ${NOW} or kept_until > ${NOW} + ${MAX_KEEP_MS + 86_400_000} or typeof(id) <> 'text'`,
+    `delete from deleted_keys where kept_until <= min(${NOW}, ${timeOfLast('')})
+      or (kept_until > ${NOW} + ${LONGEST} and kept_until > ${DELETED_AT} + ${LONGEST}) or typeof(id) <> 'text'`,
   ),
   rows: null,
 };

@@ -56,6 +56,25 @@ test('runs in 1970, in 2100 and now make one sound store, whose log is in the or
     expect((await tool(['audit', 'verify'], env)).exitCode).toBe(0);
 });
 
+test.each([
+  ['@1970-01-02 00:00:00', ['disable', 'enable', 'disable']],
+  ['@2100-01-01 00:00:00', ['disable']],
+])('changes under a clock at %s remove no deleted key that can be restored', async (time, changes) => {
+  const place = new Place();
+  const keyString = await place.key('deleted');
+  await place.key('other');
+  expect((await place.tool(['delete', 'deleted', '--yes'])).exitCode).toBe(0);
+  for (const each of changes) expect((await place.tool([each, 'other'], { env: at(time) })).exitCode).toBe(0);
+  for (const args of [
+    ['enable', 'other'],
+    ['prune', '--expired', '--yes'],
+    ['restore', 'deleted'],
+    ['enable', 'deleted'],
+  ])
+    expect(await place.tool(args), args.join(' ')).toMatchObject({ exitCode: 0 });
+  expect(await place.verdict(keyString)).toBe('valid');
+});
+
 test('a server whose clock jumps a year ahead and back locks nobody out, and leaves no mark that stays', async () => {
   const place = new Place();
   const keyString = await place.key('kiosk', '--rate-limit', '2/m');
