@@ -146,7 +146,7 @@ export const keyRates = sqliteTable('key_rates', {
 });
 
 /**
- * Keys that were deleted and can be restored, where nothing that looks for keys finds them. A row is dropped with the first change after
+ * Keys that were deleted and can be restored, where nothing that looks for keys finds them. A row is dropped with the second change after
  * `kept_until`, by the database's clock.
  */
 export const deletedKeys = sqliteTable(
