@@ -1,6 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type RequestListener, request, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type Server,
+} from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { Place } from './built-tool.js';
@@ -98,10 +105,16 @@ export async function behind(
     // A proxy may refuse a HEAD with a body, which the client reports after the response.
     call.on('error', () => {});
     call.end();
-    const [reply] = await once(call, 'response');
+    const upgraded = once(call, 'upgrade').then(([reply, socket]) => {
+      socket.destroy();
+      return { status: reply.statusCode, headers: reply.headers, body: '' };
+    });
+    const answered = once(call, 'response').then(([reply]) => reply as IncomingMessage);
+    const reply = await Promise.race([answered, upgraded]);
+    if ('body' in reply) return reply;
     let body = '';
     for await (const part of reply) body += part;
-    return { status: reply.statusCode, headers: reply.headers, body };
+    return { status: reply.statusCode ?? 0, headers: reply.headers, body };
   };
   return { place, served, reached, get };
 }
