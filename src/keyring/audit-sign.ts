@@ -12,7 +12,7 @@ export interface HeadNote extends SignedHead {
 export async function signAuditHead(store: KeyStore, signer: NoteSigner, at: Date): Promise<HeadNote> {
   const head = await store.audit.head();
   const [first] = await store.audit.rows(0, 1);
-  const [last] = head.seq > 0 ? await store.audit.rows(head.seq - 1, 1) : [];
+  const [last] = await store.audit.rows(head.seq - 1, 1);
   if (!first || last?.hash !== head.hash)
     throw new KeysError(
       head.seq === 0 ? 'store_corrupt' : 'store_busy',
