@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
-import { KeysError } from '../../domain/errors.js';
 import type { SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import type { EngineOptions, Statement } from '../database.js';
-import { isBusy, isNoDatabase, translate } from '../errors.js';
+import { isBusy, translate } from '../errors.js';
 import { setBusyTimeout } from './connection.js';
 import type { Connection, Engine, EngineName, Prepared } from './engines/engine.js';
 import { HeldLog } from './held-log.js';
-import { assertUnchanged, type FileIdentity, isSameFile, secureFile } from './path-safety.js';
+import { endUse, isInUse, noteUse, openByOldName } from './in-use.js';
+import { assertUnchanged, type FileIdentity, secureFile } from './path-safety.js';
 import {
   type FileLook,
   fullDisk,
@@ -37,39 +37,6 @@ export interface LocalOptions extends EngineOptions {
 
 /** After this many milliseconds, people are told what the program waits for. */
 const TELL_AFTER_MS = 1000;
-
-/** The names under which connections of this process have a file open, by its identity. */
-const inUse = new Map<string, string[]>();
-
-const named = ({ dev, ino }: FileIdentity): string => `${dev}:${ino}`;
-
-function noteUse(identity: FileIdentity, location: string): void {
-  inUse.set(named(identity), [...(inUse.get(named(identity)) ?? []), location]);
-}
-
-function endUse(identity: FileIdentity, location: string): void {
-  const names = inUse.get(named(identity)) ?? [];
-  const left = names.toSpliced(names.indexOf(location), 1);
-  if (left.length === 0) inUse.delete(named(identity));
-  else inUse.set(named(identity), left);
-}
-
-/** Whether a connection of this process has the file open. */
-export function isInUse(identity: FileIdentity): boolean {
-  return inUse.has(named(identity));
-}
-
-/** SQLite keeps one index of the log for a file, whatever its names: while an older name is in use, it looks for pages in the wrong log. */
-function openByOldName(error: unknown, location: string, identity: FileIdentity): unknown {
-  const old = inUse.get(named(identity))?.find((name) => name !== location && !isSameFile(name, identity));
-  if (old === undefined || error instanceof KeysError || isNoDatabase(error)) return error;
-  return new KeysError(
-    'store_unavailable',
-    `${safeText(location)} was moved there, and this process still has it open as ${safeText(old)}`,
-    'close the store that was opened by the old name, then open this one',
-    { cause: error },
-  );
-}
 
 /** One connection to one file, which was checked before SQLite opened it and again afterwards. */
 export class OpenFile {
