@@ -108,10 +108,17 @@ function issuerOf(token: string): string | null {
   }
 }
 
+/** A number that JavaScript reads like its neighbours: two jobs, or two repositories, would be taken for one. */
+function isInexact(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;
+}
+
 function verified(token: string, issuer: string, payload: JWTPayload): VerifiedToken | TokenProblem {
   const { sub, jti, iat, exp, aud } = payload;
   if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUBJECT)
     return invalid(`sub is empty or longer than ${MAX_SUBJECT} characters`);
+  const [inexact] = Object.entries(payload).find(([, value]) => isInexact(value)) ?? [];
+  if (inexact !== undefined) return invalid(`${shown(inexact)} is a number that is too large to be read exactly`);
   const end = Math.ceil(((exp as number) + TOLERANCE_S) * 1000);
   if (!Number.isSafeInteger(end)) return invalid('exp of the token is not a time');
   // The signature does not belong to what is remembered: another one that fits can be made from some of them.

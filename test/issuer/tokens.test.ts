@@ -99,6 +99,15 @@ test.each([
   expect(await code(await provider.token({ ...GITHUB, ...given }))).toBe(expected);
 });
 
+test('a token with a number that cannot be read exactly is refused: two jobs would be taken for one', async () => {
+  const { provider, tokens, code } = await verifying();
+  expect(await code(await provider.token({ ...GITHUB, run_id: Number.MAX_SAFE_INTEGER, sha: '1e99' }))).toBe('ok');
+  expect(await tokens.verify(await provider.token({ ...GITHUB, run_id: 2 ** 53 }))).toMatchObject({
+    code: 'token_invalid',
+    detail: expect.stringContaining('run_id'),
+  });
+});
+
 test('a clock that is off refuses tokens, and says to compare the clocks', async () => {
   const { provider, tokens, clock } = await verifying();
   const token = await provider.token(GITHUB);
