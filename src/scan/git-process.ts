@@ -59,6 +59,9 @@ const SETTINGS = [
   ].flatMap((setting) => ['-c', setting]),
 ];
 
+/** How long git may print nothing while somebody waits for it. */
+const SILENCE_MS = 300_000;
+
 /** One run of git. `ended` resolves to null when git succeeded, else to its error message. */
 export interface GitProcess {
   readonly child: ChildProcess;
@@ -76,7 +79,25 @@ export function startGit(
   const child = spawn('git', [...SETTINGS, ...args], { cwd, env: environment(own), stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.on('error', () => {}); // git ended early; its error message says why
   child.stdin.end(input);
-  return { child, stdout: child.stdout as AsyncIterable<Buffer>, ended: failureOf(child) };
+  return { child, stdout: heard(child), ended: failureOf(child) };
+}
+
+/**
+ * What git prints. It is killed when somebody waits for more and it prints nothing for {@link SILENCE_MS}: the settings of a repository can name a
+ * pipe to be read, which never ends.
+ */
+async function* heard(child: ChildProcess): AsyncGenerator<Buffer> {
+  const parts = (child.stdout as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const timer = setTimeout(() => child.kill('SIGKILL'), SILENCE_MS);
+      const { done, value } = await parts.next().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await parts.return?.();
+  }
 }
 
 /** The output of a git command. Throws `usage` when it fails. */
@@ -128,7 +149,9 @@ function failureOf(child: ChildProcess): Promise<string | null> {
     child.once('close', (code, signal) => {
       const lines = stderr.trim().split('\n');
       const message = lines.find((line) => line.startsWith('fatal: ')) ?? lines.at(-1);
-      resolve(code === 0 ? null : safeText(message || `git ended with ${code ?? signal}`));
+      const end =
+        signal === 'SIGKILL' ? 'git was killed: a file that it reads for this repository may be a pipe' : null;
+      resolve(code === 0 ? null : safeText(message || (end ?? `git ended with ${code ?? signal}`)));
     });
   });
 }

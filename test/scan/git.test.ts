@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { Finder, type Hit } from '../../src/scan/finder.js';
+import { gitOutput } from '../../src/scan/git-process.js';
 import { scanStaged } from '../../src/scan/git-staged.js';
 import { git, scene } from '../support/scan-scenes.js';
 
@@ -38,4 +40,17 @@ test('finds the same in a diff as in the file', async () => {
     }),
     { numRuns: 40 },
   );
+});
+
+test('git that waits for a pipe, which the settings of a repository name, is given up', async () => {
+  const { dir } = scene();
+  git(dir, 'init', '-q');
+  git(dir, 'commit', '-q', '--allow-empty', '-m', 'x');
+  execFileSync('mkfifo', [path.join(dir, 'pipe')]);
+  git(dir, 'config', 'include.path', path.join(dir, 'pipe'));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const failed = expect(gitOutput(dir, ['rev-parse', 'HEAD'])).rejects.toThrow(/git was killed.*pipe/);
+  await vi.advanceTimersByTimeAsync(300_000);
+  await failed;
 });
