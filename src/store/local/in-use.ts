@@ -26,10 +26,14 @@ export function isInUse(identity: FileIdentity): boolean {
   return inUse.has(named(identity));
 }
 
+/** In the wrong log a store can look like no store, or like that of another program. */
+const isOurWord = (error: unknown) =>
+  error instanceof KeysError && error.code !== 'store_foreign' && error.code !== 'store_missing';
+
 /** SQLite keeps one index of the log for a file, whatever its names: while an older name is in use, it looks for pages in the wrong log. */
 export function openByOldName(error: unknown, location: string, identity: FileIdentity): unknown {
   const old = inUse.get(named(identity))?.find((name) => name !== location && !isSameFile(name, identity));
-  if (old === undefined || error instanceof KeysError || isNoDatabase(error)) return error;
+  if (old === undefined || isOurWord(error) || isNoDatabase(error)) return error;
   return new KeysError(
     'store_unavailable',
     `${safeText(location)} was moved there, and this process still has it open as ${safeText(old)}`,
