@@ -228,13 +228,13 @@ describe('edit', () => {
     const sooner = new Date(LATER.getTime() + DAY);
     for (const [change, expected] of [
       [{ description: 'kiosk' }, { description: 'kiosk' }],
-      [{ description: null }, { description: null }],
       [{ rateLimit: '5/s' }, { rateLimit: { limit: 5, windowSeconds: 1 } }],
       [{ labels: { b: '2', a: '1' } }, { labels: { a: '1', b: '2' } }],
       [{ allowFrom: ['10.1.2.3'] }, { allowFrom: ['10.1.2.3/32'] }],
       [{ expires: '90d' }, { expiresAt: end }],
       [{ expiresAt: sooner }, { expiresAt: sooner }],
       [{ name: 'b' }, { name: 'b' }],
+      [{ description: null }, { description: null }],
     ] as const) {
       const before = await keyring.show(key.id);
       expect((await keyring.edit(key.id, change)).key).toEqual({ ...before, ...expected, updatedAt: LATER });
