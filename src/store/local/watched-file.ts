@@ -74,6 +74,14 @@ export class WatchedFile {
     }
   }
 
+  /** What an engine closes later would take away the log by its name, which may be that of another store by then. */
+  #letGo(): void {
+    const letGo = this.#engine.letGo?.().then(() => {
+      this.lettingGo = null;
+    });
+    this.lettingGo = letGo ?? null;
+  }
+
   /** Opens what is in the place of our file by now, where that is asked for. */
   #takeTheOther(): void {
     if (this.#options.follow) this.#follow();
@@ -94,10 +102,7 @@ export class WatchedFile {
     else this.#file.emptyLog();
     this.#exchanged = true;
     this.#end();
-    const letGo = this.#engine.letGo?.().then(() => {
-      this.lettingGo = null;
-    });
-    this.lettingGo = letGo ?? null;
+    this.#letGo();
   }
 
   /** A file that was written to may have been written by a program that knows nothing of SQLite's locks, such as `cp`. */
@@ -118,9 +123,11 @@ export class WatchedFile {
   #follow(): void {
     if (!this.#ended) {
       this.#emptyOldLog();
+      const moved = !this.#file.still && !isSameFile(this.location, this.#file.identity);
       this.#end();
+      if (moved) this.#letGo();
     }
-    if (this.#exchanged && (this.lettingGo || isInUse(this.#file.identity)))
+    if (this.lettingGo || (this.#exchanged && isInUse(this.#file.identity)))
       throw filesExchanged(safeText(this.location)); // SQLite has one index of the log in a process, and would use it again
     this.#file = OpenFile.open(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
     this.#ended = false;
