@@ -118,6 +118,9 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [[undefined], 'the key must be'],
     [[7], 'the key must be'],
     [[NOT_A_KEY], 'the key must be'],
+    [[{ ...PLAIN_KEY, id: 7 }], 'the key must be'],
+    [[{ ...PLAIN_KEY, name: undefined }], 'the key must be'],
+    [[{ ...PLAIN_KEY, updatedAt: '2026-11-23' }], 'the key must be'],
   ],
   edit: [
     [['a', { rateLimit: { limit: Number.POSITIVE_INFINITY, windowSeconds: 1 } }], 'input.rateLimit.limit'],
