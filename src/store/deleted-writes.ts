@@ -5,7 +5,7 @@ import { MAX_KEEP_MS } from '../domain/policy.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement, Write } from './database.js';
 import { credentialFromRecord, isRecord } from './key-row.js';
-import { NOW, of } from './raw-sql.js';
+import { NOW, of, timeOfLast } from './raw-sql.js';
 import { readRows } from './read-rows.js';
 
 // The statements about keys that were deleted and can be restored. They are in a table of their own: whatever looks for keys, a server of an
@@ -14,10 +14,6 @@ import { readRows } from './read-rows.js';
 /** Stores of an earlier schema have no table of deleted keys. */
 export const HAS_DELETED = { ...of("select count(*) from sqlite_master where name = 'deleted_keys'"), most: 1 };
 
-/** The time that an audit row says, of the newest of those that match; the clock's where there is none. */
-const timeOfLast = (where: string) => `coalesce((select
-  cast((julianday(case when json_valid(body) then body ->> '$.at' end) - 2440587.5) * 86400000.0 as integer)
-  from audit_events ${where} order by audit_events.seq desc limit 1), ${NOW})`;
 /** More than a key that is deleted is ever kept, in milliseconds. */
 const LONGEST = MAX_KEEP_MS + 86_400_000;
 const DELETED_AT = timeOfLast("where audit_events.key_id = deleted_keys.id and audit_events.action = 'key.delete'");

@@ -6,11 +6,13 @@ import type { Rows, Statement, Write } from './database.js';
 import { type Keeping, planDelete } from './deleted-changes.js';
 import { credentialFromRow } from './key-row.js';
 import { noChange, type Planned } from './planned.js';
-import { CLOCK, NOW, of } from './raw-sql.js';
+import { CLOCK, NOW, of, timeOfLast } from './raw-sql.js';
 import { policyFromRows, timeFromRows } from './rows.js';
 
 // The statements about ID tokens that were exchanged for keys. They are counted and written under the lock of the change that makes the key.
 
+/** A clock that was wrong once forgets no token that may be shown again: the change before must agree that its time has come. */
+const FORGET_PAST = `delete from issued_keys where kept_until <= min(?, ${timeOfLast('')})`;
 const SPENT = 'select key_id from issued_keys where token = ?';
 /** How many keys of a rule work, and when the next of them ends. */
 const ALIVE = `select count(*), min(k.expires_at) from issued_keys i join api_keys k on k.id = i.key_id where i.rule = ? and k.status = 'active' and k.expires_at > ${NOW}`;
@@ -69,7 +71,7 @@ export function planExchange(key: NewKey, exchange: Exchange, rows: readonly Row
   const made = planCreate([key], namesakes, { policy: policyFromRows(policy), now }, at);
   const keptUntil = Math.max(exchange.tokenEnds.getTime(), now + windowMs(exchange), key.expiresAt?.getTime() ?? now);
   const writes: Write[] = [
-    { ...of('delete from issued_keys where kept_until <= ?', now), rows: null },
+    { ...of(FORGET_PAST, now), rows: null },
     {
       ...of(
         'insert into issued_keys (token, key_id, rule, issued_at, kept_until) values (?, ?, ?, ?, ?)',

@@ -8,7 +8,16 @@ import { Peppers } from '../../src/domain/peppers.js';
 import { type IssueInput, Issuing, type ProvenJob } from '../../src/keyring/issuing.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { another, freshKeyring, receiver } from '../support/keyrings.js';
-import { BY, DEFAULT_ENGINE, ENGINES, freshStore, LOCAL_ENGINES, scratch, storeOf } from '../support/stores.js';
+import {
+  BY,
+  DEFAULT_ENGINE,
+  ENGINES,
+  freshStore,
+  LOCAL_ENGINES,
+  rawDatabase,
+  scratch,
+  storeOf,
+} from '../support/stores.js';
 
 const HOUR = 3_600_000;
 /** An operation id that was drawn at random. */
@@ -62,6 +71,21 @@ test.each(ENGINES)('%s: one key for a token, by a proven actor, and gone once th
   expect(await keyring.deletions()).toEqual([]);
   expect(await issuing.issue(input('other'), exchange('a'), job('42'))).toMatchObject({ refused: 'spent' });
   expect(await keyring.auditVerify()).toMatchObject({ problems: [] });
+});
+
+test.each(ENGINES)('%s: a spent token is forgotten when two changes say that its time is over', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  await issued(keyring, 'a');
+  const db = await rawDatabase(keyring.location, engine);
+  const [last] = await db.all("select body ->> '$.at' as at from audit_events order by seq desc limit 1");
+  await db.exec('drop trigger issued_keys_update'); // which lets no row change
+  await db.exec(`update issued_keys set kept_until = ${Date.parse(String(last?.at)) + 1}`);
+  await issued(await another(keyring, engine, clock()), 'b');
+  const tokens = async () =>
+    (await db.all('select substr(token, 1, 1) as token from issued_keys order by 1')).map(({ token }) => token);
+  expect(await tokens()).toEqual(['a', 'b']);
+  await issued(await another(keyring, engine, clock()), 'c');
+  expect(await tokens()).toEqual(['b', 'c']);
 });
 
 test.each(
