@@ -25,6 +25,33 @@ test.each(OUTCOMES)('$outcome.verdict reveals nothing about the key', ({ outcome
   for (const told of [KEY.id, KEY.name, KEY.description as string]) expect(text).not.toContain(told);
 });
 
+test('each refusal says in its detail what the client can do with it, and no more', () => {
+  const detail = (verdict: object) => {
+    const answered = responseFor({ key: KEY, ...verdict } as never);
+    return answered.ok ? '' : answered.body.detail;
+  };
+  expect(['invalid', 'inactive', 'expired', 'unavailable'].map((verdict) => detail({ verdict }))).toEqual([
+    'the API key is not valid',
+    'the API key is disabled',
+    'the API key has expired',
+    'API keys cannot be checked at the moment',
+  ]);
+  expect(detail({ verdict: 'wrong_environment', environment: 'live' })).toMatch(/the live environment/);
+  expect(detail({ verdict: 'wrong_address', address: null })).toMatch(/is not known/);
+  expect(detail({ verdict: 'wrong_address', address: '192.0.2.1' })).toMatch(/from this address/);
+  expect(detail({ verdict: 'rate_limited', rate: RATE, retryAfterMs: 3000 })).toMatch(/again in 3 s/);
+  expect(detail({ verdict: 'missing_scope', missingScopes: ['a:read', 'b:read'] })).toMatch(/: a:read, b:read$/);
+});
+
+test('without needed scopes, the challenge of a 403 names the missing ones, without what cannot stand there', () => {
+  const challenge = (missingScopes: string[]) => {
+    const answered = responseFor({ verdict: 'missing_scope', key: KEY, missingScopes });
+    return answered.ok ? '' : answered.headers['WWW-Authenticate'];
+  };
+  expect(challenge(['a:read', 'b:read'])).toMatch(/scope="a:read b:read"$/);
+  expect(challenge(['a"\\ä\n:read'])).toMatch(/scope="a:read"$/);
+});
+
 test('valid admits the request, with the state of the limit if limits are enforced', () => {
   expect(responseFor({ verdict: 'valid', key: KEY })).toEqual({ ok: true, key: KEY, headers: {} });
   expect(responseFor({ verdict: 'valid', key: KEY, rate: RATE })).toEqual({
