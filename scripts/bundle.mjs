@@ -41,7 +41,7 @@ const SETTINGS = {
 const COMMONJS = {
   format: 'cjs',
   supported: { ...SETTINGS.supported, 'dynamic-import': false }, // written as require, which our loader serves
-  define: { 'import.meta.url': 'importMeta.url' },
+  define: { 'import.meta.url': 'importMeta.url', 'import.meta.filename': '__filename' },
   banner: { js: "const importMeta={get url(){return require('node:url').pathToFileURL(__filename).href}};" },
 };
 

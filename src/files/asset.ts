@@ -11,7 +11,7 @@ function moduleUrl(): string {
 
 /** The same for `createRequire`, which takes a path as well: to make a URL of it would cost a start of the tool a millisecond. */
 export function moduleName(): string {
-  return typeof __filename === 'string' ? __filename : import.meta.url;
+  return import.meta.filename ?? moduleUrl();
 }
 
 /**

@@ -42,6 +42,18 @@ test('the library loads nothing of the command line, and no native module before
   expect(JSON.parse(stdout)).toEqual([]);
 });
 
+test('the library opens a store in a program that is no file', async () => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'unlockos-keys-library-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const program = `import('${library}').then(async ({ openKeyring }) => {
+    const keyring = await openKeyring({ store: './keys.db' });
+    console.log((await keyring.list()).keys.length);
+    await keyring.close();
+  })`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], { cwd: folder });
+  expect(stdout).toBe('0\n');
+});
+
 test('a key disabled through one keyring is refused by a verifier at its next call', async () => {
   const { stdout } = await runProgram(`
     import { createVerifier, openKeyring } from 'unlockos-keys';
