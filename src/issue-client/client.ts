@@ -185,10 +185,6 @@ export class IssueClient {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#transport.close();
-  }
-
   #send(request: Omit<HttpRequest, 'token' | 'headers'>) {
     const headers = { accept: 'application/json, application/problem+json', 'user-agent': this.#options.userAgent };
     return this.#transport.send({ ...request, token: this.#token, headers }, MAX_BYTES);

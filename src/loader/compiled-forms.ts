@@ -179,6 +179,7 @@ export class CompiledForms {
     if (identity !== this.#identity) return;
     let from = end + 1;
     for (const [name, is, length] of files) {
+      if (!Number.isSafeInteger(length) || length < 0) throw new RangeError('a length of the header is damaged');
       this.#kept.set(`${name} ${is}`, { from, length });
       from += length;
     }
@@ -196,10 +197,14 @@ export class CompiledForms {
     const descriptor = this.#descriptor;
     if (kept === undefined || descriptor === null) return undefined;
     const { from, length } = kept;
-    const form = readAt(descriptor, from, length);
-    if (form === null || !readAt(descriptor, from + this.#apart, length)?.equals(form)) return undefined;
-    this.#sound.add(name);
-    return form;
+    try {
+      const form = readAt(descriptor, from, length);
+      if (form === null || !readAt(descriptor, from + this.#apart, length)?.equals(form)) return undefined;
+      this.#sound.add(name);
+      return form;
+    } catch {
+      return undefined; // a disk that fails
+    }
   }
 
   /** Keeps what was loaded, if any of it had no form. What was kept before stays, for other runs of the command. */

@@ -48,7 +48,7 @@ export const modules = new Map<string, { exports: Exports }>();
 const scripts = new Map<string, Script>();
 let forms: CompiledForms | null = null;
 
-/** In a few steps: `readFileSync` would look at the file a second time. `latin1` is the faster decoder; bundle-check.mjs holds the files to ASCII. */
+/** Reads a file and its identity through one descriptor. `latin1` is the faster decoder; bundle-check.mjs holds the files to ASCII. */
 function read(file: string): { source: string; identity: string } {
   const descriptor = openSync(file, 'r');
   try {
@@ -79,7 +79,7 @@ function requireNow(name: string): Exports {
   return name.startsWith('./') && name.endsWith('.cjs') ? load(name.slice(2)) : require(name);
 }
 
-/** All that is asked of `node:module`, which loads Node's loader of ES modules: we are required ourselves. */
+/** `node:module` has more, but loading it loads Node's loader of ES modules, too. Nothing in the bundle uses the rest. */
 const NODE_MODULE: Exports = { createRequire: () => require };
 
 function requireHere(name: string): Exports {

@@ -13,7 +13,7 @@ export const of = (sql: string, ...params: unknown[]): Statement => ({ sql, para
 /** One row with the time of the database. */
 export const CLOCK = { ...of(`select ${NOW}`), most: 1, volatile: true };
 
-/** The time that an audit row says, in milliseconds, of the newest of those that match; the clock's where there is none. */
+/** The time in the newest audit row that matches, in milliseconds. If no row matches: the time of the clock. */
 export const timeOfLast = (where: string) => `coalesce((select
   cast((julianday(case when json_valid(body) then body ->> '$.at' end) - 2440587.5) * 86400000.0 as integer)
   from audit_events ${where} order by audit_events.seq desc limit 1), ${NOW})`;

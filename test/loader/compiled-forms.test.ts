@@ -113,6 +113,25 @@ test('a changed byte spoils the form of one file alone, and the next run mends t
   expect(open()?.of(...nameOf('b.cjs'))).toBeDefined();
 });
 
+test('lengths that are none, in a header whose sum is right, spoil it without an error', () => {
+  const where = kept();
+  open()?.keep(new Map(['a.cjs', 'b.cjs'].map((name) => [nameOf(name).join(' '), compiled()])));
+  const bytes = readFileSync(where);
+  const end = bytes.indexOf(10);
+  const { identity, files } = JSON.parse(bytes.toString('latin1', 0, end));
+  for (const wrong of [-5, 0.5, '1', null, 2 ** 60]) {
+    const [[name, is, first], [other, itself, second]] = files;
+    const changed = [
+      [name, is, wrong],
+      [other, itself, first + second - Number(wrong)],
+    ];
+    const header = Buffer.from(`${JSON.stringify({ identity, files: changed })}\n`);
+    writeFileSync(where, Buffer.concat([header, bytes.subarray(end + 1)]));
+    const forms = open();
+    expect([forms?.of(...nameOf('a.cjs')), forms?.of(...nameOf('b.cjs'))], `${wrong}`).toEqual([undefined, undefined]);
+  }
+});
+
 test.each<[string, (where: string) => void]>([
   ['others may write to it', (where) => chmodSync(where, 0o620)],
   ['it has a second name', (where) => linkSync(where, path.join(home, 'second'))],

@@ -1,7 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { ApiKey } from '../../src/domain/api-key.js';
 import type { KeysError } from '../../src/domain/errors.js';
-import type { KeyStore } from '../../src/domain/key-store.js';
 import { DAY_MS, dayOf, type UseReport } from '../../src/domain/use.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { UseRecorder } from '../../src/verifier/use-recorder.js';
@@ -10,6 +9,7 @@ import { faultyProxy } from '../support/faulty-proxy.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { atEnd } from '../support/lifetime.js';
 import type { RawDatabase } from '../support/raw-database.js';
+import { daysOf, recording } from '../support/recording.js';
 import type { TOKENS } from '../support/sqld.js';
 import {
   DEFAULT_ENGINE,
@@ -20,18 +20,6 @@ import {
   START,
   storeOf,
 } from '../support/stores.js';
-
-/** The part of a verifier that reports use, by itself. */
-function recording(store: KeyStore) {
-  const warnings: KeysError[] = [];
-  const onWarning = (warning: KeysError) => void warnings.push(warning);
-  const recorder = new UseRecorder(store, { host: 'api-1', records: true, onWarning, now: () => START.getTime() });
-  atEnd(() => recorder.stop());
-  return { recorder, warnings };
-}
-
-const daysOf = async (keyring: Keyring, id: string) =>
-  (await storeOf(keyring).use.days([id], 0)).map(({ day, verdict, times, detail }) => [day, verdict, times, detail]);
 
 describe.each(ENGINES)('a recorder reports use, on %s', (engine) => {
   test('of thousands of keys every five seconds and not sooner, in reports that leave others their turn', async () => {

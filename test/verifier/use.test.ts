@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { KeysError } from '../../src/domain/errors.js';
-import type { KeyStore } from '../../src/domain/key-store.js';
 import { DAY_MS, dayOf } from '../../src/domain/use.js';
-import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
-import { UseRecorder } from '../../src/verifier/use-recorder.js';
 import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';
 import { faultyProxy } from '../support/faulty-proxy.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { atEnd } from '../support/lifetime.js';
+import { daysOf, recording } from '../support/recording.js';
 import { TOKENS } from '../support/sqld.js';
 import { ENGINES, type EngineName, options, START, storeOf } from '../support/stores.js';
 import { verdictOf } from '../support/verifiers.js';
@@ -28,18 +26,6 @@ async function opened(
   atEnd(() => verifier.close().catch(() => {}));
   return { verifier, warnings };
 }
-
-/** The part of a verifier that reports use, by itself. */
-function recording(store: KeyStore) {
-  const warnings: KeysError[] = [];
-  const onWarning = (warning: KeysError) => void warnings.push(warning);
-  const recorder = new UseRecorder(store, { host: 'api-1', records: true, onWarning, now: () => START.getTime() });
-  atEnd(() => recorder.stop());
-  return { recorder, warnings };
-}
-
-const daysOf = async (keyring: Keyring, id: string) =>
-  (await storeOf(keyring).use.days([id], 0)).map(({ day, verdict, times, detail }) => [day, verdict, times, detail]);
 
 describe.each(ENGINES)('a verifier counts use, on %s', (engine) => {
   test('by day and verdict, once the secret is proven, and a refusal is no use', async () => {

@@ -2,6 +2,7 @@ import { actorName } from '../../domain/actor.js';
 import type { Context } from '../context.js';
 import { fromEnv, type GlobalFlags, type Sourced } from './global-flags.js';
 
+const OWN = 'UNLOCKOS_KEYS_ACTOR';
 /** Variables in which CI systems name who started a run. The name is a claim, recorded beside the OS user, never in place of it. */
 const CI_ACTORS = [
   'GITHUB_ACTOR',
@@ -21,7 +22,7 @@ export function actorFlag(ctx: Context, flags: GlobalFlags): Sourced<string> | n
 
 function claimedActor(ctx: Context, flags: GlobalFlags): Sourced<string> | null {
   if (flags.actor !== undefined) return { value: flags.actor, source: '--actor' };
-  const [own, ci] = [['UNLOCKOS_KEYS_ACTOR'], CI_ACTORS].map((names) => names.find((name) => fromEnv(ctx, name)));
-  const source = own ?? (ci !== undefined && ctx.ci !== null ? ci : undefined); // to know whether this is CI takes a package of its own
+  // ctx.ci last: finding out whether this is a CI run loads a package
+  const source = [OWN, ...CI_ACTORS].find((name) => fromEnv(ctx, name) && (name === OWN || ctx.ci !== null));
   return source === undefined ? null : { value: fromEnv(ctx, source) ?? '', source };
 }

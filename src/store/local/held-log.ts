@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { errnoOf } from '../../files/errno.js';
 import { lookAt } from './read-only.js';
 
-/** Opens it to read where it cannot be written to: SQLite cannot copy it into the database there either. Null while there is none. */
+/** Opens the log, only to read it where it cannot be written to: there, SQLite cannot copy it into the database either. Null if it does not exist. */
 function openLog(log: string): { descriptor: number; writable: boolean } | null {
   for (const writable of [true, false]) {
     try {
@@ -33,7 +33,7 @@ export class HeldLog {
     this.#index = index;
   }
 
-  /** The log beside `file`; null while there is none. To be called once SQLite has read from `file`. */
+  /** The log beside `file`, or null if it does not exist. Call this after SQLite has read from `file`. */
   static beside(file: string): HeldLog | null {
     const opened = openLog(`${file}-wal`);
     return opened && new HeldLog(opened.descriptor, opened.writable, lookAt(file).index);
