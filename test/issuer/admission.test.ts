@@ -42,6 +42,25 @@ test('the first rule that a token meets decides; else the closest one says what 
   expect(decision({ ...GITHUB, repository_id: undefined }, ours)).toMatch(/^repository_id is missing/);
 });
 
+test('of several rules the one with the fewest differences says what differs, and of equally close ones the first', () => {
+  const [far, near] = [{ claims: { repository_id: '7', ref: 'x' } }, { claims: { repository_id: '42', ref: 'y' } }];
+  for (const all of [
+    [far, near],
+    [near, far],
+  ])
+    expect(decision(GITHUB, ...all)).toBe('ref is refs/heads/main, the rule asks for y');
+  expect(decision(GITHUB, near, { claims: { repository_id: '8' } })).toBe(
+    'ref is refs/heads/main, the rule asks for y',
+  );
+});
+
+test('without a rule, as after the rules were changed, nobody is let in', () => {
+  expect(admit([], token(GITHUB))).toEqual({
+    rule: null,
+    mismatch: { claim: 'aud', detail: 'no rule is for this audience' },
+  });
+});
+
 test.each([
   ['a prefix', '4'],
   ['a longer one', '420'],
@@ -65,6 +84,12 @@ test('a number is compared as a text, unless it is too large to be told from its
     expect(decision({ ...GITHUB, ...claims(other) }, { claims: { repository_id: String(Number(other)) } })).toMatch(
       /^repository_id is /,
     );
+});
+
+test('a claim that is true or false is compared as a text', () => {
+  const rule = { claims: { ...ours.claims, ref_protected: 'true' } };
+  expect(decision({ ...GITHUB, ref_protected: true }, rule)).toBe('r0');
+  expect(decision({ ...GITHUB, ref_protected: false }, rule)).toBe('ref_protected is false, the rule asks for true');
 });
 
 test('names of claims that every object has are claims like any other', () => {
@@ -105,6 +130,19 @@ test.each<[string, Record<string, unknown>, object]>([
 ])('a job of a pull request asks only where the rule says so: %s', (_, claims, rule) => {
   expect(decision(claims, rule)).toMatch(/the rule does not let pull requests ask/);
   expect(decision(claims, { ...rule, pullRequests: true })).toBe('r0');
+});
+
+test('the claim that is named with a pull request is the one that its provider has for it', () => {
+  const said = (claims: Record<string, unknown>, rule: object) => {
+    const { mismatch } = admit(rules(rule), token(claims)) as { mismatch: { claim: string; detail: string } };
+    return `${mismatch.claim}: ${mismatch.detail.split(',')[0]}`;
+  };
+  const { event_name: _, ...eventless } = GITHUB;
+  expect(said({ ...GITHUB, event_name: 'pull_request' }, ours)).toBe('event_name: event_name is pull_request');
+  expect(said({ ...eventless, ref: 'refs/pull/7/head' }, ours)).toBe('ref: ref is refs/pull/7/head');
+  expect(said({ ...GITLAB, pipeline_source: 'merge_request_event' }, project)).toBe(
+    'pipeline_source: pipeline_source is merge_request_event',
+  );
 });
 
 test('a job is named for people, for a key, and by what tells it apart', () => {

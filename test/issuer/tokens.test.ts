@@ -1,34 +1,16 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, UnsecuredJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { parseIssueRules } from '../../src/issuer/rules.js';
-import { Tokens } from '../../src/issuer/tokens.js';
-import { ruleFor } from '../support/issue-servers.js';
 import { GITHUB } from '../support/oidc-claims.js';
 import { AUDIENCE, OidcProvider } from '../support/oidc-provider.js';
+import { verifying } from '../support/verifying.js';
 
 const MINUTE = 60_000;
-
-/** The server's time stands still unless a test moves it: a second that begins in the middle of a test decides nothing. */
-async function verifying(provider?: OidcProvider, clock = { now: Date.now(), monotonic: 0 }, timeoutMs = 20_000) {
-  const at = provider ?? (await OidcProvider.start());
-  const tokens = new Tokens(
-    () => new Date(clock.now),
-    { ca: at.ca, timeoutMs },
-    () => clock.monotonic,
-  );
-  tokens.trust(parseIssueRules(JSON.stringify([ruleFor(at)]), 'issue.yaml'));
-  const code = async (token: string) => {
-    const found = await tokens.verify(token);
-    return 'code' in found ? found.code : 'ok';
-  };
-  return { provider: at, tokens, clock, code };
-}
 
 const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 test.each(['RS256', 'ES256', 'PS256', 'ES384'])('a token with %s is accepted', async (alg) => {
-  const { provider, tokens } = await verifying(await OidcProvider.start('', alg));
+  const { provider, tokens } = await verifying({ provider: await OidcProvider.start('', alg) });
   expect(await tokens.verify(await provider.token(GITHUB))).toMatchObject({
     issuer: provider.issuer,
     subject: GITHUB.sub,
@@ -137,113 +119,6 @@ test('a token with several audiences counts where one is ours, and one without j
   const twin = Buffer.concat([bytes.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
   const other = await tokens.verify(token.replace(/[^.]*$/, twin.toString('base64url')));
   expect('code' in other ? other : other.digest).toBe(one.digest);
-});
-
-test('keys are asked for at most once in 30 seconds, whatever comes in, and a new key is found after that', async () => {
-  const { provider, code, clock } = await verifying();
-  expect(await code(await provider.token(GITHUB))).toBe('ok');
-  const before = provider.key;
-  await provider.rotate();
-  const old = () => provider.token(GITHUB, { key: before });
-  for (let i = 0; i < 50; i++) {
-    expect(await code(await provider.token(GITHUB))).toBe('provider_unavailable'); // nobody can know the key yet
-    expect(await code(await old())).toBe('ok');
-  }
-  expect(provider.requests).toHaveLength(2);
-  clock.monotonic += 30_001;
-  const all = await Promise.all(
-    Array.from({ length: 50 }, async (_, i) => code(await (i % 2 === 0 ? provider.token(GITHUB) : old()))),
-  );
-  expect(new Set(all)).toEqual(new Set(['ok']));
-  expect(provider.requests).toHaveLength(4);
-  clock.monotonic += 30_001;
-  const unknown = { ...(await generateKeyPair('ES256')), alg: 'ES256', kid: 'nobody' };
-  const forged = await provider.token(GITHUB, { key: unknown });
-  expect(await code(forged)).toBe('token_invalid');
-  for (let i = 0; i < 20; i++) expect(await code(forged)).toBe('provider_unavailable');
-  expect(provider.requests).toHaveLength(6);
-});
-
-test('a key that the provider withdrew serves ten minutes at most, and none serves longer while it is down', async () => {
-  const { provider, code, clock, tokens } = await verifying();
-  const token = await provider.token(GITHUB);
-  expect(await code(token)).toBe('ok');
-  await provider.rotate({ keep: false });
-  clock.monotonic += 5 * MINUTE + 1;
-  expect(await code(token)).toBe('ok'); // asks meanwhile
-  await expect.poll(() => code(token)).toBe('provider_unavailable');
-  clock.monotonic += 31_000;
-  expect(await code(token)).toBe('token_invalid');
-  const fresh = await provider.token(GITHUB);
-  expect(await code(fresh)).toBe('ok');
-  provider.wrong.set('jwks', { status: 500 });
-  clock.monotonic += 9 * MINUTE;
-  expect(await code(fresh)).toBe('ok');
-  await expect.poll(() => tokens.counts.failed).toBe(1);
-  clock.monotonic += 2 * MINUTE;
-  expect(await code(fresh)).toBe('provider_unavailable');
-  provider.wrong.clear();
-  expect(await code(fresh)).toBe('provider_unavailable');
-  clock.monotonic += 31_000;
-  expect(await code(fresh)).toBe('ok');
-});
-
-test.each<[string, (provider: OidcProvider) => unknown, RegExp]>([
-  ['is down', (provider) => provider.close(), /cannot be reached/],
-  ['answers with an error', (provider) => provider.wrong.set('discovery', { status: 500 }), /status 500/],
-  [
-    'sends elsewhere',
-    (provider) =>
-      provider.wrong.set('discovery', { status: 302, headers: { location: `${provider.issuer}/.well-known/jwks` } }),
-    /status 302/,
-  ],
-  ['never answers', (provider) => provider.wrong.set('jwks', { silent: true }), /did not answer/],
-  ['answers without end', (provider) => provider.wrong.set('jwks', { body: ' '.repeat(300_000) }), /more than/],
-  [
-    'answers with no JSON',
-    (provider) => provider.wrong.set('discovery', { body: '<html>' }),
-    /not answer with a JSON object/,
-  ],
-  [
-    'answers with no object',
-    (provider) => provider.wrong.set('discovery', { body: 'null' }),
-    /not answer with a JSON object/,
-  ],
-  ['has no keys', (provider) => provider.wrong.set('jwks', { body: '{"keys":7}' }), /not a JSON Web Key Set/],
-  [
-    'says that it is another',
-    (provider) => Object.assign(provider.discovery, { issuer: 'https://other.example' }),
-    /about another issuer/,
-  ],
-  [
-    'names keys that anybody on the way could change',
-    (provider) => Object.assign(provider.discovery, { jwks_uri: provider.issuer.replace('https', 'http') }),
-    /no https address/,
-  ],
-])('a provider that %s lets nobody in', async (what, spoil, words) => {
-  const { provider, tokens } = await verifying(undefined, undefined, what === 'never answers' ? 500 : undefined);
-  const token = await provider.token(GITHUB);
-  spoil(provider);
-  expect(await tokens.verify(token)).toMatchObject({
-    code: 'provider_unavailable',
-    detail: expect.stringMatching(words),
-    retryAfterMs: expect.any(Number),
-  });
-});
-
-test('a provider whose certificate is not trusted lets nobody in, whatever the environment says', async () => {
-  const provider = await OidcProvider.start();
-  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
-  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
-  try {
-    const tokens = new Tokens(() => new Date());
-    tokens.trust(parseIssueRules(JSON.stringify([ruleFor(provider)]), 'issue.yaml'));
-    expect(await tokens.verify(await provider.token())).toMatchObject({ code: 'provider_unavailable' });
-  } finally {
-    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
-    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
-  }
-  expect(provider.requests).toEqual([]);
 });
 
 test('a key that is too short to be one is no key', async () => {
