@@ -1,20 +1,8 @@
 import { expect, test } from 'vitest';
 import { admit } from '../../src/issuer/admission.js';
-import { jobOf } from '../../src/issuer/jobs.js';
 import { parseIssueRules } from '../../src/issuer/rules.js';
-import type { VerifiedToken } from '../../src/issuer/tokens.js';
-import { GITHUB, GITHUB_SUB_SINCE_2026, GITLAB } from '../support/oidc-claims.js';
+import { GITHUB, GITHUB_SUB_SINCE_2026, GITLAB, ISSUER, verifiedToken as token } from '../support/oidc-claims.js';
 
-const ISSUER = 'https://ci.acme.example';
-const token = (claims: Record<string, unknown>): VerifiedToken => ({
-  issuer: ISSUER,
-  subject: String(claims.sub),
-  audiences: ['a'],
-  claims,
-  digest: 'ab'.repeat(32),
-  issued: new Date(),
-  ends: new Date(),
-});
 const rules = (...all: object[]) =>
   parseIssueRules(
     JSON.stringify(
@@ -143,61 +131,4 @@ test('the claim that is named with a pull request is the one that its provider h
   expect(said({ ...GITLAB, pipeline_source: 'merge_request_event' }, project)).toBe(
     'pipeline_source: pipeline_source is merge_request_event',
   );
-});
-
-test('a job is named for people, for a key, and by what tells it apart', () => {
-  const github = jobOf(token(GITHUB), 'app');
-  expect(github).toMatchObject({
-    actor: 'github:acme/app@refs/heads/main run 9876543210 attempt 1',
-    name: 'github-acme-app-9876543210-1-abababab',
-    proof: {
-      issuer: ISSUER,
-      subject: GITHUB.sub,
-      job: { repository_id: '42', run_id: '9876543210', run_attempt: '1' },
-    },
-  });
-  expect(jobOf(token(GITLAB), 'app')).toMatchObject({
-    actor: 'gitlab:acme/app@refs/heads/main pipeline 574 job 302',
-    name: 'gitlab-acme-app-574-302-abababab',
-    labels: { ci: 'gitlab', 'ci-rule': 'app', 'ci-repository': 'acme/app', 'ci-run': '574-302' },
-  });
-  expect(jobOf(token({ sub: 'system:serviceaccount:ci:runner' }), 'k8s')).toMatchObject({
-    actor: 'oidc:ci.acme.example system:serviceaccount:ci:runner',
-    name: 'oidc-system-serviceaccount-ci-abababab',
-    labels: { ci: 'oidc', 'ci-rule': 'k8s' },
-  });
-});
-
-test('a pod of Kubernetes is told from another of the same service account', () => {
-  const pod = (value: unknown) =>
-    jobOf(token({ sub: 'system:serviceaccount:ci:runner', 'kubernetes.io': value }), 'k8s').proof.job;
-  expect(pod({ namespace: 'ci', pod: { name: 'runner-1', uid: '5e0bd49b' } })).toEqual({
-    'kubernetes.io/pod/uid': '5e0bd49b',
-  });
-  for (const nothing of [undefined, null, 'x', 7, {}, { pod: null }, { pod: 'x' }, { pod: { uid: {} } }])
-    expect(pod(nothing)).toEqual({});
-});
-
-test('whatever a claim holds, the name, the labels and the actor can be stored and shown', () => {
-  const nasty = [
-    '',
-    ' ',
-    '/'.repeat(300),
-    'é/ü',
-    '\u202egro.live',
-    '\u001b[2J',
-    `unlk_test_${'0'.repeat(12)}_${'a'.repeat(38)}`,
-    'x'.repeat(2000),
-  ];
-  for (const value of nasty) {
-    const job = jobOf(
-      token({ ...GITHUB, repository: value, ref: value, run_id: value, run_attempt: value, sub: value || 'x' }),
-      'app',
-    );
-    expect(job.name).toMatch(/^github-[a-z0-9-]{0,49}abababab$/);
-    expect(job.name.length).toBeLessThanOrEqual(64);
-    expect(job.actor.length).toBeLessThanOrEqual(201);
-    expect(job.actor).not.toMatch(/[\u001b\u202e]|unlk_test_0{12}_a/);
-    for (const label of Object.values(job.labels)) expect(label).toMatch(/^[\w./@:+-]{1,63}$/);
-  }
 });

@@ -1,3 +1,5 @@
+import type { VerifiedToken } from '../../src/issuer/tokens.js';
+
 /** The claims of a job of GitHub Actions, as GitHub's documentation shows them. */
 export const GITHUB = {
   sub: 'repo:acme/app:ref:refs/heads/main',
@@ -47,3 +49,19 @@ export const GITLAB = {
   runner_environment: 'gitlab-hosted',
   sha: '714a629c0b401fdce83e847fc9589983fc6f46bc',
 } as const;
+
+/** The issuer of {@link verifiedToken}. */
+export const ISSUER = 'https://ci.acme.example';
+
+/** A token as it is once it was verified, with these claims. */
+export function verifiedToken(claims: Readonly<Record<string, unknown>>): VerifiedToken {
+  return {
+    issuer: ISSUER,
+    subject: String(claims.sub),
+    audiences: ['a'],
+    claims,
+    digest: 'ab'.repeat(32),
+    issued: new Date(),
+    ends: new Date(),
+  };
+}
