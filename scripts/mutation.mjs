@@ -79,18 +79,18 @@ const GROUPS = {
   issuer: {
     files: {
       'src/issuer/admission.ts': ['test/issuer/admission.test.ts'],
-      'src/issuer/fetch-json.ts': ['test/issuer/signing-keys.test.ts'],
+      'src/issuer/fetch-json.ts': ['test/issuer/fetch-json.test.ts'],
       'src/issuer/hand-over.ts': ['test/issuer/delivery.test.ts'],
-      'src/issuer/issue-request.ts': ['test/issuer/server.test.ts'],
+      'src/issuer/issue-request.ts': ['test/issuer/issue-request.test.ts'],
       'src/issuer/jobs.ts': ['test/issuer/jobs.test.ts'],
       'src/issuer/metrics.ts': ['test/issuer/server.test.ts'],
       'src/issuer/providers.ts': ['test/issuer/rules.test.ts'],
-      'src/issuer/refusals.ts': ['test/issuer/{server,openapi,limits}.test.ts'],
+      'src/issuer/refusals.ts': ['test/issuer/refusals.test.ts'],
       'src/issuer/rules.ts': ['test/issuer/rules.test.ts'],
       'src/issuer/rules-schema.ts': ['test/issuer/rules.test.ts'],
       'src/issuer/server.ts': ['test/issuer/{server,openapi,limits,delivery}.test.ts'],
       'src/issuer/signing-keys.ts': ['test/issuer/signing-keys.test.ts'],
-      'src/issuer/tokens.ts': ['test/issuer/tokens.test.ts'],
+      'src/issuer/tokens.ts': ['test/issuer/{tokens,verified-tokens}.test.ts'],
     },
   },
   'issue-client': {

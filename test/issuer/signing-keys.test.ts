@@ -34,6 +34,78 @@ test('keys are asked for at most once in 30 seconds, whatever comes in, and a ne
   expect(provider.requests).toHaveLength(6);
 });
 
+test('the provider is asked again after 30 seconds and no earlier, and the answer says how long that is', async () => {
+  const { provider, tokens, clock } = await verifying();
+  const token = await provider.token(GITHUB);
+  provider.wrong.set('discovery', { status: 500 });
+  const refused = async () => {
+    const found = await tokens.verify(token);
+    return 'code' in found ? [found.code, found.retryAfterMs] : 'ok';
+  };
+  expect(await refused()).toEqual(['provider_unavailable', 30_000]);
+  provider.wrong.clear();
+  clock.monotonic = 29_999;
+  expect(await refused()).toEqual(['provider_unavailable', 1]);
+  expect(tokens.counts).toEqual({ asked: 1, failed: 1 });
+  clock.monotonic = 30_000;
+  expect(await refused()).toBe('ok');
+  expect(tokens.counts).toEqual({ asked: 2, failed: 1 });
+  await provider.rotate();
+  clock.monotonic = 40_000;
+  const unknown = await tokens.verify(await provider.token(GITHUB));
+  expect(unknown).toEqual({
+    code: 'provider_unavailable',
+    detail: `the keys of ${provider.issuer} that are known here do not contain that of this token`,
+    retryAfterMs: 20_000,
+  });
+});
+
+test('an answer that took longer than the rest is not waited for again', async () => {
+  const { provider, tokens, clock } = await verifying({ timeoutMs: 300 });
+  provider.wrong.set('jwks', { silent: true });
+  const answer = tokens.verify(await provider.token(GITHUB));
+  await expect.poll(() => provider.requests.length).toBe(2);
+  clock.monotonic = 31_000;
+  expect(await answer).toMatchObject({ code: 'provider_unavailable', retryAfterMs: 0 });
+});
+
+test('keys are asked for anew after five minutes, without anybody waiting for it', async () => {
+  const { provider, code, clock, tokens } = await verifying();
+  const token = await provider.token(GITHUB);
+  expect(await code(token)).toBe('ok');
+  clock.monotonic = 5 * MINUTE;
+  expect(await code(token)).toBe('ok');
+  expect(tokens.counts.asked).toBe(1);
+  clock.monotonic = 5 * MINUTE + 1;
+  provider.wrong.set('discovery', { silent: true });
+  expect(await code(token)).toBe('ok');
+  expect(tokens.counts.asked).toBe(2);
+});
+
+test.each(['/tenant', '/tenant/', '/'])('an issuer with the path %s is asked below that path', async (path) => {
+  const provider = await OidcProvider.start(path);
+  const keys = `${provider.issuer.replace(/\/$/, '')}/.well-known/jwks`;
+  Object.assign(provider.discovery, { jwks_uri: keys });
+  const { code } = await verifying({ provider });
+  expect(await code(await provider.token(GITHUB))).toBe('ok');
+  expect(provider.requests).toEqual([
+    `${path.replace(/\/$/, '')}/.well-known/openid-configuration`,
+    new URL(keys).pathname,
+  ]);
+});
+
+test('a token that names no key where there are two is refused, and no other keys are asked for', async () => {
+  const { provider, tokens, clock } = await verifying();
+  const nameless = () => provider.token(GITHUB, { header: { kid: undefined } });
+  expect(await tokens.verify(await nameless())).toMatchObject({ subject: GITHUB.sub });
+  await provider.rotate();
+  clock.monotonic = 11 * MINUTE;
+  expect(await tokens.verify(await nameless())).toMatchObject({ code: 'token_invalid' });
+  clock.monotonic += 31_000;
+  expect(await tokens.verify(await nameless())).toMatchObject({ code: 'token_invalid' });
+  expect(tokens.counts).toEqual({ asked: 2, failed: 0 });
+});
+
 test('a key that the provider withdrew serves ten minutes at most, and none serves longer while it is down', async () => {
   const { provider, code, clock, tokens } = await verifying();
   const token = await provider.token(GITHUB);
@@ -85,6 +157,17 @@ test.each<[string, (provider: OidcProvider) => unknown, RegExp]>([
     (provider) => Object.assign(provider.discovery, { issuer: 'https://other.example' }),
     /about another issuer/,
   ],
+  ['names no keys', (provider) => delete provider.discovery.jwks_uri, /configuration names no https address of keys/],
+  [
+    'names keys by a number',
+    (provider) => Object.assign(provider.discovery, { jwks_uri: 7 }),
+    /configuration names no https address of keys/,
+  ],
+  [
+    'names keys by half an address',
+    (provider) => Object.assign(provider.discovery, { jwks_uri: '/.well-known/jwks' }),
+    /configuration names no https address of keys/,
+  ],
   [
     'names keys that anybody on the way could change',
     (provider) => Object.assign(provider.discovery, { jwks_uri: provider.issuer.replace('https', 'http') }),
@@ -97,8 +180,9 @@ test.each<[string, (provider: OidcProvider) => unknown, RegExp]>([
   expect(await tokens.verify(token)).toMatchObject({
     code: 'provider_unavailable',
     detail: expect.stringMatching(words),
-    retryAfterMs: expect.any(Number),
+    retryAfterMs: 30_000,
   });
+  expect(await tokens.verify(token)).toMatchObject({ detail: expect.stringContaining(provider.issuer) });
 });
 
 test('a provider whose certificate is not trusted lets nobody in, whatever the environment says', async () => {

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 // A certificate of this machine's own, in the form of RFC 5280, so that no test needs openssl.
 
@@ -18,7 +18,8 @@ const SUBJECT_ALT_NAME = [0x55, 0x1d, 0x11];
 /** A key and a certificate that it signed itself, for these names, as PEM. */
 export function certificate(...names: string[]): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const name = sequence(der(0x31, sequence(der(0x06, COMMON_NAME), der(0x0c, Buffer.from('unlockos-keys test')))));
+  const own = `unlockos-keys test ${randomUUID()}`; // of two with one name, a client that trusts both takes one for the other
+  const name = sequence(der(0x31, sequence(der(0x06, COMMON_NAME), der(0x0c, Buffer.from(own)))));
   const alternatives = sequence(...names.map((each) => der(0x82, Buffer.from(each))));
   const extensions = sequence(sequence(der(0x06, SUBJECT_ALT_NAME), der(0x04, alternatives)));
   const body = sequence(
