@@ -93,3 +93,64 @@ test('a server that has waited long enough cuts the connection, and takes the ke
   await stopped;
   expect((await keyring.list()).keys).toEqual([]);
 });
+
+test('a key that nobody got and that cannot be deleted is an error in the log, with when it ends', async () => {
+  const { keyring, made, release } = await held();
+  const { provider, address, lines, server } = await issuing({ keyring });
+  const [host = '', port = ''] = address.split(':');
+  const socket = net.connect({ host, port: Number(port) });
+  const closed = once(socket, 'close');
+  socket.on('error', () => {});
+  socket.write(request(await provider.token(GITHUB)));
+  await made;
+  const [key] = (await keyring.list()).keys;
+  socket.destroy();
+  await closed;
+  await expect.poll(async () => (await ask(address, '/metrics')).text).toContain('unlockos_keys_open_connections 1\n');
+  await storeOf(keyring).close();
+  release();
+  const error = () => lines().find(({ level }) => level === 'error');
+  await expect.poll(error).toMatchObject({
+    message: 'the job was gone before it had its key, and the key could NOT be deleted',
+    actor: 'github:acme/app@refs/heads/main run 9876543210 attempt 1',
+    rule: 'app',
+    keyId: key?.id,
+    until: key?.expiresAt?.toISOString(),
+    code: 'store_unavailable',
+  });
+  expect((await ask(address, '/metrics')).text).toContain('unlockos_keys_issue_undelivered_total 1\n');
+  await server.stop();
+});
+
+test('a job that is gone before its token was checked is given nothing', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE, liveClock());
+  const { provider, address, lines } = await issuing({ keyring });
+  const token = await provider.token(GITHUB);
+  const before = await keyring.auditHead();
+  let found = () => {};
+  const asked = new Promise<void>((resolve) => {
+    found = resolve;
+  });
+  let answer = () => {};
+  const free = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const real = provider.answer.bind(provider);
+  provider.answer = async (url) => {
+    found();
+    await free;
+    return real(url);
+  };
+  const [host = '', port = ''] = address.split(':');
+  const socket = net.connect({ host, port: Number(port) });
+  const closed = once(socket, 'close');
+  socket.on('error', () => {});
+  socket.write(request(token));
+  await asked;
+  socket.destroy();
+  await closed;
+  await expect.poll(async () => (await ask(address, '/metrics')).text).toContain('unlockos_keys_open_connections 1\n');
+  answer();
+  await expect.poll(() => lines().map(({ answer }) => answer)).toEqual(['gone']);
+  expect(await keyring.auditHead()).toEqual(before); // no key was made, not even for a moment
+});

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { Limits } from '../../src/http-server/http-server.js';
 import { Log } from '../../src/http-server/log.js';
 import { parseIssueRules } from '../../src/issuer/rules.js';
-import { IssueServer } from '../../src/issuer/server.js';
+import { IssueServer, type Logged } from '../../src/issuer/server.js';
 import { Tokens } from '../../src/issuer/tokens.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { ask, JSON_TYPE } from './auth-servers.js';
@@ -39,6 +39,9 @@ interface SceneOptions {
   readonly provider?: OidcProvider;
   readonly rules?: (provider: OidcProvider) => unknown;
   readonly limits?: Partial<Limits>;
+  readonly logged?: Logged;
+  /** Certificates to trust besides that of the provider. */
+  readonly ca?: string;
 }
 
 /** An issuer in this process, and a provider. */
@@ -61,7 +64,7 @@ export async function issuing(options: SceneOptions = {}): Promise<IssueScene> {
   const rules = parseIssueRules(JSON.stringify(options.rules?.(provider) ?? [ruleFor(provider)]), 'issue.yaml');
   const tokens = new Tokens(
     () => clock.now(),
-    { ca: provider.ca },
+    { ca: `${provider.ca}${options.ca ?? ''}` },
     () => clock.monotonic(),
   );
   const server = new IssueServer({
@@ -70,7 +73,7 @@ export async function issuing(options: SceneOptions = {}): Promise<IssueScene> {
     rules,
     tokens,
     log,
-    logged: 'all',
+    logged: options.logged ?? 'all',
     limits: options.limits,
   });
   onTestFinished(() => server.stop());
