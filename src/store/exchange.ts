@@ -18,6 +18,9 @@ const SPENT = 'select key_id from issued_keys where token = ?';
 const ALIVE = `select count(*), min(k.expires_at) from issued_keys i join api_keys k on k.id = i.key_id where i.rule = ? and k.status = 'active' and k.expires_at > ${NOW}`;
 /** How many keys a rule has made in a time that ends now, and when the first of them. */
 const RECENT = `select count(*), min(issued_at) from issued_keys where rule = ? and issued_at > ${NOW} - ?`;
+/** No row may change, so the key gets another one, of no token. */
+const COUNT_TAKEN_BACK =
+  'insert into issued_keys (token, key_id, rule, issued_at, kept_until) select ?, key_id, rule, issued_at, kept_until from issued_keys where key_id = ?';
 
 /** Since when this store knows which tokens are spent: it was restored or copied then. */
 const COMPLETE_SINCE = "select value from store_settings where name = 'tokens-since'";
@@ -85,9 +88,17 @@ export function planExchange(key: NewKey, exchange: Exchange, rows: readonly Row
   return { ...made, writes: [...made.writes, ...writes], result: { refused: null, key: stored.key } };
 }
 
-/** Deletes a key that nobody got, and forgets that its token was spent. */
+/**
+ * Deletes a key that nobody got, and forgets that its token was spent. It goes on to count in the pace of its rule: else a job that never
+ * waits for its answer would have keys made without end.
+ */
 export function planTakeBack(found: Credential, keeping: Keeping): Planned<void> {
+  const { id } = found.key;
   const deletion = planDelete(found, keeping);
-  const forget = { ...of('delete from issued_keys where key_id = ?', found.key.id), rows: null };
-  return { ...deletion, writes: [...deletion.writes, forget], result: undefined };
+  const counted = id.padStart(64, '-'); // as long as the digest of a token, and that of none
+  const writes: Write[] = [
+    { ...of(COUNT_TAKEN_BACK, counted, id), rows: null }, // before the key is deleted, because the database refuses a row without it
+    { ...of('delete from issued_keys where key_id = ? and token <> ?', id, counted), rows: null },
+  ];
+  return { ...deletion, writes: [...writes, ...deletion.writes], result: undefined };
 }

@@ -125,6 +125,21 @@ test.each(ENGINES)('%s: a key that reached nobody frees its token; what is past 
   expect(await storeOf(keyring).exchangeRefusal(exchange('d', { rule: 'other' }))).toBeNull();
 });
 
+test.each(
+  ENGINES,
+)('%s: a key that reached nobody counts in the pace: who never waits gets no keys without end', async (engine) => {
+  const keyring = await freshKeyring(engine, clock());
+  const issuing = await keyring.issuing();
+  const pace = { limit: 2, windowSeconds: 60 };
+  for (let n = 0; n < 2; n++) {
+    const { key } = await issued(keyring, 'a', { pace });
+    await issuing.takeBack(key, job('42'));
+  }
+  expect(await issuing.issue(input('a'), exchange('a', { pace }), job('42'))).toMatchObject({ refused: 'pace' });
+  await issued(keyring, 'a'); // its token is worth another, once the pace allows
+  expect(await issuing.issue(input('b'), exchange('a'), job('42'))).toMatchObject({ refused: 'spent' });
+});
+
 /** Every token that a server accepted before now, by its clock or by one that is behind by what is tolerated, and one that comes after. */
 async function forgetsNone(keyring: Keyring) {
   const issuing = await keyring.issuing();
