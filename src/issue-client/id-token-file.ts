@@ -9,14 +9,14 @@ import { type IdTokens, MAX_ID_TOKEN, NO_TOKEN_HINT, readIdToken } from './id-to
 export function idTokenInFile(file: string, shown: string): IdTokens {
   const source = `the file ${quoted(shown)}`;
   let isFile = true;
-  const read = () =>
+  const read = (pipes = false) =>
     readIdToken(
       readTextFile(file, {
         what: 'the ID token',
         shown,
         code: 'unauthorized',
         maxBytes: 2 * MAX_ID_TOKEN,
-        pipes: true,
+        pipes, // not later: the key could not be deleted while nobody writes to it, and no signal would end that
         hint: NO_TOKEN_HINT,
         check: (stats) => {
           isFile = stats.isFile();
@@ -24,7 +24,7 @@ export function idTokenInFile(file: string, shown: string): IdTokens {
       }),
       source,
     );
-  const first = read();
+  const first = read(true);
   let isFirst = true;
   return {
     source,

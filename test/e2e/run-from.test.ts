@@ -172,3 +172,14 @@ describe('the end of run --from', () => {
     expect(server.keys.size).toBe(0);
   });
 });
+
+test('a pipe that took the place of the ID token file holds nothing up: the key is deleted with the token that there was', async () => {
+  const server = await faultyIssuer();
+  const place = new Place();
+  place.write('token', server.token());
+  const words = ['run', '--from', server.url, ...SCOPE, '--id-token-file', 'token', '--', 'sh', '-c'];
+  const { exitCode, stderr } = await place.tool([...words, 'rm token; mkfifo token; exit 3']);
+  expect(exitCode, stderr).toBe(3);
+  expect(stderr).toMatch(/\nDeleted /);
+  expect(server.keys.size).toBe(0);
+});

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, renameSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
@@ -104,6 +104,33 @@ test('SIGHUP reads the rules again; rules that are none leave things as they wer
   expect((await auth(url, keyString, '/plans')).status).toBe(200);
   chmodSync(rules, 0o600);
   expect(await served.ended('SIGINT')).toEqual([0, null]);
+});
+
+const ISSUE_RULES = JSON.stringify([
+  {
+    name: 'app',
+    issuer: 'https://ci.example',
+    audience: 'https://keys.example',
+    claims: { repository: 'acme/app' },
+    scopes: ['plan:read'],
+  },
+]);
+
+test.each([
+  ['serve', ['--environment', 'test', '--require'], RULES],
+  ['issue', ['--rules'], ISSUE_RULES],
+])('%s answers on when a pipe took the place of its rules, which nobody writes to', async (command, flags, rules) => {
+  const place = new Place();
+  await place.key('kiosk');
+  const file = place.write('rules.yaml', rules);
+  const served = new Served(place, [...LOCAL, ...flags, file], {}, process.execPath, command);
+  const url = await served.url();
+  rmSync(file);
+  execFileSync('mkfifo', [file]);
+  served.child.kill('SIGHUP');
+  expect((await served.said('the rules stay as they were')).error).toMatch(/not a regular file/);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect(await served.ended('SIGTERM')).toEqual([0, null]);
 });
 
 test('a second signal ends a server that waits for somebody', async () => {

@@ -3,7 +3,7 @@ import { KeysError } from '../../domain/errors.js';
 import { examples, type Register } from '../command.js';
 import type { Session } from '../session.js';
 import { oneOf } from '../settings/global-flags.js';
-import { LOGGED, listenAddress, readRulesFile, sayRegress, untilTold } from '../settings/listening.js';
+import { LOGGED, listenAddress, rulesFile, sayRegress, untilTold } from '../settings/listening.js';
 import { checkSeenHead, TO_ACCEPT } from '../settings/seen-head.js';
 import { assertScopesExist } from '../targets/known-scopes.js';
 
@@ -55,7 +55,8 @@ async function issue(session: Session, flags: IssueFlags): Promise<void> {
   const logged = oneOf('--log', flags.log, LOGGED);
   const file = path.resolve(ctx.cwd, flags.rules);
   const { IssueServer, Log, parseIssueRules, Tokens } = await import('../../issuer/index.js');
-  const read = () => parseIssueRules(readRulesFile(file, '--rules'), file);
+  const text = rulesFile(file, '--rules');
+  const read = () => parseIssueRules(text(), file);
   const rules = read();
   const keyring = await session.keyring({ follow: true });
   await assertScopesExist(

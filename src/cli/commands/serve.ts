@@ -6,7 +6,7 @@ import type { Log, RateLimiter, RedisAddress } from '../../server/index.js';
 import { collect, examples, type Register } from '../command.js';
 import type { Session } from '../session.js';
 import { oneOf } from '../settings/global-flags.js';
-import { LOGGED, listenAddress, readRulesFile, sayRegress, untilTold } from '../settings/listening.js';
+import { LOGGED, listenAddress, rulesFile, sayRegress, untilTold } from '../settings/listening.js';
 import { checkSeenHead, TO_ACCEPT } from '../settings/seen-head.js';
 import { assertScopesExist } from '../targets/known-scopes.js';
 
@@ -72,10 +72,11 @@ async function serve(session: Session, flags: ServeFlags): Promise<void> {
   const hops = clientAddress === undefined ? undefined : readClientAddress(clientAddress);
   const redis = counted === null ? readRedisAddress(flags.limits, session.flags.allowHttp === true) : null;
   const file = flags.require === undefined ? null : path.resolve(session.ctx.cwd, flags.require);
+  const text = file === null ? null : rulesFile(file, '--require');
   const read = () =>
-    file === null
+    file === null || text === null
       ? ({ by: 'scopes', scopes: flags.scope?.flatMap((each) => each.split(',')) ?? [] } as const)
-      : ({ by: 'rules', rules: parseRules(readRulesFile(file, '--require'), file) } as const);
+      : ({ by: 'rules', rules: parseRules(text(), file) } as const);
   const requirements = read();
   const keyring = await session.keyring({ durable: false, follow: true });
   await assertScopesExist(keyring, scopesOf(requirements));

@@ -43,15 +43,23 @@ export function listenAddress(text: string, allowHttp: boolean): Where {
   return where;
 }
 
-/** Reads a file of rules. `flag` is what names it. */
-export function readRulesFile(file: string, flag: string): string {
-  return readTextFile(file, {
-    what: 'the rules',
-    code: 'usage',
-    maxBytes: MAX_RULES_BYTES,
-    pipes: true,
-    hint: `${flag} FILE`,
-  });
+/**
+ * Reads a file of rules, now and whenever it is called again. `flag` is what names it. A pipe is read once, at the start: later, every request
+ * would wait until somebody writes to it.
+ */
+export function rulesFile(file: string, flag: string): () => string {
+  let pipes = true;
+  return () => {
+    const text = readTextFile(file, {
+      what: 'the rules',
+      code: 'usage',
+      maxBytes: MAX_RULES_BYTES,
+      pipes,
+      hint: `${flag} FILE`,
+    });
+    pipes = false;
+    return text;
+  };
 }
 
 type Line = (level: 'info' | 'error', message: string, fields?: Record<string, string>) => void;
