@@ -53,6 +53,15 @@ test('scan -o sarif names a file outside of the working directory by an absolute
   expect(results[0].locations[0].physicalLocation.artifactLocation.uri).toMatch(/^file:\/\/\/.*\/a%20b\.txt$/);
 });
 
+test('scan -o sarif takes a file whose name begins with two dots for one below the working directory', async () => {
+  const cli = testCli();
+  writeFileSync(path.join(cli.dir, '..odd'), mintKeyString('test').keyString);
+  const { stdout } = await cli.run('scan', '..odd', '-o', 'sarif');
+  const [{ results }] = JSON.parse(stdout).runs;
+  const { artifactLocation } = results[0].locations[0].physicalLocation;
+  expect(artifactLocation).toEqual({ uri: '..odd', uriBaseId: '%SRCROOT%' });
+});
+
 test('scan -o github annotates each file, and nothing in a name ends or adds a command', async () => {
   const { cli, dir, id, secrets } = await leaked();
   writeFileSync(path.join(dir, 'x\n::error::y'), mintKeyString('test').keyString);

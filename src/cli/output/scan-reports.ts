@@ -50,8 +50,9 @@ function message(finding: Finding, now: Date): string {
 
 /** A file as a URI: relative to the working directory, or absolute when it lies outside. */
 function uriOf(file: string, cwd: string): { uri: string; uriBaseId?: string } {
-  const relative = path.isAbsolute(file) ? path.relative(cwd, file) : file;
-  if (relative.startsWith('..') || path.isAbsolute(relative)) return { uri: pathToFileURL(file).href };
+  const relative = path.relative(cwd, path.resolve(cwd, file));
+  const [first = ''] = relative.split(path.sep);
+  if (first === '..' || path.isAbsolute(relative)) return { uri: pathToFileURL(path.resolve(cwd, file)).href };
   const uri = relative
     .split(path.sep)
     .map((part) => encodeURIComponent(part))
