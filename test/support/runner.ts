@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { Place, Result } from './built-tool.js';
@@ -18,16 +20,49 @@ function filled(text: string, form: RegExp, values: Readonly<Record<string, stri
   });
 }
 
+/** The shell of a step. */
+const SHELL = ['--noprofile', '--norc', '-eo', 'pipefail'];
+
+/**
+ * Runs a script as a step of GitHub that is cancelled once it has said "cancel me": the runner signals the process that it started, and no
+ * other, and kills what is left when that has ended. Returns what the step said.
+ */
+export async function cancelStep(place: Place, script: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const file = place.write('step.sh', script);
+  const shell = spawn('bash', [...SHELL, file], {
+    cwd: place.dir,
+    env: place.env(env),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  const hear = (text: string) => {
+    if (!said.includes('cancel me') && (said + text).includes('cancel me'))
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) shell.kill(signal);
+    said += text;
+  };
+  for (const stream of [shell.stdout, shell.stderr]) stream.setEncoding('utf8').on('data', hear);
+  await once(shell, 'exit');
+  try {
+    process.kill(-(shell.pid ?? 0), 'SIGKILL');
+  } catch {
+    // nothing is left
+  }
+  return said;
+}
+
 /**
  * Runs the steps of a composite action as the runner of GitHub does: each in a bash of its own, with the inputs in its variables, and with
- * what earlier steps put into GITHUB_ENV and GITHUB_PATH. Returns the results of the steps and the variables that later steps have.
+ * what earlier steps put into GITHUB_ENV and GITHUB_PATH. Returns the results of the steps and the variables that later steps have; with
+ * `cancel`, of the steps before the last, and what that said, which was cancelled.
  */
 export async function runAction(
   place: Place,
   file: string,
   given: Readonly<Record<string, string>>,
   job: Readonly<Record<string, string>>,
-): Promise<{ results: Result[]; env: Record<string, string> }> {
+  { cancel = false } = {},
+): Promise<{ results: Result[]; env: Record<string, string>; cancelled?: string }> {
   const action = parse(readFileSync(file, 'utf8'));
   const inputs = Object.fromEntries(
     Object.entries(action.inputs as Record<string, { default?: string; required?: boolean }>).map(([name, input]) => {
@@ -40,22 +75,44 @@ export async function runAction(
   const files = { GITHUB_ENV: place.write('github-env', ''), GITHUB_PATH: place.write('github-path', '') };
   const env: Record<string, string> = { ...job, ...files };
   const results: Result[] = [];
-  for (const step of action.runs.steps as Step[]) {
+  const steps = action.runs.steps as Step[];
+  for (const step of steps) {
     const own = Object.entries(step.env ?? {}).map(([name, text]) => [
       name,
       filled(text, /\$\{\{ (\S+) \}\}/g, values),
     ]);
     if (step.run.includes('${{')) throw new Error(`an input is part of a script: ${step.name}`);
-    const script = place.write('step.sh', step.run);
     const added = readFileSync(files.GITHUB_PATH, 'utf8').split('\n').filter(Boolean);
     const PATH = [...added.reverse(), place.env().PATH].join(':');
-    const how = { env: { ...env, PATH, ...Object.fromEntries(own) } };
-    results.push(await place.run('bash', ['--noprofile', '--norc', '-eo', 'pipefail', script], how));
+    const variables = { ...env, PATH, ...Object.fromEntries(own) };
+    if (cancel && step === steps.at(-1))
+      return { results, env, cancelled: await cancelStep(place, step.run, variables) };
+    const script = place.write('step.sh', step.run);
+    results.push(await place.run('bash', [...SHELL, script], { env: variables }));
     if (results.at(-1)?.exitCode !== 0) break;
   }
   for (const [, name = '', value = ''] of readFileSync(files.GITHUB_ENV, 'utf8').matchAll(/^(\w+)=(.*)$/gm))
     env[name] = value;
   return { results, env };
+}
+
+/**
+ * The variables of a job, as GitLab hands them out: what looks like a variable in the value of one is replaced by that variable, and by
+ * nothing where the job has none of that name; unless the value says `expand: false`.
+ */
+function handedOut(
+  given: Readonly<Record<string, string | { value: string; expand?: boolean }>>,
+  job: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const known: Record<string, string> = { ...job };
+  for (const [name, each] of Object.entries(given)) known[name] = typeof each === 'string' ? each : each.value;
+  const expanded = (text: string) =>
+    text.replace(/\$(?:(\w+)|\{(\w+)\})/g, (_, bare?: string, braced?: string) => known[bare ?? braced ?? ''] ?? '');
+  const values = Object.entries(given).map(([name, each]) => [
+    name,
+    typeof each === 'string' ? expanded(each) : each.expand === false ? each.value : expanded(each.value),
+  ]);
+  return Object.fromEntries(values);
 }
 
 /** Runs the script of the one job of a GitLab component, in a shell as the runner of GitLab does. */
@@ -79,6 +136,7 @@ export async function runComponent(
     typeof value === 'string' ? filled(value, /\$\[\[ (\S+) \]\]/g, values) : value;
   const [made] = Object.values(JSON.parse(JSON.stringify(parse(body ?? ''), fill))) as [Record<string, unknown>];
   const script = (made.script as string[]).join('\n');
-  const env = { ...job, ...(made.variables as Record<string, string>), CI: 'true', GITLAB_CI: 'true' };
+  const variables = handedOut(made.variables as Parameters<typeof handedOut>[0], job);
+  const env = { ...job, ...variables, CI: 'true', GITLAB_CI: 'true' };
   return { job: made, result: await place.run('bash', ['-eo', 'pipefail', '-c', script], { env }) };
 }

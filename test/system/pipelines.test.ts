@@ -5,7 +5,7 @@ import { KEY_STRING, keyStrings, Place, ROOT } from '../support/built-tool.js';
 import { block } from '../support/documents.js';
 import { type FaultyIssuer, faultyIssuer } from '../support/faulty-issuer.js';
 import { packed, publish } from '../support/registry.js';
-import { runAction, runComponent } from '../support/runner.js';
+import { cancelStep, runAction, runComponent } from '../support/runner.js';
 import { startSqld } from '../support/sqld.js';
 
 // The action for GitHub and the component for GitLab: their own shell steps, on the package that npm would publish.
@@ -102,6 +102,55 @@ test('an input that looks like a command is only a text', async () => {
   const { results } = await runAction(place, ACTION, inputs, env);
   expect(results.at(-1)?.exitCode).toBe(2);
   expect((await place.run('ls', ['hit'])).exitCode).not.toBe(0);
+});
+
+test('a run of the action that is cancelled ends its key', async () => {
+  const { place, server, env } = await job();
+  const inputs = { ...shown.action, from: server.url, run: 'echo cancel me; sleep 600' };
+  const { cancelled } = await runAction(place, ACTION, inputs, env, { cancel: true });
+  expect(cancelled).toContain('cancel me');
+  expect([server.made.length, server.keys.size], cancelled).toEqual([1, 0]);
+});
+
+test.each(['README.md', 'docs/ci.md'])('a step of %s that is cancelled ends its key', async (file) => {
+  const { place, server, env } = await job();
+  await place.run('npm', [
+    'install',
+    '--prefix',
+    place.file('tool'),
+    '--omit=optional',
+    '--ignore-scripts',
+    'unlockos-keys',
+  ]);
+  const { steps } = parse(block(file, 'workflows/test.yml')).jobs.test;
+  place.write('bin/npm', '#!/bin/sh\necho cancel me; exec sleep 600\n', 0o755);
+  const PATH = `${place.bin}:${place.file('tool/node_modules/.bin')}:${process.env.PATH}`;
+  const said = await cancelStep(place, steps.at(-1).run.replace('https://keys.acme.example', server.url), {
+    ...env,
+    PATH,
+  });
+  expect(said).toContain('cancel me');
+  expect([server.made.length, server.keys.size], said).toEqual([1, 0]);
+});
+
+test.each([
+  ['- echo an item of a list', 127, /command not found/],
+  [
+    `x='a  b'\necho "$x" '$x' \${x:+set} \`echo ran\`; false | true; echo not reached`,
+    1,
+    /^a {2}b \$x set ran\n(?!not)/m,
+  ],
+])('the action and the component run the same commands: %j', async (commands, exitCode, says) => {
+  const { place, server, env } = await job();
+  const given = { from: server.url, scopes: 'checkin:read' };
+  const { results } = await runAction(place, ACTION, { ...given, run: commands }, env);
+  const token = { UNLOCKOS_KEYS_ID_TOKEN: server.token() };
+  const { result } = await runComponent(place, COMPONENT, { ...given, commands }, token);
+  for (const each of [results.at(-1), result]) {
+    expect(`${each?.stdout}${each?.stderr}`).toMatch(says);
+    expect(each?.exitCode).toBe(exitCode);
+  }
+  expect([server.made.length, server.keys.size]).toEqual([2, 0]);
 });
 
 test('the component runs commands with a key that a server issued, and the key is gone at the end', async () => {
