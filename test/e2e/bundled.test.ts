@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { build, type Format } from 'esbuild';
 import { expect, test } from 'vitest';
@@ -65,6 +65,19 @@ test.each<Format>(['esm', 'cjs'])('and with the installed package beside it (%s)
   symlinkSync(ROOT, place.file('app/node_modules/unlockos-keys'));
   const { stdout, stderr } = await place.run(process.execPath, [file], { cwd: place.file('app') });
   expect(stdout, stderr).toBe('valid\n');
+});
+
+test.each<Format>(['esm', 'cjs'])('an application without any optional package is bundled (%s)', async (format) => {
+  const place = new Place();
+  const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  for (const each of ['package.json', 'dist'])
+    cpSync(path.join(ROOT, each), place.file('node_modules/unlockos-keys', each), { recursive: true });
+  for (const each of Object.keys(dependencies))
+    symlinkSync(path.join(ROOT, 'node_modules', each), place.file('node_modules', each));
+  const contents = `export { createVerifier, openKeyring } from 'unlockos-keys'`;
+  const stdin = { contents, resolveDir: place.dir, loader: 'js' } as const;
+  const { errors } = await build({ stdin, format, bundle: true, write: false, platform: 'node', logLevel: 'silent' });
+  expect(errors).toEqual([]);
 });
 
 test.each<[Format, readonly string[]]>([

@@ -38,13 +38,13 @@ export async function load(): Promise<Engine | null> {
   const options: { nativeBinding?: string } = {};
   try {
     options.nativeBinding = require(addon); // the addon itself, which its types do not know: `bindings` would search a dozen places for it
+    const { default: Database } = await import('better-sqlite3'); // in a try: who bundles an application without it gets no error
+    return {
+      name: 'better-sqlite3',
+      open: (file) => new Sqlite3Connection(new Database(file, options), TRAITS),
+      openStill: (file) => new Sqlite3Connection(new Database(stillBytes(file), options), TRAITS),
+    };
   } catch {
     return null; // compiled for another version of Node
   }
-  const { default: Database } = await import('better-sqlite3');
-  return {
-    name: 'better-sqlite3',
-    open: (file) => new Sqlite3Connection(new Database(file, options), TRAITS),
-    openStill: (file) => new Sqlite3Connection(new Database(stillBytes(file), options), TRAITS),
-  };
 }
