@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Place, ROOT } from '../support/built-tool.js';
@@ -15,11 +15,13 @@ const settingOf = (name: string, setting: string) =>
   new RegExp(`^${setting}=(.*)$`, 'm').exec(readFileSync(unitFile(name), 'utf8'))?.[1] ?? '';
 const setting = (name: string) => settingOf('unlockos-keys', name);
 
-test.each(['unlockos-keys', 'unlockos-keys-issue'])('%s has no mistake, and an exposure of at most 2.0', (name) => {
+const units = readdirSync(path.join(ROOT, 'deploy/systemd')).map((file) => path.basename(file, '.service'));
+
+test.each(units)('%s has no mistake, and an exposure of at most 2.0', (name) => {
   const analyze = (...args: string[]) => execFileSync('systemd-analyze', args, { encoding: 'utf8', stdio: 'pipe' });
   analyze('security', '--offline=true', '--threshold=20', unitFile(name)); // fails above the threshold
   const copy = path.join(scratch(), `${name}.service`);
-  writeFileSync(copy, readFileSync(unitFile(name), 'utf8').replace('/usr/local/bin/unlockos-keys', process.execPath));
+  writeFileSync(copy, readFileSync(unitFile(name), 'utf8').replace(/^(ExecStart=)\S+/m, `$1${process.execPath}`));
   expect(analyze('verify', copy)).toBe('');
 });
 
