@@ -30,8 +30,10 @@ export function readRedisAddress(text: string, allowPlain: boolean): RedisAddres
   const db = /^\/?(\d{0,5})$/.exec(url?.pathname ?? '')?.[1];
   if (url?.password)
     throw new KeysError('usage', 'the address of --limits contains a password, which other users can see', FORM);
-  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || db === undefined || url.search || url.hash)
-    throw new KeysError('usage', `--limits ${quoted(text.split('@').at(-1) ?? '')} is not the address of Redis`, FORM);
+  if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || db === undefined || url.search || url.hash) {
+    const [shown = ''] = (text.split('@').at(-1) ?? '').split(/[?#]/); // a password may stand before, or behind
+    throw new KeysError('usage', `--limits ${quoted(shown)} is not the address of Redis`, FORM);
+  }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const isLocal = host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
   if (url.protocol === 'redis:' && !isLocal && !allowPlain)
@@ -63,9 +65,23 @@ async function packages() {
   }
 }
 
+/** Why Redis does not answer, in one word: a message of Redis can repeat what it was sent. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? /^[A-Z]{2,}\b/.exec(error.message)?.[0] ?? 'closed';
+}
+
+/** What Redis refuses, and will refuse again: to be mended before it can count. */
+function refusalOf({ message }: Error, { db }: RedisAddress): KeysError | null {
+  if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(message))
+    return new KeysError('unauthorized', 'Redis refused the user or the password', FORM);
+  if (/^ERR (DB index is out of range|invalid DB index|SELECT is not allowed)/.test(message))
+    return new KeysError('usage', `Redis has no database ${db}`, 'leave /DB out of --limits, or name another');
+  return null;
+}
+
 /**
- * Connects to Redis. While Redis is down, requests are counted in memory, and the log says so once per outage. Throws `usage` where the
- * packages are missing, and `unauthorized` when Redis refuses the password.
+ * Connects to Redis. While Redis is down, requests are counted in memory, and the log says so once per outage, and why. Throws `usage` where
+ * the packages are missing or Redis has no such database, and `unauthorized` when it refuses the password.
  */
 export async function connectRedis(
   address: RedisAddress,
@@ -87,11 +103,14 @@ export async function connectRedis(
     ...(password !== undefined && { password }),
     ...(tls && { tls: {} }),
   });
-  let refusal: Error | null = null;
+  let refusal: KeysError | null = null;
   let down = false;
+  let starting = true;
   client.on('error', (error: Error) => {
-    if (/^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid password)/.test(error.message)) refusal = error;
-    if (!down) log.line('warn', 'Redis does not answer: limits are counted in memory until it does');
+    refusal = refusalOf(error, address);
+    if (starting && refusal !== null) return;
+    const message = 'Redis does not answer: limits are counted in memory until it does';
+    if (!down) log.line('warn', message, { reason: reasonOf(error) });
     down = true;
   });
   client.on('ready', () => {
@@ -99,9 +118,10 @@ export async function connectRedis(
     down = false;
   });
   await client.connect().catch(() => {}); // reported by the listener; it goes on trying
+  starting = false;
   if (refusal !== null) {
     client.disconnect();
-    throw new KeysError('unauthorized', 'Redis refused the user or the password', FORM, { cause: refusal });
+    throw refusal;
   }
   return { limiter: redisLimiter(client), close: () => client.disconnect() };
 }

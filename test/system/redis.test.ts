@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RateLimit } from '../../src/domain/rate-limit.js';
 import { Place, ROOT } from '../support/built-tool.js';
+import { certificate } from '../support/certificate.js';
 import { RedisServer } from '../support/redis.js';
 import { Served } from '../support/served.js';
 
@@ -49,7 +50,10 @@ describe('serve --limits redis://', () => {
     expect(await ask(one)).not.toBe(503);
     await server.start(password);
     await one.said('Redis answers again: limits are shared');
-    expect(one.lines.filter(({ message }) => String(message).startsWith('Redis does not answer'))).toHaveLength(1);
+    const outages = one.lines.filter(({ message }) => String(message).startsWith('Redis does not answer'));
+    expect(outages).toEqual([
+      expect.objectContaining({ reason: expect.stringMatching(/^(ECONNREFUSED|ECONNRESET)$/) }),
+    ]);
     expect(one.text + two.text).not.toContain('sesame');
     for (const served of [one, two]) {
       served.child.kill('SIGTERM');
@@ -75,10 +79,39 @@ describe('serve --limits redis://', () => {
     const inAddress = await tried(`redis://:sesame@127.0.0.1:${port}`);
     expect(inAddress.code).toBe(2);
     expect(inAddress.text).not.toContain('sesame');
+    for (const behind of ['?password=sesame', '/0?password=sesame', '#sesame']) {
+      const { code, text } = await tried(`redis://127.0.0.1:${port}${behind}`);
+      expect(code).toBe(2);
+      expect(text).not.toContain('sesame');
+    }
+    const password = { UNLOCKOS_KEYS_REDIS_PASSWORD: 'sesame' };
+    const noDatabase = await tried(`redis://127.0.0.1:${port}/99`, password);
+    expect(noDatabase).toMatchObject({ code: 2, text: expect.stringContaining('Redis has no database 99') });
+    expect(noDatabase.text).not.toContain('does not answer');
     expect(await tried('redis://redis.example:6379')).toMatchObject({ code: 6 });
     for (const wrong of ['redis://', 'redis://127.0.0.1:6379/x', 'redis://127.0.0.1/0?a=b'])
       expect(await tried(wrong)).toMatchObject({ code: 2 });
   });
+});
+
+test('serve counts in Redis over TLS, and the log says why it does not', async () => {
+  const place = new Place();
+  const { cert, key } = certificate('localhost');
+  place.write('cert.pem', cert);
+  const files = ['--tls-cert-file', place.file('cert.pem'), '--tls-key-file', place.write('key.pem', key)];
+  const port = await freePort();
+  await new RedisServer().start(['--tls-port', String(port), ...files, '--tls-auth-clients', 'no']);
+  const keyString = await place.key('partner', '--live', '--rate-limit', '1/h');
+  const args = ['--listen', '127.0.0.1:0', '--environment', 'live', '--limits', `rediss://localhost:${port}`];
+  const trusts = { NODE_EXTRA_CA_CERTS: place.file('cert.pem') };
+  const ask = async (served: Served) =>
+    (await fetch(`${await served.url()}/auth`, { headers: { authorization: `Bearer ${keyString}` } })).status;
+  const [one, two] = [0, 1].map(() => new Served(place, args, trusts)) as [Served, Served];
+  expect([await ask(one), await ask(two)]).toEqual([200, 429]);
+  const wary = new Served(place, args);
+  await wary.said('Redis does not answer: limits are counted in memory until it does');
+  expect(wary.lines.map(({ reason }) => reason)).toContain('DEPTH_ZERO_SELF_SIGNED_CERT');
+  for (const served of [one, two, wary]) expect(await served.ended('SIGTERM')).toEqual([0, null]);
 });
 
 test('the example in the docstring of redisLimiter runs', async () => {

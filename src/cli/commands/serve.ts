@@ -62,7 +62,7 @@ ${examples(
 async function serve(session: Session, flags: ServeFlags): Promise<void> {
   const environment = readEnvironment(flags.environment);
   const where = listenAddress(flags.listen, session.flags.allowHttp === true);
-  const counted = /^rediss?:/.test(flags.limits) ? null : oneOf('--limits', flags.limits, LIMITS);
+  const counted = /^rediss?:/i.test(flags.limits) ? null : oneOf('--limits', flags.limits, LIMITS);
   const logged = oneOf('--log', flags.log, LOGGED);
   const maxStaleMs = readMaxStale(flags.maxStale);
   if (flags.require !== undefined && flags.scope !== undefined)
