@@ -97,8 +97,15 @@ export interface Prompts {
   pause(message: string): Promise<void>;
 }
 
+/** Why nothing can be copied after `npm install --omit=optional`. */
+export const NO_CLIPBOARDY = 'the optional package clipboardy is not installed';
+
 /** What to do where there is no clipboard. */
-export const CLIPBOARD_HINT = 'on Linux, install wl-clipboard or xsel; over SSH, use a terminal that supports OSC 52';
+export function clipboardHint(problem: string): string {
+  return problem === NO_CLIPBOARDY
+    ? 'install unlockos-keys without --omit=optional'
+    : 'on Linux, install wl-clipboard or xsel; over SSH, use a terminal that supports OSC 52';
+}
 
 export interface Clipboard {
   /**

@@ -8,7 +8,7 @@ import { quoted, safeText } from '../domain/text.js';
 import type { HashReport } from '../keyring/hash-report.js';
 import type { Keyring } from '../keyring/keyring.js';
 import type { Context } from './context.js';
-import { CLIPBOARD_HINT } from './context.js';
+import { clipboardHint } from './context.js';
 import { reportOf } from './exit-code.js';
 import type { Session } from './session.js';
 import { actorFlag } from './settings/actor.js';
@@ -88,6 +88,13 @@ async function seenFinding(ctx: Context, keyring: Keyring): Promise<Finding> {
   return { check: 'audit log seen before', status: failed ? 'failed' : 'ok', detail, hint: failed ? TO_ACCEPT : null };
 }
 
+const UNBORN: Finding = {
+  check: 'schema',
+  status: 'warning',
+  detail: 'the store does not exist yet',
+  hint: 'unlockos-keys create creates it along with the first key',
+};
+
 /** Everything that `doctor` checks. Opens a store of any version, and reports as a finding whatever stops it. */
 export async function diagnose(session: Session): Promise<Finding[]> {
   const { ctx } = session;
@@ -101,23 +108,12 @@ export async function diagnose(session: Session): Promise<Finding[]> {
   ];
   findings.push(...settingFindings(session));
   try {
-    if (session.storeIsUnborn()) {
-      return [
-        ...findings,
-        {
-          check: 'schema',
-          status: 'warning',
-          detail: 'the store does not exist yet',
-          hint: 'unlockos-keys create creates it along with the first key',
-        },
-        await clipboardFinding(session),
-      ];
-    }
     findings.push(...(await checkStore(ctx, await session.keyring({ inspect: true }))));
   } catch (error) {
     if (!isKeysError(error)) throw error;
     const { code, message, hint } = reportOf(error);
-    findings.push({ check: code, status: 'failed', detail: message, hint: withoutDoctor(hint) });
+    const isUnborn = code === 'store_missing' && session.storeIsUnborn();
+    findings.push(isUnborn ? UNBORN : { check: code, status: 'failed', detail: message, hint: withoutDoctor(hint) });
   }
   return [...findings, await clipboardFinding(session)];
 }
@@ -170,6 +166,6 @@ async function clipboardFinding(session: Session): Promise<Finding> {
     check: 'clipboard',
     status: problem === null ? 'ok' : 'warning',
     detail: problem === null ? works : `--copy cannot work here: ${problem}`,
-    hint: problem === null ? null : CLIPBOARD_HINT,
+    hint: problem === null ? null : clipboardHint(problem),
   };
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { KEY_STRING, keyStrings, Place, ROOT } from '../support/built-tool.js';
 import type { Screen } from '../support/screen.js';
+import { toolAlone } from '../support/tool-alone.js';
 
 const CREATE = ['create', 'ci', '--test-mode', '--scope', 'checkin:read'];
 
@@ -137,6 +138,17 @@ test.each([
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toMatch(says);
   expect(await place.names()).toEqual(['old']);
+});
+
+test('without the optional packages, doctor says what is missing and how to get it, before there is a store', async () => {
+  const place = new Place({ UNLOCKOS_KEYS_STORE: '' });
+  const { env } = place.clipboard();
+  const { exitCode, stdout, stderr } = await place.tool(['doctor'], { entry: toolAlone(place), env });
+  expect(stdout).toMatch(/clipboard .* --copy cannot work here: the optional package clipboardy is not installed/);
+  expect(stderr).toContain('clipboard: install unlockos-keys without --omit=optional');
+  const hasSqlite = Boolean(process.getBuiltinModule('node:sqlite' as 'node:fs'));
+  expect(exitCode).toBe(hasSqlite ? 0 : 7);
+  expect(stdout).toContain(hasSqlite ? 'the store does not exist yet' : 'no SQLite engine works here');
 });
 
 test('a clipboard that holds a picture can be copied to', async () => {

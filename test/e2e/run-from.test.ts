@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -9,15 +9,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { keyStrings, Place, ROOT } from '../support/built-tool.js';
 import { certificate } from '../support/certificate.js';
 import { type FaultyIssuer, faultyIssuer } from '../support/faulty-issuer.js';
+import { toolAlone } from '../support/tool-alone.js';
 
 const SCOPE = ['-s', 'plan:read'];
-
-/** The tool alone: nothing that npm would install beside it can be found. */
-function toolAlone(place: Place): string {
-  for (const name of ['bin', 'dist/bundle', 'package.json'])
-    cpSync(path.join(ROOT, name), place.file('alone', name), { recursive: true });
-  return place.file('alone/bin/unlockos-keys.js');
-}
 
 /** A preload that notes, at the end, which files and which modules of Node the tool has read. */
 function witness(place: Place): readonly string[] {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { KeysError } from '../../domain/errors.js';
 import { absolutePath } from '../../files/search-path.js';
-import { CLIPBOARD_HINT, type Clipboard } from '../context.js';
+import { type Clipboard, clipboardHint, NO_CLIPBOARDY } from '../context.js';
 
 /** How long a copied key string stays on the clipboard, in milliseconds, unless something else replaces it earlier. */
 export const CLEAR_AFTER_MS = 45_000;
@@ -15,7 +15,7 @@ export function osc52(text: string): string {
 }
 
 function failed(why: string): KeysError {
-  return new KeysError('delivery_failed', `nothing was copied: ${why}`, CLIPBOARD_HINT);
+  return new KeysError('delivery_failed', `nothing was copied: ${why}`, clipboardHint(why));
 }
 
 /**
@@ -58,17 +58,19 @@ function askHelper(task: string, text: string): Promise<string> {
   });
 }
 
+/** What the helper cannot say in our words, because it is a file of its own. */
+const inWords = (answer: string): string => (answer === 'no clipboardy' ? NO_CLIPBOARDY : answer);
+
 /** The helper copies the text and later clears it. It gets the text on its stdin, and keeps only a hash of it. */
 async function copyByHelper(text: string): Promise<void> {
-  await askHelper(String(CLEAR_AFTER_MS), text).catch((error: Error) => {
-    throw failed(error.message);
-  });
+  const answer = await askHelper(String(CLEAR_AFTER_MS), text).catch((error: Error) => error.message);
+  if (answer !== 'copied') throw failed(inWords(answer));
 }
 
 /** Why nothing could be copied; null where it could, as far as that can be told without copying. */
 async function problemOfHelper(): Promise<string | null> {
   const answer = await askHelper('probe', '').catch((error: Error) => error.message);
-  return answer === 'works' ? null : answer;
+  return answer === 'works' ? null : inWords(answer);
 }
 
 /** The clipboard of the person at this terminal. `write` reaches that terminal; it is used over SSH only. */

@@ -1,5 +1,5 @@
 import { KeysError } from '../../domain/errors.js';
-import { CLIPBOARD_HINT } from '../context.js';
+import { clipboardHint } from '../context.js';
 import type { ExitCode } from '../exit-code.js';
 import type { Session } from '../session.js';
 import type { KeyInHand, SinkKind, SinkWorld } from './sink.js';
@@ -24,7 +24,11 @@ export const clipboardSink: SinkKind = {
     async probe() {
       const problem = await world.ctx.clipboard.problem();
       if (problem !== null)
-        throw new KeysError('usage', `--copy cannot work here: ${problem}`, `no key was created; ${CLIPBOARD_HINT}`);
+        throw new KeysError(
+          'usage',
+          `--copy cannot work here: ${problem}`,
+          `no key was created; ${clipboardHint(problem)}`,
+        );
     },
     deliver: ({ keyString }) => copy(world, keyString),
     abandon() {},
