@@ -23,6 +23,9 @@ const { version } = JSON.parse(read('package.json'));
 function findProblems() {
   const problems = [];
   if (said('git', 'status', '--porcelain') !== '') problems.push('there are changes that are not committed');
+  const commit = (name) => said('git', 'rev-list', '-n', '1', name);
+  if (said('git', 'tag', '--list', `v${version}`) !== '' && commit(`v${version}`) !== commit('HEAD'))
+    problems.push(`the tag v${version} is on another commit; npm version sets the next version`);
   for (const place of PLACES) {
     const [, there] = splitAtVersion(place);
     if (there !== version) problems.push(`${place.file} says ${there}; npm version sets it`);

@@ -6,6 +6,11 @@ import path from 'node:path';
 import { PLACES, root, splitAtVersion } from './version-places.mjs';
 
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const tags = execFileSync('git', ['tag', '--list', `v${version}`], { cwd: root, encoding: 'utf8' });
+if (tags !== '')
+  throw new Error(
+    `the tag v${version} exists, so this version was released; take back the number (git checkout package.json package-lock.json) and choose another`,
+  );
 const changed = new Set(['CHANGELOG.md']);
 for (const place of PLACES) {
   const [head, , tail] = splitAtVersion(place);

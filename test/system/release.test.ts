@@ -30,6 +30,17 @@ test('npm version and release:check make the files to publish, with all that is 
     exitCode: 1,
     stderr: expect.stringContaining('CHANGELOG.md begins with "Unreleased"'),
   });
+  await run('git', 'tag', 'v9.8.6');
+  expect(await run('npm', 'version', '9.8.6')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('the tag v9.8.6 exists'),
+  });
+  expect((await run('git', 'log', '-1', '--format=%s')).stdout).not.toContain('9.8.6');
+  await run('git', 'checkout', '--quiet', 'package.json', 'package-lock.json');
+  await run('git', 'tag', 'v0.1.0', 'HEAD~1');
+  expect((await run('npm', 'run', '--silent', 'release:check')).stderr).toContain(
+    'the tag v0.1.0 is on another commit',
+  );
   expect((await run('npm', 'version', '9.8.7', '--message', 'Release %s')).exitCode).toBe(0);
   expect((await run('git', 'status', '--porcelain')).stdout).toBe('');
   const checked = await run('npm', 'run', '--silent', 'release:check');
