@@ -1,13 +1,13 @@
 import type { CopiedCount } from '../domain/copy.js';
-import { KEPT_DAYS, SPAN_GAP_MS, type Span, type UseReport } from '../domain/use.js';
+import { DAY_MS, KEPT_DAYS, SPAN_GAP_MS, type Span, type UseReport } from '../domain/use.js';
 import type { Statement, Write } from './database.js';
-import { NOW, of } from './raw-sql.js';
+import { NOW, of, timeOfLast } from './raw-sql.js';
 import { MOST, SOUND_COUNT, SOUND_RECORDER, SOUND_SPAN } from './use-damage.js';
 
 // The statements about the use of keys: counts by day, servers that record them, and when they did.
 
-const TODAY = `(${NOW} / 86400000)`;
-const WEEK_MS = 7 * 86_400_000;
+const TODAY = `(${NOW} / ${DAY_MS})`;
+const WEEK_MS = 7 * DAY_MS;
 /** A server of which the store knew would be forgotten behind so many others that came after it. */
 const MAX_RECORDERS = 1000;
 /** How many keys are asked about in one statement. */
@@ -98,8 +98,14 @@ export const copiedSpans = (records: 0 | 1, spans: readonly Span[]) =>
     ),
   );
 
-/** Counts of days that are over for long, and of days that have not come: a text is greater than any number. */
-const PAST = `(day < ${TODAY} - ${KEPT_DAYS} or day > ${TODAY} + 1)`;
+/** The day of the last sign of time that this write is not: the last change, or the end of recording that began before today. */
+const LAST_DAY = `(max(${timeOfLast('')},
+  coalesce((select max(until) from recorder_spans where ${SOUND_SPAN} and since < ${TODAY} * ${DAY_MS}), 0)) / ${DAY_MS})`;
+/**
+ * Counts of days that are over for long, and of days that have not come: a text is greater than any number. A clock that was wrong once, in
+ * either direction, removes nothing: that last sign must agree.
+ */
+const PAST = `(day < min(${TODAY}, ${LAST_DAY}) - ${KEPT_DAYS} or (day > ${TODAY} + 1 and ${LAST_DAY} <= ${TODAY} + 1))`;
 /** Removes some of them. */
 export const TRIM = of(
   `delete from key_days where (key_seq, day, verdict) in
@@ -117,7 +123,10 @@ export const FORGET = [
   ),
 ];
 
-export const SPANS = of(`select records, since, until from recorder_spans where ${SOUND_SPAN} order by until desc`);
+/** Without those that begin in the future: a clock was ahead. A server of that time would make all use unknown until then. */
+export const SPANS = of(
+  `select records, since, until from recorder_spans where ${SOUND_SPAN} and since <= ${NOW} + 60000 order by until desc`,
+);
 export const RECORDERS = {
   ...of(`select host, records, since, seen from recorders where ended = 0 and ${SOUND_RECORDER} order by seen desc`),
   most: MAX_RECORDERS,

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import type { KeyStore } from '../domain/key-store.js';
 import { elapsed, sleep, startTimer, stopTimer } from '../domain/real-time.js';
-import type { Use, UseReport } from '../domain/use.js';
+import { SPAN_GAP_MS, type Use, type UseReport } from '../domain/use.js';
+import type { Moment } from './moment.js';
 import { type RefusalVerdict, UsePages } from './use-pages.js';
 
 const FLUSH_EVERY_MS = 5000;
@@ -42,10 +43,10 @@ export class UseRecorder {
   readonly #recorder: { readonly id: string; readonly host: string };
   readonly #pages = new UsePages();
   /** Reports that were made and are not known to have arrived. They are sent as they are, so that none counts twice. */
-  #unsent: UseReport[] = [];
+  #unsent: { report: UseReport; upTo: Moment }[] = [];
   #batch = 0;
   /** Up to when all use has been reported. */
-  #reported: Date;
+  #reported: Moment;
   #timer: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -62,7 +63,11 @@ export class UseRecorder {
     this.#store = store;
     this.#options = options;
     this.#recorder = { id: randomUUID(), host: options.host };
-    this.#reported = new Date(options.now());
+    this.#reported = this.#now();
+  }
+
+  #now(): Moment {
+    return { wall: this.#options.now(), real: elapsed() };
   }
 
   /** `at`: milliseconds since the epoch. */
@@ -174,13 +179,13 @@ export class UseRecorder {
   async #sendUnsent(): Promise<boolean> {
     for (let first = this.#unsent[0]; first; first = this.#unsent[0]) {
       try {
-        await this.#store.use.record(first);
+        await this.#store.use.record(first.report);
       } catch (error) {
         this.#failed(error);
         return false;
       }
       this.#unsent.shift();
-      this.#reported = first.at;
+      this.#reported = first.upTo;
       this.#problem = null;
       this.#failuresInARow = 0;
       this.#warned = false;
@@ -189,21 +194,27 @@ export class UseRecorder {
     return true;
   }
 
-  #reportsOf(uses: readonly Use[], ended: boolean): UseReport[] {
-    const at = new Date(this.#options.now());
+  #reportsOf(uses: readonly Use[], ended: boolean): { report: UseReport; upTo: Moment }[] {
     const { records } = this.#options;
-    const reports: UseReport[] = [];
+    const now = this.#now();
+    const passed = now.real - this.#reported.real;
+    // A clock that was set ahead since: in the time that it passed over nobody recorded.
+    const isSet = now.wall - this.#reported.wall > passed + SPAN_GAP_MS;
+    const since = isSet ? { wall: now.wall - Math.round(passed), real: this.#reported.real } : this.#reported;
+    const reports: { report: UseReport; upTo: Moment }[] = [];
     for (let from = 0; from === 0 || from < uses.length; from += MAX_USES) {
       const isLast = from + MAX_USES >= uses.length;
-      reports.push({
+      const upTo = isLast ? now : since;
+      const report = {
         recorder: this.#recorder,
         records,
         batch: ++this.#batch,
-        from: this.#reported,
-        at: isLast ? at : this.#reported,
+        from: new Date(since.wall),
+        at: new Date(upTo.wall),
         ended: ended && isLast,
         uses: uses.slice(from, from + MAX_USES),
-      });
+      };
+      reports.push({ report, upTo });
     }
     return reports;
   }

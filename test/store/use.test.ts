@@ -129,6 +129,62 @@ describe.each(ENGINES)('the use of keys, on %s', (engine) => {
     expect(await store.use.trim()).toBe(0);
   });
 
+  test('counts are removed when the last change or an earlier day of recording agrees with the clock', async () => {
+    const ago = (days: number) => new Date(Date.now() - days * DAY_MS);
+    const scene = async () => {
+      const store = await freshStore(engine);
+      const key = newKey('a');
+      await store.create([key], change(ago(200)));
+      await recordUse(store, { from: ago(150), at: ago(150), uses: [used(key.id, 1, ago(150))] });
+      // The clock of this machine could be 150 days ahead, as far as the store knows.
+      await recordUse(store, { from: ago(0), at: ago(0), uses: [used(key.id, 1, ago(0))] });
+      await recordUse(store, { from: ago(0), at: ago(0) });
+      const days = async () => (await store.use.days([key.id], 0)).map(({ day }) => day);
+      expect(await days()).toEqual([dayOf(ago(150)), dayOf(ago(0))]);
+      expect(await store.use.trim()).toBe(0);
+      return { store, key, days };
+    };
+    const changed = await scene();
+    await changed.store.setStatus(changed.key.id, 'inactive', change(ago(0)));
+    await recordUse(changed.store, { from: ago(0), at: ago(0) });
+    expect(await changed.days()).toEqual([dayOf(ago(0))]);
+    const reported = await scene();
+    await recordUse(reported.store, { from: ago(1), at: ago(1) });
+    expect(await reported.days()).toEqual([dayOf(ago(0))]);
+    const idle = await scene();
+    const db = await rawDatabase(idle.store.location, engine);
+    await db.exec(`insert into recorder_spans values (1, ${ago(1).getTime()}, ${Date.now()})`);
+    expect(await idle.store.use.trim()).toBe(1);
+    expect(await idle.days()).toEqual([dayOf(ago(0))]);
+  });
+
+  test('a clock that is behind removes no counts', async () => {
+    const store = await freshStore(engine);
+    const key = newKey('a');
+    await store.create([key], change(new Date(Date.now() + 50 * DAY_MS)));
+    const ahead = dayOf(new Date()) + 50;
+    const db = await rawDatabase(store.location, engine);
+    await db.exec(`insert into key_days select seq, ${ahead}, 'valid', 1, 1, null from api_keys`);
+    await recordUse(store, {});
+    expect(await store.use.trim()).toBe(0);
+    await db.exec(`insert into recorder_spans values (1, ${Date.now() - DAY_MS}, ${Date.now() + 50 * DAY_MS})`);
+    await store.setStatus(key.id, 'inactive', change(new Date()));
+    await recordUse(store, {});
+    expect(await store.use.trim()).toBe(0);
+    await db.exec('delete from recorder_spans');
+    expect(await store.use.trim()).toBe(1);
+  });
+
+  test('times of servers whose clock was ahead say nothing', async () => {
+    const store = await freshStore(engine);
+    await recordUse(store, { from: START, at: START });
+    const later = Date.now() + 400 * DAY_MS;
+    const db = await rawDatabase(store.location, engine);
+    for (const records of [0, 1]) await db.exec(`insert into recorder_spans values (${records}, ${later}, ${later})`);
+    expect(await store.use.recording()).toMatchObject({ recorded: [{ since: START, until: START }], unrecorded: [] });
+    expect(await store.use.trim()).toBe(0);
+  });
+
   test('knows since when and by whom use is recorded', async () => {
     const store = await freshStore(engine);
     const at = (minutes: number) => new Date(START.getTime() - minutes * 60_000);

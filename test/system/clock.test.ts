@@ -124,3 +124,32 @@ test('a server whose clock jumps a year ahead and back locks nobody out, and lea
   expect(await used()).toBeLessThanOrEqual(Date.now());
   expect((await doctor()).exitCode).toBe(0);
 });
+
+test('servers in 1970 and in 2100 remove no counts of use', async () => {
+  const place = new Place();
+  const keyString = await place.key('counted');
+  const used = async (): Promise<[string, number][]> =>
+    JSON.parse((await place.tool(['usage', 'counted', '--json'])).stdout)
+      .filter((each: { used: number }) => each.used > 0)
+      .map((each: { day: string; used: number }) => [each.day, each.used]);
+  const serveOnce = async (env = {}) => {
+    const served = new Served(
+      place,
+      ['--listen', '127.0.0.1:0', '--environment', 'test', '--scope', 'checkin:read'],
+      env,
+    );
+    const { status } = await fetch(`${await served.url()}/auth`, { headers: { authorization: `Bearer ${keyString}` } });
+    expect(status).toBe(200);
+    expect(await served.ended('SIGTERM')).toEqual([0, null]);
+  };
+  await serveOnce();
+  const [before] = await used();
+  expect(before?.[1]).toBe(1);
+  await serveOnce(at('@2100-01-01 00:00:00'));
+  expect(await used()).toEqual([before, ['2100-01-01', 1]]);
+  await serveOnce(at('@1970-01-02 00:00:00'));
+  expect((await place.tool(['prune', '--expired', '--yes'], { env: at('@1970-01-02 00:00:00') })).exitCode).toBe(0);
+  expect(await used()).toContainEqual(before);
+  await serveOnce(); // the day that has not come is removed
+  expect(await used()).toEqual([[before?.[0], 2]]);
+});

@@ -268,6 +268,28 @@ describe('while time stands still', () => {
       expect(vi.getTimerCount()).toBe(0);
     });
 
+    test('nobody recorded in the time that a clock passed over when it was set', async () => {
+      const { recorder, clock, sent } = await scene(engine);
+      await recorder.start();
+      const from = new Date(clock.now);
+      await pass(MINUTE);
+      clock.now += 15 * MINUTE + MINUTE; // as little is joined by the store anyhow
+      await pass(MINUTE);
+      const near = new Date(clock.now);
+      clock.now += 365 * DAY_MS;
+      await pass(MINUTE);
+      const ahead = new Date(clock.now);
+      expect(sent().map((each) => [each.from, each.at])).toEqual([
+        [from, from],
+        [from, from],
+        [from, near],
+        [new Date(ahead.getTime() - MINUTE), ahead],
+      ]);
+      clock.now -= 365 * DAY_MS;
+      await recorder.close();
+      expect(sent()).toMatchObject([{ from: ahead, at: near }]);
+    });
+
     test('of several reports only the last one goes up to now, and says that the server stops', async () => {
       const { recorder, clock, use, sent } = await scene(engine);
       const from = new Date(clock.now);
