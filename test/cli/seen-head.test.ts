@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { HeadMemory } from '../../src/cli/settings/head-memory.js';
@@ -120,6 +129,20 @@ test('of two processes, the one with the earlier end cannot set the memory back'
   expect(one.at('/s.db')?.head.seq).toBe(12);
   other.note('/s.db', 'b'.repeat(64), head(5), { instead: true });
   expect([one.at('/s.db')?.head.seq, readdirSync(heads(cli)).length]).toEqual([5, 1]);
+});
+
+test('what a killed process had begun to write is removed, not what another writes now', async () => {
+  const cli = testCli();
+  await cli.run('create', 'a', ...MAKE);
+  expect(readdirSync(heads(cli))).toHaveLength(1);
+  for (const name of ['.new-old', '.new-now', 'other']) writeFileSync(path.join(heads(cli), name), '{');
+  for (const name of ['.new-old', 'other']) utimesSync(path.join(heads(cli), name), 0, 0);
+  await cli.run('disable', 'a', '--yes');
+  expect(
+    readdirSync(heads(cli))
+      .filter((name) => !/^[0-9a-f]/.test(name))
+      .sort(),
+  ).toEqual(['.new-now', 'other']);
 });
 
 test('what only reads makes no file: with no store none at all, with one nothing to remember', async () => {

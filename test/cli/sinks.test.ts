@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -84,7 +85,26 @@ describe('--env-file', () => {
     expect((await cli.run(...MAKE, '--env-file', '.env')).exitCode).toBe(0);
     expect(file(cli, '.env')).toMatch(/^UNLOCKOS_API_KEY=unlk_live_\w{51}\n$/);
     expect(statSync(path.join(cli.dir, '.env')).mode & 0o777).toBe(0o600);
-    expect(readdirSync(cli.dir).filter((name) => name.startsWith('..env'))).toEqual([]);
+    expect(readdirSync(cli.dir).filter((name) => name.includes('env'))).toEqual(['.env']);
+  });
+
+  test.each([
+    ['.env', '.env.0123abcd.env'],
+    ['prod.env', '.prod.env.0123abcd.env'],
+    ['.env.local', '.env.local.0123abcd.local'],
+  ])('beside %s names what a run that was killed has left', async (name, left) => {
+    const cli = testCli();
+    for (const each of [left, `${left}.mine`, '.env.0123abcd']) {
+      writeFileSync(path.join(cli.dir, each), 'A=1\n');
+      utimesSync(path.join(cli.dir, each), 0, 0);
+    }
+    writeFileSync(path.join(cli.dir, left.replace('0123', '4567')), ''); // of another run, just now
+    const { exitCode, stderr } = await cli.run(...MAKE, '--env-file', name);
+    expect(exitCode, stderr).toBe(0);
+    const at = path.join(cli.dir, left);
+    expect(stderr.split('\n').filter((line) => line.includes('killed'))).toEqual([
+      `warning: ${at} was left by a run that was killed, and may hold secrets: rm ${at}`,
+    ]);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Keyring } from '../../src/keyring/keyring.js';
@@ -47,6 +47,29 @@ describe.each(LOCAL_ENGINES)('restoring a backup, on %s', (engine) => {
     expect(await old.auditHead()).toEqual(before);
     await make(restored, 'after');
     expect((await restored.storeCheck()).filter(({ status }) => status === 'failed')).toEqual([]);
+  });
+
+  test('removes the copies of restores that were killed, which doctor names, and nothing else', async () => {
+    const { file, keyring, backup, copy } = await scene();
+    const [left, journal] = [`${file}.restoring-0123abcd`, `${file}.restoring-0123abcd-journal`];
+    const others = [`${file}.restoring-mine`, `${path.dirname(file)}/other.db.restoring-0123abcd`];
+    for (const each of [left, journal, ...others]) copyFileSync(copy, each);
+    mkdirSync(`${file}.restoring-00000000`);
+    const found = async () => (await keyring.storeCheck()).filter(({ check }) => check === 'copies');
+    expect(await found()).toEqual([
+      {
+        check: 'copies',
+        status: 'warning',
+        detail: `a restore was cut off, and left a copy of a store: ${left}, ${journal}`,
+        hint: `the next store restore removes it; or, unless one is running: rm ${left} ${journal}`,
+      },
+    ]);
+    await backup.storeRestore(file);
+    expect(
+      readdirSync(path.dirname(file))
+        .filter((name) => name.includes('restoring-'))
+        .sort(),
+    ).toEqual(['keys.db.restoring-00000000', 'keys.db.restoring-mine', 'other.db.restoring-0123abcd']);
   });
 
   test('while a server and another tool have the store open', async () => {

@@ -32,6 +32,9 @@ export interface SeenHead {
 /** More files than this are not kept: the oldest are of stores that nobody uses any more. */
 const MOST_FILES = 500;
 const HASH = /^[0-9a-f]{64}$/;
+/** How a file is called until it is written: for a moment. */
+const NEW = '.new-';
+const HOUR_MS = 3_600_000;
 
 /** True for what belongs to us and nobody else can write. On Windows, the user's own directories are so. */
 function isOurs({ uid, mode }: Stats): boolean {
@@ -174,7 +177,7 @@ export class HeadMemory {
     const prefix = nameOf(place);
     const name = `${prefix}-${String(head.seq).padStart(15, '0')}`;
     const file = path.join(this.#directory, name);
-    const fresh = path.join(this.#directory, `.new-${randomUUID()}`);
+    const fresh = path.join(this.#directory, `${NEW}${randomUUID()}`);
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       if (!isOurs(lstatSync(this.#directory))) return false;
@@ -184,12 +187,23 @@ export class HeadMemory {
       const others = this.#files().filter(
         (each) => each.startsWith(`${prefix}-`) && (instead ? each !== name : each < name),
       );
-      for (const each of [...others, ...this.#oldest()]) rmSync(path.join(this.#directory, each), { force: true });
+      for (const each of [...others, ...this.#oldest(), ...this.#cutOff()])
+        rmSync(path.join(this.#directory, each), { force: true });
       return true;
     } catch {
       discard(fresh);
       return false;
     }
+  }
+
+  /** What a process that was killed had begun to write. */
+  #cutOff(): string[] {
+    const directory = this.#directory ?? '';
+    const isOld = (name: string) => {
+      const stats = lstatSync(path.join(directory, name), { throwIfNoEntry: false });
+      return stats !== undefined && this.#now().getTime() - stats.mtimeMs > HOUR_MS;
+    };
+    return readdirSync(directory).filter((name) => name.startsWith(NEW) && isOld(name));
   }
 
   #oldest(): string[] {

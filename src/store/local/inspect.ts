@@ -9,6 +9,7 @@ import type { Migration } from '../migrations.js';
 import { OBJECTS_OF_SCHEMA, objectsMadeBy, tablesFinding } from '../schema-text.js';
 import { MARKS_AHEAD } from '../statements.js';
 import type { Engine } from './engines/engine.js';
+import { leftCopies } from './left-copies.js';
 import { isOnReadOnlyDisk } from './read-only.js';
 import { SUFFIXES } from './side-files.js';
 
@@ -101,6 +102,21 @@ function mountFinding(file: string): Finding[] {
   ];
 }
 
+/** Said only where there are some. */
+function copiesFinding(file: string): Finding[] {
+  const left = leftCopies(file).map(safeText);
+  if (left.length === 0) return [];
+  return [
+    finding(
+      'copies',
+      false,
+      `a restore was cut off, and left a copy of a store: ${left.join(', ')}`,
+      `the next store restore removes it; or, unless one is running: rm ${left.join(' ')}`,
+      'warning',
+    ),
+  ];
+}
+
 const RESTORE = 'put a backup in its place: unlockos-keys store restore FILE';
 
 /**
@@ -116,6 +132,7 @@ export function inspectLocal(file: string, engine: Engine, query: Query, migrati
     version,
     ...permissions(file),
     ...mountFinding(file),
+    ...copiesFinding(file),
     ...integrityFindings(problems, orphans, RESTORE),
   ];
   if (version.status === 'ok')

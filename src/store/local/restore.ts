@@ -16,6 +16,7 @@ import { headFromRows } from '../rows.js';
 import { head, insertAudit } from '../statements.js';
 import { configure, identify, schemaVersion, setBusyTimeout } from './connection.js';
 import type { Connection, Engine } from './engines/engine.js';
+import { copyNamePrefix, leftCopies } from './left-copies.js';
 import { fileError, keptNamePrefix, secondNames, secureFile, securePlace } from './path-safety.js';
 import { refuseLeftOverLog, SUFFIXES } from './side-files.js';
 import { withSideFilesOf, writeSnapshot } from './snapshot.js';
@@ -89,6 +90,8 @@ function lock(engine: Engine, target: string, timeoutMs: number): { db: Connecti
       throw new KeysError('store_foreign', `${safeText(target)} is a SQLite file of another program`);
     db.exec('PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE');
     for (const name of secondNames(target, there)) rmSync(name);
+    // A restore that goes on now would hold the lock of the store: whoever made these copies was killed.
+    if (lookFor(target)?.ino === there.ino) for (const name of leftCopies(target)) rmSync(name, { force: true });
     return { db, head: lastRow(db) };
   } catch (error) {
     db?.close();
@@ -147,7 +150,7 @@ export function replaceStore(restore: Restore): Replacement {
 }
 
 function replace({ source, engine, target, timeoutMs, change }: Restore): Replacement {
-  const copy = `${target}.restoring-${randomUUID().slice(0, 8)}`;
+  const copy = path.join(path.dirname(target), `${copyNamePrefix(target)}${randomUUID().slice(0, 8)}`);
   const stamp = change.at.toISOString().replace(/[-:]|\.\d+/g, '');
   const kept = path.join(path.dirname(target), `${keptNamePrefix(target)}${stamp}-${randomUUID().slice(0, 4)}`);
   const before = lock(engine, target, timeoutMs);
