@@ -31,10 +31,8 @@ function mismatches(rule: IssueRule, token: VerifiedToken, job: Job): Mismatch[]
     const value = Object.hasOwn(token.claims, claim) ? asText(token.claims[claim]) : null;
     if (value === null || !wanted.includes(value)) note(claim, `the rule asks for ${wanted.map(shown).join(' or ')}`);
   }
-  if (job.isPullRequest && !rule.pullRequests) {
-    const claim = ['event_name', 'pipeline_source', 'ref'].find((name) => Object.hasOwn(token.claims, name)) ?? 'ref';
-    note(claim, 'and the rule does not let pull requests ask');
-  }
+  if (job.pullRequest !== null && !rule.pullRequests)
+    note(job.pullRequest, 'and the rule does not let pull requests ask');
   return found;
 }
 

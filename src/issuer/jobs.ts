@@ -8,8 +8,8 @@ import type { VerifiedToken } from './tokens.js';
 export interface Job extends ProvenJob {
   readonly name: string;
   readonly labels: Labels;
-  /** It runs what somebody proposes, who may be anybody. */
-  readonly isPullRequest: boolean;
+  /** The claim that says that it runs what somebody proposes, who may be anybody; null where none does. */
+  readonly pullRequest: string | null;
   /** The claim that a rule must name for such a token; null for a provider whose claims nobody knows. */
   readonly pinned: string | null;
 }
@@ -22,8 +22,13 @@ interface Described {
   readonly run: readonly (readonly [word: string, value: string])[];
   /** The claims that tell this job from all others. */
   readonly ids: readonly string[];
-  readonly isPullRequest: boolean;
+  readonly pullRequest: string | null;
   readonly pinned: string | null;
+}
+
+/** The first of these claims that says so. */
+function claimThat(says: Readonly<Record<string, boolean>>): string | null {
+  return Object.keys(says).find((claim) => says[claim]) ?? null;
 }
 
 type Texts = (name: string) => string | undefined;
@@ -62,7 +67,11 @@ function github(text: Texts): Described {
       ['attempt', text('run_attempt') ?? '1'],
     ],
     ids: ['repository_id', 'run_id', 'run_attempt', 'check_run_id'],
-    isPullRequest: event.startsWith('pull_request') || ref.startsWith('refs/pull/') || (text('head_ref') ?? '') !== '',
+    pullRequest: claimThat({
+      event_name: event.startsWith('pull_request'),
+      ref: ref.startsWith('refs/pull/'),
+      head_ref: (text('head_ref') ?? '') !== '',
+    }),
     pinned: 'repository_id',
   };
 }
@@ -77,9 +86,10 @@ function gitlab(text: Texts): Described {
       ['job', text('job_id') ?? 'unknown'],
     ],
     ids: ['project_id', 'pipeline_id', 'job_id'],
-    isPullRequest:
-      ['merge_request_event', 'external_pull_request_event'].includes(source) ||
-      path.startsWith('refs/merge-requests/'),
+    pullRequest: claimThat({
+      pipeline_source: ['merge_request_event', 'external_pull_request_event'].includes(source),
+      [text('ref_path') === undefined ? 'ref' : 'ref_path']: path.startsWith('refs/merge-requests/'),
+    }),
     pinned: 'project_id',
   };
 }
@@ -91,7 +101,7 @@ function other(text: Texts, { issuer, subject }: VerifiedToken): Described {
     where: `${new URL(issuer).host} ${subject}`,
     run: job === undefined ? [] : [['job', job]],
     ids: ['job_id', 'build_id', 'build_number', 'run_id', 'pipeline_id', POD],
-    isPullRequest: false,
+    pullRequest: null,
     pinned: null,
   };
 }
@@ -119,7 +129,7 @@ export function jobOf(token: VerifiedToken, rule: string | null): Job {
   const text = textsOf(token.claims);
   const isGithub = text('repository_id') !== undefined && text('run_id') !== undefined;
   const isGitlab = text('project_id') !== undefined && (text('job_id') ?? text('pipeline_id')) !== undefined;
-  const { kind, where, run, ids, isPullRequest, pinned } = isGithub
+  const { kind, where, run, ids, pullRequest, pinned } = isGithub
     ? github(text)
     : isGitlab
       ? gitlab(text)
@@ -145,7 +155,7 @@ export function jobOf(token: VerifiedToken, rule: string | null): Job {
       'ci-repository': text('repository') ?? text('project_path'),
       'ci-run': run.map(([, value]) => value).join('-'),
     }),
-    isPullRequest,
+    pullRequest,
     pinned,
   };
 }

@@ -120,7 +120,7 @@ test.each<[string, Record<string, unknown>, object]>([
   expect(decision(claims, { ...rule, pullRequests: true })).toBe('r0');
 });
 
-test('the claim that is named with a pull request is the one that its provider has for it', () => {
+test('the claim that is named with a pull request is the one that says so', () => {
   const said = (claims: Record<string, unknown>, rule: object) => {
     const { mismatch } = admit(rules(rule), token(claims)) as { mismatch: { claim: string; detail: string } };
     return `${mismatch.claim}: ${mismatch.detail.split(',')[0]}`;
@@ -128,6 +128,13 @@ test('the claim that is named with a pull request is the one that its provider h
   const { event_name: _, ...eventless } = GITHUB;
   expect(said({ ...GITHUB, event_name: 'pull_request' }, ours)).toBe('event_name: event_name is pull_request');
   expect(said({ ...eventless, ref: 'refs/pull/7/head' }, ours)).toBe('ref: ref is refs/pull/7/head');
+  const dispatched = { ...GITHUB, event_name: 'workflow_dispatch' };
+  expect(said({ ...dispatched, ref: 'refs/pull/7/head' }, ours)).toBe('ref: ref is refs/pull/7/head');
+  expect(said({ ...dispatched, head_ref: 'fix' }, ours)).toBe('head_ref: head_ref is fix');
+  const api = { ...GITLAB, pipeline_source: 'api' };
+  const path = 'refs/merge-requests/1/head';
+  expect(said({ ...api, ref_path: path }, project)).toBe(`ref_path: ref_path is ${path}`);
+  expect(said({ ...api, ref_path: undefined, ref: path }, project)).toBe(`ref: ref is ${path}`);
   expect(said({ ...GITLAB, pipeline_source: 'merge_request_event' }, project)).toBe(
     'pipeline_source: pipeline_source is merge_request_event',
   );

@@ -114,8 +114,8 @@ test.each([
   ['a job alone', { job_id: '302' }],
   ['claims that are no text and no number', { repository_id: true, run_id: ['7'], project_id: {}, job_id: null }],
 ])('%s makes no job of GitHub or GitLab, of which a rule must name the number', (_, claims) => {
-  const { actor, pinned, isPullRequest } = jobOf(token({ sub: 'x', ...claims }), 'app');
-  expect([actor.split(':')[0], pinned, isPullRequest]).toEqual(['oidc', null, false]);
+  const { actor, pinned, pullRequest } = jobOf(token({ sub: 'x', ...claims }), 'app');
+  expect([actor.split(':')[0], pinned, pullRequest]).toEqual(['oidc', null, null]);
 });
 
 test.each([
@@ -153,7 +153,7 @@ test.each([
   ],
   ['a branch of GitLab whose name looks like it', { ...GITLAB, ref_path: 'refs/heads/refs/merge-requests/1' }, false],
 ])('%s: whether it is a pull request', (_, claims, is) => {
-  expect(jobOf(token(claims), 'app').isPullRequest).toBe(is);
+  expect(jobOf(token(claims), 'app').pullRequest !== null).toBe(is);
 });
 
 test('a job is pinned to the number of its repository or project', () => {
