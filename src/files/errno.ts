@@ -15,6 +15,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENXIO: 'it is not a regular file',
   EOWNER: 'it belongs to another user or group, and a new file would not', // of ours: Node has no such code
   EPERM: 'permission denied',
+  ERR_ACCESS_DENIED: "Node's permission model refuses it (--permission, perhaps in NODE_OPTIONS)",
   EROFS: 'the file system is read-only',
 };
 

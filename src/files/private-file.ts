@@ -130,6 +130,11 @@ export function writeDurably(descriptor: number, text: string | Buffer): void {
   fsyncSync(descriptor);
 }
 
+/** Throws where Node lets nobody flush a file, whatever else is allowed: under its permission model. Asked before something is made. */
+export function assertFlushes(descriptor: number): void {
+  if (process.permission !== undefined) fsyncSync(descriptor);
+}
+
 /** Some file systems cannot do this, and a directory may be writable but not readable: the file itself is on the disk by then. */
 const NO_DIRECTORY_SYNC = ['EACCES', 'EINVAL', 'EISDIR', 'ENOTSUP', 'EPERM'];
 
@@ -181,5 +186,11 @@ export function createPrivateFile(file: string): NewFile {
     if (own.uid !== uid || own.gid !== gid) fchownSync(descriptor, uid, gid);
     fchmodSync(descriptor, mode & 0o7777);
   };
+  try {
+    assertFlushes(descriptor);
+  } catch (error) {
+    discard();
+    throw error;
+  }
   return { fill: (text) => finish(text), replace: (target, text) => finish(text, target), resemble, discard };
 }

@@ -1,3 +1,4 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { keyStrings, Place, ROOT } from '../support/built-tool.js';
@@ -41,6 +42,38 @@ describe.each(NODES)('on %s', (node) => {
     const code = `try { console.log(typeof require(process.argv[1]).createVerifier) } catch (error) { console.log(error.message) }`;
     const { stdout } = await place.run(node, ['--no-warnings', '-e', code, path.join(ROOT, 'dist/index.js')]);
     expect(stdout).toMatch(/^function$|use of import\(\)|a dynamic import\(\)/m);
+  });
+
+  test('under the permission model, what cannot be flushed to the disk is refused before a key is made', async () => {
+    const { place, tool } = scene();
+    await tool(create('first'));
+    const old = Number.parseInt((await place.run(node, ['-p', 'process.versions.node'])).stdout, 10) < 22;
+    const model = old ? ['--experimental-permission', '--allow-addons'] : ['--permission']; // addons: for an engine
+    const flags = [...model, '--allow-fs-read=*', '--allow-fs-write=*'];
+    const flush = `fs.fsyncSync(fs.openSync(${JSON.stringify(place.file('flushed'))}, 'w'))`;
+    const flushes = (await place.run(node, [...flags, '-e', flush])).exitCode === 0; // Node 20 has changed its mind
+    const permitted = (...args: string[]) => place.run(node, [...flags, ENTRY, ...args], { input: '' });
+    const made = await permitted(...create('second'));
+    expect([made.exitCode, keyStrings(made.stdout).length], made.stderr).toEqual([0, 1]);
+    const folder = path.join(path.dirname(place.file('x')), 'made');
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, '.env'), '');
+    const flagged = (name: string, flag: string, file: string) => [
+      ...create(name).slice(0, -2),
+      ...[flag, path.join(folder, file)],
+    ];
+    for (const args of [
+      flagged('a', '--key-file', 'a.key'),
+      flagged('b', '--dotenv', 'new.env'),
+      flagged('c', '--dotenv', '.env'),
+      ['store', 'backup', path.join(folder, 'copy.db')],
+      ['store', 'pepper', path.join(folder, 'peppers')],
+    ]) {
+      const { exitCode, stderr } = await permitted(...args);
+      expect([exitCode === 0, stderr.includes("Node's permission model")], stderr).toEqual([flushes, !flushes]);
+    }
+    expect(JSON.parse((await permitted('list', '--json')).stdout)).toHaveLength(flushes ? 5 : 2);
+    expect(readdirSync(folder)).toHaveLength(flushes ? 5 : 1);
   });
 
   test('bulk create hands out every key that it made', async () => {

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:f
 import { KeysError } from '../../domain/errors.js';
 import { quoted } from '../../domain/text.js';
 import { explainErrno } from '../../files/errno.js';
-import { readBytes, writeDurably } from '../../files/private-file.js';
+import { assertFlushes, readBytes, writeDurably } from '../../files/private-file.js';
 import type { SinkKind } from './sink.js';
 import { checkedVariable, variableForKey } from './variable.js';
 
@@ -69,7 +69,12 @@ function commandFile(flag: string, variable: 'GITHUB_ENV' | 'GITHUB_OUTPUT', hel
               'elsewhere, use --dotenv or --key-file',
             );
           try {
-            closeSync(openToAppend(file));
+            const descriptor = openToAppend(file);
+            try {
+              assertFlushes(descriptor);
+            } finally {
+              closeSync(descriptor);
+            }
             beginning(readText(file), flag);
           } catch (error) {
             if (error instanceof KeysError) throw error;
