@@ -65,14 +65,15 @@ describe.each(NODES)('on %s', (node) => {
     for (const args of [
       flagged('a', '--key-file', 'a.key'),
       flagged('b', '--dotenv', 'new.env'),
-      flagged('c', '--dotenv', '.env'),
       ['store', 'backup', path.join(folder, 'copy.db')],
       ['store', 'pepper', path.join(folder, 'peppers')],
     ]) {
       const { exitCode, stderr } = await permitted(...args);
       expect([exitCode === 0, stderr.includes("Node's permission model")], stderr).toEqual([flushes, !flushes]);
     }
-    expect(JSON.parse((await permitted('list', '--json')).stdout)).toHaveLength(flushes ? 5 : 2);
+    const existing = await permitted(...flagged('c', '--dotenv', '.env')); // whose mode no file may be given
+    expect([existing.exitCode, existing.stderr]).toEqual([2, expect.stringContaining("Node's permission model")]);
+    expect(JSON.parse((await permitted('list', '--json')).stdout)).toHaveLength(flushes ? 4 : 2);
     expect(readdirSync(folder)).toHaveLength(flushes ? 5 : 1);
   });
 
