@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { filesOf, PROJECTS, type Project } from './test/support/projects.js';
 
-const TIMEOUTS: Record<Project, number> = { unit: 60_000, store: 60_000, cli: 60_000, e2e: 120_000, system: 120_000 };
+const TIMEOUTS: Record<Project, number> = { unit: 120_000, store: 60_000, cli: 60_000, e2e: 120_000, system: 120_000 };
 
 /** Starts the slowest projects first, so that no long file is left alone at the end; within a project, the largest files. */
 class SlowestFirst extends BaseSequencer {

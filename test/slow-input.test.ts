@@ -190,8 +190,6 @@ test('a scan of text that is made to cost much costs no more than its length', (
   ];
   for (const text of [...dear, 'unlk%255f', 'unlk\u001b[m', `unlk_live_${'\n'.repeat(2000)}`]) {
     const short = Math.max(time(text, 50_000), time(text, 50_000), 20);
-    let long = time(text, 500_000);
-    if (long >= 40 * short) long = time(text, 500_000); // what tests before left to collect is counted as well, once
-    expect(long, JSON.stringify(text)).toBeLessThan(40 * short);
+    expect(time(text, 500_000), JSON.stringify(text)).toBeLessThan(40 * short);
   }
 });

@@ -139,7 +139,7 @@ test('every command line in the documents and in the help uses commands and flag
 test('every command and every flag that prose names exists', () => {
   const all = [program, ...leaves().map(([, command]) => command)];
   const flags = new Set(all.flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long])));
-  for (const foreign of ['--env-file', '--project', '--cc', '--all', '--text', '--cached', '--omit'])
+  for (const foreign of ['--env-file', '--project', '--cc', '--all', '--text', '--cached', '--omit', '--permission'])
     flags.add(foreign);
   for (const page of pages().filter((each) => each !== 'CHANGELOG.md' && !each.includes('/decisions/'))) {
     const prose = read(page).replace(/^```.*?^```$/gms, '');

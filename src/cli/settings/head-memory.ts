@@ -200,8 +200,8 @@ export class HeadMemory {
   #cutOff(): string[] {
     const directory = this.#directory ?? '';
     const isOld = (name: string) => {
-      const stats = lstatSync(path.join(directory, name), { throwIfNoEntry: false });
-      return stats !== undefined && this.#now().getTime() - stats.mtimeMs > HOUR_MS;
+      const stats = lookFor(path.join(directory, name));
+      return stats && this.#now().getTime() - stats.mtimeMs > HOUR_MS;
     };
     return readdirSync(directory).filter((name) => name.startsWith(NEW) && isOld(name));
   }
