@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
-import { LAST_INSTANT } from '../domain/expiry.js';
+import { namesOnce } from '../domain/json-names.js';
 import { redactKeyStrings } from '../domain/key-string.js';
 import { safeText } from '../domain/text.js';
 import type { FetchOptions } from './fetch-json.js';
@@ -11,7 +11,7 @@ import { ProviderUnavailable, SigningKeys } from './signing-keys.js';
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512'];
 /** By how much clocks may differ, in seconds. */
 const TOLERANCE_S = 30;
-const MAX_AGE = '24h';
+const MAX_AGE_S = 86_400;
 const MAX_LENGTH = 16_384;
 const MAX_SUBJECT = 512;
 
@@ -85,12 +85,12 @@ export class Tokens {
         audience,
         algorithms: ALGORITHMS,
         clockTolerance: TOLERANCE_S,
-        maxTokenAge: MAX_AGE,
+        maxTokenAge: MAX_AGE_S,
         requiredClaims: ['exp', 'sub', 'aud'],
         currentDate: this.#now(),
       });
       const { typ = 'JWT' } = protectedHeader;
-      if (typ.toUpperCase() !== 'JWT') return invalid(`typ of the token is ${shown(typ)}, not JWT`);
+      if (String(typ).toUpperCase() !== 'JWT') return invalid(`typ of the token is ${shown(typ)}, not JWT`);
       return verified(token, issuer, payload);
     } catch (error) {
       return problemOf(error, audience);
@@ -119,8 +119,11 @@ function verified(token: string, issuer: string, payload: JWTPayload): VerifiedT
     return invalid(`sub is empty or longer than ${MAX_SUBJECT} characters`);
   const [inexact] = Object.entries(payload).find(([, value]) => isInexact(value)) ?? [];
   if (inexact !== undefined) return invalid(`${shown(inexact)} is a number that is too large to be read exactly`);
+  const [, text = ''] = token.split('.');
+  if (!namesOnce(Buffer.from(text, 'base64url').toString(), payload)) return invalid('the token has a claim twice');
   const end = Math.ceil(((exp as number) + TOLERANCE_S) * 1000);
   if (!Number.isSafeInteger(end)) return invalid('exp of the token is not a time');
+  const tooOld = (Math.floor(iat as number) + MAX_AGE_S + TOLERANCE_S + 1) * 1000; // jose counts whole seconds
   // The signature does not belong to what is remembered: another one that fits can be made from some of them.
   const single = typeof jti === 'string' && jti !== '' ? ['jti', issuer, jti] : ['text', token.replace(/\.[^.]*$/, '')];
   return {
@@ -130,7 +133,7 @@ function verified(token: string, issuer: string, payload: JWTPayload): VerifiedT
     claims: payload,
     digest: createHash('sha256').update(JSON.stringify(single)).digest('hex'),
     issued: new Date((iat as number) * 1000),
-    ends: new Date(Math.min(end, LAST_INSTANT)),
+    ends: new Date(Math.min(end, tooOld)),
   };
 }
 
@@ -145,6 +148,8 @@ function problemOf(error: unknown, audience: readonly string[]): TokenProblem {
   if (error instanceof errors.JWTClaimValidationFailed) return invalid(claimProblem(error, audience));
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
     return invalid('the token is not signed with an algorithm that is accepted here (RS256, ES256 and their variants)');
+  if (error instanceof errors.JWKSMultipleMatchingKeys)
+    return invalid('the token does not say which of the keys of its issuer it is signed with');
   if (error instanceof errors.JOSEError) return invalid('the signature of the token is not that of its issuer');
   return invalid('the signature of the token cannot be checked with the key of its issuer'); // a key that is too short, or none
 }

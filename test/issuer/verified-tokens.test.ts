@@ -1,5 +1,5 @@
+import { CompactSign } from 'jose';
 import { expect, test } from 'vitest';
-import { LAST_INSTANT } from '../../src/domain/expiry.js';
 import { mintKeyString } from '../../src/domain/key-string.js';
 import { parseIssueRules } from '../../src/issuer/rules.js';
 import { shown, Tokens } from '../../src/issuer/tokens.js';
@@ -36,10 +36,46 @@ test('a token is in force from when it was issued until nobody accepts it any mo
   expect(parts.ends.getTime()).toBe((now + 330) * 1000 + 1);
 });
 
-test('an end beyond all dates is the last one, and one that is no time is refused', async () => {
-  const { accepted, refused } = await scene();
-  expect((await accepted({ exp: 8_900_000_000_000 })).ends.getTime()).toBe(LAST_INSTANT);
+test('a token is over a day after it was issued, whatever its end', async () => {
+  const { clock, accepted, provider, tokens } = await scene();
+  const iat = Math.floor(clock.now / 1000) - 7;
+  const claims = { ...GITHUB, iat, exp: 8_900_000_000_000 };
+  const { ends } = await accepted(claims);
+  expect(ends.getTime()).toBe((iat + 86_400 + 31) * 1000);
+  const token = await provider.token(claims);
+  clock.now = ends.getTime() - 1;
+  expect(await tokens.verify(token)).toMatchObject({ ends });
+  clock.now = ends.getTime();
+  expect(await tokens.verify(token)).toMatchObject({ code: 'token_expired' });
+});
+
+test('an end that is no time is refused', async () => {
+  const { refused } = await scene();
   expect(await refused({ exp: Number.MAX_SAFE_INTEGER })).toBe('token_invalid: exp of the token is not a time');
+});
+
+test('a claim that is in a token twice is refused: of two, some programs take the first, and some the last', async () => {
+  const { provider, code } = await verifying();
+  const { kid, alg, privateKey } = provider.key;
+  const signed = (claims: string) =>
+    new CompactSign(Buffer.from(claims)).setProtectedHeader({ alg, kid, typ: 'JWT' }).sign(privateKey);
+  const [, body = ''] = (await provider.token({ ...GITHUB, more: { a: [{ b: 1 }, 'x:y'] } })).split('.');
+  const claims = Buffer.from(body, 'base64url').toString();
+  expect(await code(await signed(claims))).toBe('ok');
+  for (const twice of [
+    claims.replace('{', '{"repository_id":"7",'),
+    claims.replace('{', '{"repository\\u005fid":"7",'),
+    claims.replace('"b":1', '"b":1,"b":2'),
+  ])
+    expect(await code(await signed(twice))).toBe('token_invalid');
+});
+
+test('a token that does not say which of several keys signed it is told so', async () => {
+  const { provider, refused } = await scene();
+  await provider.rotate();
+  expect(await refused({}, { header: { kid: undefined } })).toBe(
+    'token_invalid: the token does not say which of the keys of its issuer it is signed with',
+  );
 });
 
 test('a token is remembered by its id, where it has one, and that of another issuer is another', async () => {
@@ -80,6 +116,7 @@ test.each([
   [{ header: { typ: undefined } }, 'accepted'],
   [{ header: { typ: 'jwt' } }, 'accepted'],
   [{ header: { typ: 'at+jwt' } }, 'token_invalid: typ of the token is at+jwt, not JWT'],
+  [{ header: { typ: null } }, 'token_invalid: typ of the token is null, not JWT'],
   [{ header: { typ: '' } }, 'token_invalid: typ of the token is , not JWT'],
 ])('of the types that a header may name, only that of an ID token is accepted: %j', async (how, expected) => {
   const { refused } = await scene();
