@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Place as AnyPlace, Place, ROOT } from '../support/built-tool.js';
 import { block } from '../support/documents.js';
@@ -154,12 +154,26 @@ test('GitHub, with a token: a key that the steps of a job share', async () => {
   expect(logs.join('').replaceAll(`::add-mask::${keyString}`, '')).not.toContain(keyString.slice(23));
 });
 
-test('a shell script: a key file that goes with the script', async () => {
-  const place = machine();
-  await step(place, block('docs/ci.md', '#!/bin/sh'), {});
-  expect(seen(place)).toBe('valid\n');
-  expect(await place.names()).toEqual([]);
-  expect((await place.run('find', ['tmp', '-name', 'key'])).stdout).toBe('');
+describe('a shell script: a key file that goes with the script', () => {
+  const script = (place: AnyPlace) => place.write('nightly', block('docs/ci.md', '#!/bin/sh'), 0o755);
+  const expectNothingLeft = async (place: AnyPlace) => {
+    expect(await place.names()).toEqual([]);
+    expect((await place.run('find', ['tmp', '-name', 'key'])).stdout).toBe('');
+  };
+
+  test('when it ends', async () => {
+    const place = machine();
+    expect((await place.run(script(place), [])).exitCode).toBe(0);
+    expect(seen(place)).toBe('valid\n');
+    await expectNothingLeft(place);
+  });
+
+  test.each(['HUP', 'INT', 'TERM'])('when SIG%s ends it', async (signal) => {
+    const place = machine();
+    place.write('bin/npm', `#!/bin/sh\nkill -${signal} $PPID\n`, 0o755);
+    expect((await place.run(script(place), [])).exitCode).toBe(143);
+    await expectNothingLeft(place);
+  });
 });
 
 test('the leak drill: dead, replaced, audited', async () => {
