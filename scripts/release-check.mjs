@@ -74,6 +74,8 @@ function stop(problems) {
   process.exit(1);
 }
 
+// What a step found stands above, in its own words; where in this file it was called says nothing more.
+process.once('uncaughtException', ({ message }) => stop([message]));
 stop(findProblems());
 run('npm', 'run', '--silent', 'build');
 run('npx', '--no', 'vitest', 'run', ...CURRENT);
