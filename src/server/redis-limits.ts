@@ -51,20 +51,6 @@ export function readRedisAddress(text: string, allowPlain: boolean): RedisAddres
   };
 }
 
-async function packages() {
-  try {
-    return await Promise.all([import('ioredis'), import('../verifier/redis-limiter.js')]);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new KeysError(
-      'usage',
-      'limits in Redis need two more packages, which are not installed',
-      'install them where unlockos-keys is installed: npm install ioredis rate-limiter-flexible',
-      { cause: error },
-    );
-  }
-}
-
 /** Why Redis does not answer, in one word: a message of Redis can repeat what it was sent. */
 function reasonOf(error: NodeJS.ErrnoException): string {
   return error.code ?? /^[A-Z]{2,}\b/.exec(error.message)?.[0] ?? 'closed';
@@ -81,14 +67,17 @@ function refusalOf({ message }: Error, { db }: RedisAddress): KeysError | null {
 
 /**
  * Connects to Redis. While Redis is down, requests are counted in memory, and the log says so once per outage, and why. Throws `usage` where
- * the packages are missing or Redis has no such database, and `unauthorized` when it refuses the password.
+ * Redis has no such database, and `unauthorized` when it refuses the password.
  */
 export async function connectRedis(
   address: RedisAddress,
   password: string | undefined,
   log: Log,
 ): Promise<RedisLimits> {
-  const [{ default: ioredis }, { redisLimiter }] = await packages();
+  const [{ default: ioredis }, { redisLimiter }] = await Promise.all([
+    import('ioredis'),
+    import('../verifier/redis-limiter.js'),
+  ]);
   const { host, port, db, username, tls } = address;
   const client = new ioredis.Redis({
     host,

@@ -9,6 +9,8 @@ import { Place, ROOT } from '../support/built-tool.js';
 import { certificate } from '../support/certificate.js';
 import { RedisServer } from '../support/redis.js';
 import { Served } from '../support/served.js';
+import { startSqld } from '../support/sqld.js';
+import { toolAlone } from '../support/tool-alone.js';
 
 // Needs redis-server.
 
@@ -112,6 +114,18 @@ test('serve counts in Redis over TLS, and the log says why it does not', async (
   await wary.said('Redis does not answer: limits are counted in memory until it does');
   expect(wary.lines.map(({ reason }) => reason)).toContain('DEPTH_ZERO_SELF_SIGNED_CERT');
   for (const served of [one, two, wary]) expect(await served.ended('SIGTERM')).toEqual([0, null]);
+});
+
+test('serve needs nothing that npm would install beside it to count in Redis', async () => {
+  const { port: store } = await startSqld({ auth: false });
+  const port = await freePort();
+  await new RedisServer().start(['--requirepass', 'sesame', '--bind', '127.0.0.1', '--port', String(port)]);
+  const place = new Place({ UNLOCKOS_KEYS_STORE: `http://127.0.0.1:${store}` });
+  await place.key('partner', '--live');
+  const words = ['--environment', 'live', '--listen', '127.0.0.1:0', '--limits', `redis://127.0.0.1:${port}`];
+  const { exitCode, stderr } = await place.tool(['serve', ...words], { entry: toolAlone(place) });
+  expect(exitCode, stderr).toBe(4);
+  expect(stderr).toContain('Redis refused the user or the password');
 });
 
 test('the example in the docstring of redisLimiter runs', async () => {
