@@ -100,6 +100,23 @@ describe.each(LOCAL_ENGINES)('opening a file, on %s', (binding) => {
     await impatient.close();
   });
 
+  test('a process that answers for long goes on answering while it waits for a lock, and waits no longer than others', async () => {
+    const store = await freshStore(binding);
+    const [server, impatient] = [
+      await open(store.location, { follow: true, timeoutMs: 20_000 }),
+      await open(store.location, { follow: true, timeoutMs: 50 }),
+    ];
+    const other = await rawDatabase(store.location, binding);
+    await other.exec('begin immediate');
+    const waits = server.create([newKey('a')], change());
+    expect((await server.list({ now: START })).keys).toEqual([]);
+    await expect(impatient.create([newKey('b')], change())).rejects.toMatchObject({ code: 'store_busy' });
+    await other.exec('rollback');
+    await waits;
+    expect((await store.list({ now: START })).keys.map(({ name }) => name)).toEqual(['a']);
+    for (const each of [server, impatient]) await each.close();
+  });
+
   test('an older store is copied (0600) before a change brings it up to date', async () => {
     const store = await freshStore(binding);
     await store.create([newKey('kept')], change());

@@ -4,15 +4,20 @@ import { KeysError } from '../../domain/errors.js';
 import type { Finding, Replacement, SchemaUpgrade } from '../../domain/key-store.js';
 import { safeText } from '../../domain/text.js';
 import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
+import { isBusy } from '../errors.js';
 import { olderSchema, READABLE_FROM, readMigrations } from '../migrations.js';
+import { monotonic } from '../monotonic.js';
 import type { Engine } from './engines/engine.js';
 import { loadEngine } from './engines/load.js';
 import { inspectLocal } from './inspect.js';
-import type { LocalOptions } from './open-file.js';
+import type { LocalOptions, OpenFile } from './open-file.js';
 import { replaceStore } from './restore.js';
 import { backupTo } from './snapshot.js';
 import { latestOf } from './upgrade.js';
 import { inWords, WatchedFile } from './watched-file.js';
+
+/** As often as SQLite itself looks again, about. */
+const LOCK_POLL_MS = 25;
 
 /** A local store: one SQLite file, one synchronous connection. */
 export class LocalDatabase implements Database {
@@ -88,7 +93,7 @@ export class LocalDatabase implements Database {
   ): Promise<T> {
     try {
       if (change) this.#file.current(true).upgrade();
-      const { result, readBack } = this.#file.writing(wait, (file) => {
+      const { result, readBack } = await this.#inTurn(wait, (file) => {
         const planned = plan(reads.map((each) => file.rows(each)));
         for (const { sql, params, rows } of planned.writes) {
           const changes = file.prepared(sql).run(...params);
@@ -105,6 +110,21 @@ export class LocalDatabase implements Database {
       return result;
     } catch (error) {
       throw inWords(error, this.location);
+    }
+  }
+
+  /** A process that answers for long does not stand still while another holds the lock: it tries again, and does other things meanwhile. */
+  async #inTurn<T>(wait: boolean, body: (file: OpenFile) => T): Promise<T> {
+    const { follow, timeoutMs } = this.#options;
+    if (!wait || !follow) return this.#file.writing(wait, body);
+    for (const end = monotonic() + timeoutMs; ; ) {
+      try {
+        return this.#file.writing(false, body);
+      } catch (error) {
+        if (!isBusy(error) || monotonic() >= end) throw error;
+      }
+      const { sleep } = await import('../../domain/real-time.js'); // hardly ever needed
+      await sleep(LOCK_POLL_MS);
     }
   }
 
