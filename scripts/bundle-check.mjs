@@ -54,7 +54,9 @@ function namesakes(files) {
 function missing(files) {
   const names = new Set(files.map(({ name }) => name));
   return files.flatMap(({ name, text, needs }) => {
-    const required = [...text.matchAll(/require\("\.\/([\w.@-]+\.cjs)(?:#later)?"\)/g)].map(([, file]) => file);
+    const required = [...text.matchAll(/(?:require|importPart)\("\.\/([\w.@-]+\.cjs)(?:#[\w#]+)?"\)/g)].map(
+      ([, file]) => file,
+    );
     const absent = [...new Set([...needs, ...required])].filter((file) => !names.has(file));
     return absent.map((file) => `${name} needs ${file}, which is missing`);
   });

@@ -138,40 +138,87 @@ function nameOf(group, members) {
   return (packageOf(source) ?? source.replace(/^src\//, '').replace(/\.ts$/, '')).replaceAll('/', '-');
 }
 
+const IMPORT_OF_PART = /(?<=^|[;}\n])import\{([^{}]*)\}from"\.\/([\w.-]+\.js)"/g;
+const IMPORT_OF_NODE = /(?<=^|[;}\n])import ?(?:([\w$]+),?)?(?:\{([^{}]*)\})? ?from"(node:[\w/]+)"/g;
+const IMPORT_LATER = /\bimport\("\.\/([\w.-]+\.js)"\)/g;
+
+/** The names on the left of `a as b,c`. */
+function namesIn(list = '') {
+  return list.split(',').map((each) => each.split(' as ')[0].trim());
+}
+
+/** What these parts import: names by part, names by module of Node, and the parts that they load with `import()`. */
+function importsOfAll(members, parts) {
+  const [ofParts, ofNode, later] = [new Map(), new Map(), new Set()];
+  const add = (map, key, names) => map.set(key, new Set([...(map.get(key) ?? []), ...names]));
+  for (const member of members) {
+    const { text } = parts.get(member);
+    const at = (file) => path.join(path.dirname(member), file);
+    for (const [, list, file] of text.matchAll(IMPORT_OF_PART)) add(ofParts, at(file), namesIn(list));
+    if (/from"\.\//.test(text.replace(IMPORT_OF_PART, '')))
+      throw new Error(`esbuild imports a part in another way: see IMPORT_OF_PART in scripts/bundle.mjs (${member})`);
+    for (const [, whole, list, name] of text.matchAll(IMPORT_OF_NODE))
+      add(ofNode, name, [...(whole ? ['default'] : []), ...(list ? namesIn(list) : [])]);
+    for (const [, file] of text.matchAll(IMPORT_LATER)) later.add(at(file));
+  }
+  return { ofParts, ofNode, later };
+}
+
 /**
- * The statement that hands on what a part exports. Between files each name carries the number of its part, for two parts of a file may
- * export the same name.
+ * The last statement of a file: what it exports, by part. Plain values, because a getter for each costs every start more than to run the rest
+ * of the file; nothing of ours is exported and changed later (`test/architecture.test.ts`).
+ *
+ * @param {ReadonlyMap<string, Iterable<string>>} exported The names that others import, by part.
  */
-function handOn(part, from, way) {
-  const names = part.exports.map((name) => {
-    const shared = `${name === 'default' ? '' : name}$${part.number}`;
-    return way === 'out' ? `${name} as ${shared}` : `${shared} as ${name}`;
+function tableOf(exported, parts, start) {
+  const imports = [];
+  const tables = [...exported].map(([name, names]) => {
+    const { number } = parts.get(name);
+    const values = [...names].map((each) => [each, `$${number}_${each}`]);
+    if (values.length > 0)
+      imports.push(`import { ${values.map(([each, value]) => `${each} as ${value}`).join(', ')} } from '${name}';`);
+    const table = `{ ${values.map((pair) => pair.join(': ')).join(', ')} }`;
+    return name === start ? `${number}: ${table}, ...${table}` : `${number}: ${table}`;
   });
-  return `export { ${names.join(', ')} } from ${JSON.stringify(from)};`;
+  return `${imports.join('\n')}\nexported({ ${tables.join(', ')} });`;
 }
 
 /** Shows a group its own parts as they are, and those of other groups as what the other file exports. */
-function partsPlugin(own, { parts, groups, files }) {
+function partsPlugin(own, imported, { parts, groups, files }) {
+  const fileOf = (name) => `./${files.get(groups.get(name))}`;
+  const placeOf = (name) => `${fileOf(name)}#${parts.get(name).number}`;
+  const textOf = (name) =>
+    parts.get(name).text.replace(IMPORT_LATER, (_, file) => {
+      const place = placeOf(path.join(path.dirname(name), file));
+      return `importPart(${JSON.stringify(place)})`;
+    });
+  /** Once for the whole file. */
+  const handOn = (names, from) => `export { ${[...names].join(', ')} } from ${JSON.stringify(from)};`;
+  const constants = (name) => {
+    const values = [...imported.ofParts.get(name)].map((each) => `${each} = part.${each}`);
+    return `import file from '${fileOf(name)}'; const part = file[${parts.get(name).number}]; export const ${values.join(', ')};`;
+  };
+  const later = (name) => handOn(imported.ofParts.get(name), `${placeOf(name)}${LATER}`);
+  const loaders = {
+    part: textOf,
+    elsewhere: (name) => (lazyFileOf(parts.get(name)) === undefined ? constants(name) : later(name)),
+    table: (name) => `export default require(${JSON.stringify(name)});`,
+    node: (name) => handOn(imported.ofNode.get(name), name),
+  };
   return {
     name: 'parts',
     setup(plugin) {
-      plugin.onResolve({ filter: /.*/ }, (args) => {
-        if (LAZY_PACKAGES.includes(args.path)) return { path: `./${args.path}.cjs${LATER}`, external: true };
-        const fromPart = args.namespace === 'part' && args.path.startsWith('./');
-        if (!fromPart && !parts.has(args.path)) return { path: args.path, external: true };
-        const name = fromPart ? path.join(path.dirname(args.importer), args.path) : args.path;
-        if (groups.get(name) === own) return { path: name, namespace: 'part' };
-        const later = args.kind === 'import-statement' && lazyFileOf(parts.get(name)) !== undefined;
-        return { path: name, namespace: later ? 'later' : 'elsewhere' };
+      plugin.onResolve({ filter: /.*/ }, ({ path: name, namespace, importer }) => {
+        if (LAZY_PACKAGES.includes(name)) return { path: `./${name}.cjs${LATER}`, external: true };
+        if (namespace === 'elsewhere' && !name.endsWith(LATER)) return { path: name, namespace: 'table' };
+        if (namespace === 'part' && imported.ofNode.has(name)) return { path: name, namespace: 'node' };
+        const isPart = namespace === 'part' && name.startsWith('./');
+        const part = isPart ? path.join(path.dirname(importer), name) : name;
+        if (!parts.has(part)) return { path: name, external: true };
+        return { path: part, namespace: groups.get(part) === own ? 'part' : 'elsewhere' };
       });
-      plugin.onLoad({ filter: /.*/, namespace: 'part' }, ({ path: name }) => ({ contents: parts.get(name).text }));
-      const fileOf = (name) => `./${files.get(groups.get(name))}`;
-      plugin.onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path: name }) => ({
-        contents: handOn(parts.get(name), fileOf(name), 'in'),
-      }));
-      plugin.onLoad({ filter: /.*/, namespace: 'later' }, ({ path: name }) => ({
-        contents: handOn(parts.get(name), `${fileOf(name)}${LATER}`, 'in'),
-      }));
+      for (const [namespace, contentsOf] of Object.entries(loaders))
+        plugin.onLoad({ filter: /.*/, namespace }, ({ path: name }) => ({ contents: contentsOf(name) }));
     },
   };
 }
@@ -183,6 +230,23 @@ function partsPlugin(own, { parts, groups, files }) {
  * @property {readonly string[]} inputs The sources in it, as paths from the root of the repository.
  * @property {readonly string[]} needs The files that are loaded along with it.
  */
+
+/**
+ * The names that each group must export, by its parts: what another file imports, and all that a part exports which is loaded with `import()`.
+ */
+function exportsOf(imports, { parts, groups, start }) {
+  const exported = new Map([...imports.keys()].map((group) => [group, new Map()]));
+  const add = (name, names) => {
+    const tables = exported.get(groups.get(name));
+    tables.set(name, new Set([...(tables.get(name) ?? []), ...names]));
+  };
+  for (const [own, { ofParts, later }] of imports) {
+    for (const [name, names] of ofParts) if (groups.get(name) !== own) add(name, names);
+    for (const name of later) add(name, parts.get(name).exports);
+  }
+  add(start, parts.get(start).exports);
+  return exported;
+}
 
 /**
  * Bundles the command line in memory. Throws for a source in two files, and for one at start that must not be there.
@@ -208,20 +272,20 @@ export async function bundle(entry = ENTRY) {
     ]),
   );
   for (const [group, name] of files) files.set(group, `${lazyFileOf(parts.get(group)) ?? name}.cjs`);
+  const imports = new Map([...files.keys()].map((group) => [group, importsOfAll(members(group), parts)]));
+  const exported = exportsOf(imports, { parts, groups, start });
   const built = await Promise.all(
     [...files].map(async ([own, name]) => {
-      const contents = members(own).map((part) => handOn(parts.get(part), part, 'out'));
-      if (own === start) contents.push(`export * from '${start}';`);
       const { outputFiles } = await build({
         ...SETTINGS,
         ...COMMONJS,
-        stdin: { contents: contents.join('\n'), resolveDir: ROOT },
-        plugins: [partsPlugin(own, { parts, groups, files })],
+        stdin: { contents: tableOf(exported.get(own), parts, start), resolveDir: ROOT },
+        plugins: [partsPlugin(own, imports.get(own), { parts, groups, files })],
       });
       const needs = members(own).flatMap((part) => staticNeeds(part, parts).map((each) => files.get(groups.get(each))));
       return {
         name,
-        text: asFunction(withPlainExports(outputFiles[0].text)),
+        text: asFunction(withPlainImports(withoutLate(outputFiles[0].text, name))),
         inputs: members(own).flatMap((part) => parts.get(part).inputs),
         needs: [...new Set(needs)].filter((each) => each !== name),
       };
@@ -232,30 +296,30 @@ export async function bundle(entry = ENTRY) {
   return all;
 }
 
-const EXPORTS = /(?:[\w$]+\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$.]+,?)*)\}\);)?module\.exports=[\w$]+\([\w$]+\)/;
+/** Throws for a file that exports what is in one that is loaded later: to read it for the table would load it at once. */
+export function withoutLate(text, name) {
+  const [late] = /[\w$]+\.[\w$]+/.exec(text.slice(text.lastIndexOf('exported(')).replaceAll('...', '')) ?? [];
+  if (late !== undefined) throw new Error(`${name} exports ${late} of a file that is loaded later`);
+  return text;
+}
+
 const IMPORTED =
   /=\((\w+),(\w+),(\w+)\)=>\(\3=\1!=null\?[\w$]+\([\w$]+\(\1\)\):\{\},[\w$]+\(\2\|\|!\1\|\|!\1\.__esModule\?[\w$]+\(\3,"default",\{value:\1,enumerable:!0\}\):\3,\1\)\)/g;
 
 /**
- * esbuild defines what a file exports property by property, twice, and copies every property of a module of Node for each source that
- * imports its default export. At a start, which runs everything for the first time, that takes 3 ms. One object with getters, and one that
- * inherits, say the same. Throws for a text in which esbuild has written it in another way.
+ * esbuild copies every property of a module of Node whose default export is imported. At a start, which runs everything for the first time,
+ * that takes 2 ms. One object that inherits says the same. Throws for a text in which esbuild has written it in another way.
  */
-export function withPlainExports(text) {
-  const plain = text
-    .replace(EXPORTS, (_, __, names = '') => {
-      const getters = names.replace(/([\w$]+):\(\)=>([\w$.]+)/g, 'get $1(){return $2}');
-      return `module.exports={__proto__:null,${getters}}`; // without a prototype it is a plain table to V8
-    })
-    .replace(IMPORTED, '=($1,$2)=>$2||!$1||!$1.__esModule?{__proto__:$1,default:$1}:$1');
-  if (/module\.exports=[\w$]+\(|\?[\w$]+\(\w+,"default",/.test(plain))
-    throw new Error('esbuild writes exports in another way: see withPlainExports in scripts/bundle.mjs');
+export function withPlainImports(text) {
+  const plain = text.replace(IMPORTED, '=($1,$2)=>$2||!$1||!$1.__esModule?{__proto__:$1,default:$1}:$1');
+  if (/\?[\w$]+\(\w+,"default",/.test(plain))
+    throw new Error('esbuild writes imports in another way: see withPlainImports in scripts/bundle.mjs');
   return plain;
 }
 
 /** As the loader compiles it: to put a text together there would cost every start a copy of it. */
 function asFunction(text) {
-  return `(function (exports, require, module, __filename, __dirname) {${text}\n})`;
+  return `(function (require, importPart, exported, module, __filename, __dirname) {${text}\n})`;
 }
 
 async function lazyPackage(name) {

@@ -3,10 +3,22 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { withPlainExports } from './bundle.mjs';
 import { loadBundled } from './bundled-module.mjs';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+const EXPORTS = /(?:[\w$]+\(([\w$]+),\{((?:[\w$]+:\(\)=>[\w$.]+,?)*)\}\);)?module\.exports=[\w$]+\([\w$]+\)/;
+
+/** esbuild defines what a file exports property by property, twice. One object with getters says the same. */
+function withPlainExports(text) {
+  const plain = text.replace(EXPORTS, (_, __, names = '') => {
+    const getters = names.replace(/([\w$]+):\(\)=>([\w$.]+)/g, 'get $1(){return $2}');
+    return `module.exports={__proto__:null,${getters}}`; // without a prototype it is a plain table to V8
+  });
+  if (/module\.exports=[\w$]+\(/.test(plain))
+    throw new Error('esbuild writes exports in another way: see withPlainExports in scripts/loader.mjs');
+  return plain;
+}
 
 /** The text of `loader.cjs` for these files of the bundle. */
 export async function loader(files) {

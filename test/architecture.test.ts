@@ -311,6 +311,14 @@ test('no source asks with import() for a module of Node that the loader loads wh
   expect(asked.filter((name) => later.includes(name))).toEqual([]);
 });
 
+/** The files of the bundle export values (`scripts/bundle.mjs`), so a change after a file was loaded would reach nobody. */
+test('no source exports a variable that can change', () => {
+  const changing = sources().filter((file) =>
+    /^export (let|var)\b/m.test(readFileSync(path.join(root, 'src', file), 'utf8')),
+  );
+  expect(changing).toEqual([]);
+});
+
 test('no source builds the tables of a character class of Unicode when it is loaded', () => {
   const atLoad = /^(?:export )?const \w+(?:: [^=]+)? =\s+(?![\s(]|async)[^;]*?\/[^\n/]*\\[pP]\{/m; // a start would pay for each, used or not
   const found = sources().filter((file) => atLoad.test(readFileSync(path.join(root, 'src', file), 'utf8')));

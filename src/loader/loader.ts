@@ -36,9 +36,11 @@ const LATER: ReadonlySet<string> = new Set([
 const LATER_FILE = '#later';
 
 type Exports = Record<string, unknown>;
+/** A file of the bundle. It calls `exported`, or is a package and sets `module.exports`. */
 type Wrapper = (
-  exports: Exports,
   require: (name: string) => Exports,
+  importPart: (name: string) => Promise<Exports>,
+  exported: (table: Exports) => void,
   module: { exports: Exports },
   ...where: string[]
 ) => void;
@@ -61,22 +63,33 @@ function read(file: string): { source: string; identity: string } {
   }
 }
 
-/** A file of the bundle, by its name. */
+/** A file of the bundle, by its name: what it exports, by the number of each part, and of the first file what its entry exports. */
 export function load(name: string): Exports {
   const known = modules.get(name);
   if (known) return known.exports;
-  const module = { exports: {} };
+  const module: { exports: Exports } = { exports: {} };
   modules.set(name, module);
   const file = join(__dirname, name);
   const { source, identity } = read(file);
   const script = new Script(source, { filename: file, cachedData: forms?.of(name, identity) });
   scripts.set(`${name} ${identity}`, script);
-  (script.runInThisContext() as Wrapper)(module.exports, requireHere, module, file, __dirname);
+  const exported = (table: Exports) => {
+    module.exports = table;
+  };
+  (script.runInThisContext() as Wrapper)(requireHere, importPart, exported, module, file, __dirname);
   return module.exports;
 }
 
+/** A file of the bundle, a part of one (`./cli.cjs#12`), or what Node finds by this name. */
 function requireNow(name: string): Exports {
-  return name.startsWith('./') && name.endsWith('.cjs') ? load(name.slice(2)) : require(name);
+  if (!name.startsWith('./')) return require(name);
+  const [file = '', part] = name.slice(2).split('#');
+  return part === undefined ? load(file) : (load(file)[part] as Exports);
+}
+
+/** `import()` of a part. */
+async function importPart(name: string): Promise<Exports> {
+  return requireNow(name);
 }
 
 /** `node:module` has more, but loading it loads Node's loader of ES modules, too. Nothing in the bundle uses the rest. */

@@ -3,7 +3,7 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
-import { bundle } from '../../scripts/bundle.mjs';
+import { bundle, withoutLate } from '../../scripts/bundle.mjs';
 import { check } from '../../scripts/bundle-check.mjs';
 import { groupsOf } from '../../scripts/bundle-groups.mjs';
 import { Place, ROOT } from '../support/built-tool.js';
@@ -105,6 +105,8 @@ test.each([
   [[file('a', { needs: ['b'] })], 'a needs b, which is missing'],
   [[file('a', { text: 'require("./c.cjs#later")' })], 'a needs c.cjs, which is missing'],
   [[file('a', { text: 'require("./b.cjs")' })], 'a needs b.cjs, which is missing'],
+  [[file('a', { text: 'require("./c.cjs#12#later")' })], 'a needs c.cjs, which is missing'],
+  [[file('a', { text: 'importPart("./d.cjs#7")' })], 'a needs d.cjs, which is missing'],
   [[file('a', { text: '/ä/' })], 'a is not ASCII at byte 1'],
   [
     [file('a', { needs: ['b'] }), file('b', { inputs: ['node_modules/yaml/dist/index.js'] })],
@@ -134,6 +136,12 @@ const part = (needs: string[], text = '', more: { inputs?: string[]; isRoot?: bo
 const command = (name: string, needs: string[]) => part(needs, '', { inputs: [`src/cli/commands/${name}.ts`] });
 
 const inner = (needs: string[] = [], text = LARGE) => part(needs, text, { isRoot: false });
+
+test('a file that exports what is loaded later is refused: to fill its table would load that', () => {
+  const text = 'var a=require("./b.cjs#3#later");a.x();function f(){return g.h}exported({1:{f:f},...{f:f}});';
+  expect(withoutLate(text, 'a.cjs')).toBe(text);
+  expect(() => withoutLate(text.replace('{f:f},', '{f:f,x:a.x},'), 'a.cjs')).toThrow('a.cjs exports a.x of a file');
+});
 
 test('a command keeps its file, however small, and what many commands need is one file', () => {
   const needs = (name: string) => ([...'ab'].includes(name) ? ['few', 'many', 'most'] : ['many', 'most']);
@@ -236,4 +244,28 @@ test('a small part joins what it needs, but never makes anybody load more', () =
     write: 'yaml',
     both: 'both',
   });
+});
+
+test('what `run` shares with others is a file, however small, and not what many share', () => {
+  const parts = {
+    entry: part([]),
+    run: command('run', ['mask', 'shared']),
+    child: part([], '', { inputs: ['src/cli/delivery/child.ts'] }), // it loads that with import()
+    mask: inner([], ''),
+    shared: inner(),
+    many: inner(),
+    ...Object.fromEntries([...'abcdefgh'].map((name) => [name, command(name, ['mask', 'shared', 'many'])])),
+  };
+  const { groups } = groupsOf(new Map(Object.entries(parts)));
+  expect([...groups].filter(([name, group]) => name !== group)).toEqual([
+    ['child', 'run'],
+    ['shared', 'mask'],
+  ]);
+});
+
+test('what only hands on from a source that is loaded later is loaded later, too', () => {
+  const chunk = part([], LARGE, { inputs: ['src/store/changes.ts'], isRoot: false });
+  const handsOn = { ...part(['chunk']), entryPoint: 'src/store/changes.ts' };
+  const parts = { entry: part([]), chunk, handsOn, user: part(['handsOn'], LARGE) };
+  expect(groupsOf(new Map(Object.entries(parts))).groups.get('handsOn')).toBe('chunk');
 });
