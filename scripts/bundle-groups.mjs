@@ -10,6 +10,9 @@ const MANY = 8;
 
 /** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
 const FIRST = 'list';
+/** The one after it: what it shares with others is a file, so that it does not read what many others share. */
+const SECOND = 'run';
+const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/delivery/${name}.ts`);
 /** So is what it loads with `import()` whatever it is asked for, and a trifle that is needed with and without a store. */
 const WITH_FIRST = ['cli/output/formats', 'domain/real-time'].map((name) => `src/${name}.ts`);
 
@@ -30,32 +33,30 @@ const LAZY_SOURCES = {
   'domain-addresses': ['domain/addresses'],
   'store-builder': ['store/drizzle', 'store/schema'],
   'store-queries': [
-    'store/list-query',
-    'store/audit-query',
-    'store/census',
-    'store/derived',
-    'store/findings',
-    'store/local/inspect',
+    ...['list-query', 'audit-query', 'census', 'derived', 'findings', 'local/inspect'].map((name) => `store/${name}`),
+    'domain/audit-line',
   ],
   'store-changes': [
-    ...['changes', 'catalogue-changes', 'deleted-changes', 'deleted-writes', 'exchange', 'planned', 'copy'].map(
-      (name) => `store/${name}`,
-    ),
-    ...['restore', 'snapshot'].map((name) => `store/local/${name}`),
-  ],
+    ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],
+    ...['planned', 'rows', 'local/restore', 'local/snapshot'],
+  ].map((name) => `store/${name}`),
+  'store-errors': ['store/errors'],
   'keyring-changes': [
-    ...['audit-check', 'copy', 'creation', 'namesakes', 'claim', 'earlier-run', 'hash-report', 'leaked'],
-    ...['prune', 'review', 'rotation', 'rotation-status', 'deleted', 'minting'],
+    ...['audit-check', 'audit-follow', 'claim', 'copy', 'creation', 'deleted', 'earlier-run', 'hash-report', 'leaked'],
+    ...['like', 'line-check', 'minting', 'namesakes', 'prune', 'review', 'rotation', 'rotation-status'],
   ].map((name) => `keyring/${name}`),
+  'keyring-references': ['keyring/references'],
+  'keyring-lookalikes': ['keyring/lookalikes', 'domain/lookalikes'],
   'keyring-delivery': ['keyring/delivery'], // also of keys of a server, without a store
+  'files-private-file': ['files/private-file', 'files/text'],
 };
 const LAZY = new Map(
   Object.entries(LAZY_SOURCES).flatMap(([file, names]) => names.map((name) => [source(name), file])),
 );
 
 /** The file that a part with lazy sources belongs to; undefined for any other. */
-export function lazyFileOf({ inputs }) {
-  return inputs.map((input) => LAZY.get(input)).find((file) => file !== undefined);
+export function lazyFileOf({ inputs, entryPoint }) {
+  return [...inputs, entryPoint].map((source) => LAZY.get(source)).find((file) => file !== undefined);
 }
 
 /** The parts that are loaded along with a part because it imports them. */
@@ -68,6 +69,7 @@ function rootOf(name, part) {
   const isOf = (sources) => [...part.inputs, part.entryPoint].some((each) => sources.includes(each));
   if (isOf(STORE)) return 'store';
   if (isOf(WITH_FIRST)) return `command ${FIRST}`;
+  if (isOf(WITH_SECOND)) return `command ${SECOND}`;
   if (isOf(AFTER_STORE)) return `later ${name}`;
   const lazy = lazyFileOf(part);
   if (lazy !== undefined) return `later ${lazy}`;
@@ -91,6 +93,7 @@ function fateOf(roots, entry) {
   const commands = [...roots].filter((root) => root.startsWith('command '));
   if (roots.has(entry) || (roots.size > 1 && roots.has(`command ${FIRST}`))) return entry;
   if (roots.has('store')) return commands.length > 0 ? entry : 'store'; // help is drawn of all commands, and opens no store
+  if (roots.size > 1 && roots.has(`command ${SECOND}`)) return SECOND;
   return commands.length >= MANY ? SHARED : [...roots].sort().join();
 }
 
@@ -129,7 +132,11 @@ export function groupsOf(parts) {
   const holdsCommand = (part) => part.inputs.length > 0 && isCommand(part);
   const isRootItself = (part) => part.inputs.length > 0 && (part.isRoot || lazyFileOf(part) !== undefined);
   const stays = (group) =>
-    group === entry || some(group, isRootItself) || some(group, holdsCommand) || size(group) >= SMALL;
+    group === entry ||
+    group === first.get(SECOND) ||
+    some(group, isRootItself) ||
+    some(group, holdsCommand) ||
+    size(group) >= SMALL;
   for (let joined = true; joined; ) {
     joined = false;
     for (const group of new Set(groups.values())) {

@@ -32,6 +32,7 @@ export async function warnOfNewNames(session: Session, keyring: Keyring, { input
 export async function warnOfShown(session: Session, keyring: Keyring, keys: readonly ApiKey[]): Promise<void> {
   if (session.format !== 'table') return;
   const named = keys.filter(({ name }) => BEYOND_LATIN_1.test(name) && otherLetter().test(name));
+  if (named.length === 0) return;
   const lines = await nameWarnings(
     keyring,
     named.map(({ name }) => name),
