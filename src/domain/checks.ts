@@ -92,7 +92,9 @@ export function wholeNumber(min: number, max: number): Check {
 }
 
 export function oneOf(words: readonly string[]): Check {
-  return check((value) => words.includes(value as string), words.map((word) => `'${word}'`).join(' or '));
+  return (value, at) => {
+    if (!words.includes(value as string)) refuse(value, at, words.map((word) => `'${word}'`).join(' or '));
+  };
 }
 
 /** Null, or what `other` accepts. */
@@ -132,12 +134,12 @@ export function recordOf(item: Check, of: string): Check {
 
 /** An object with these properties and no other. All but those of `needed` may be left out, or be undefined. */
 export function shape<T>(checks: { readonly [F in keyof T]-?: Check }, needed: readonly (keyof T)[] = []): Check {
-  const known = Object.keys(checks);
-  const list = Object.entries(checks) as [string, Check][];
+  let list: [string, Check][] | undefined; // made at first use: a run uses a few of many shapes
   return (value, at) => {
-    if (!isRecord(value)) return refuse(value, at, `an object with ${known.join(', ')}`);
+    if (!isRecord(value)) return refuse(value, at, `an object with ${Object.keys(checks).join(', ')}`);
     const strange = reading(at, () => Object.keys(value)).find((name) => !Object.hasOwn(checks, name));
-    if (strange !== undefined) refuseProperty(strange, at, known);
+    if (strange !== undefined) refuseProperty(strange, at, Object.keys(checks));
+    list ??= Object.entries(checks) as [string, Check][];
     for (const [name, check] of list) {
       const given = reading(`${at}.${name}`, () => value[name]);
       if (given !== undefined || needed.includes(name as keyof T)) check(given, `${at}.${name}`);

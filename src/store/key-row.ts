@@ -20,7 +20,6 @@ import { apiKeys, keyUsage } from './schema.js';
 export type KeyColumns = Omit<KeyInsert, 'seq' | 'hash' | 'guard'>;
 
 const FIELDS = Object.entries(KEY_FIELDS) as [KeyFieldName, KeyField<unknown>][];
-const CHANGING = FIELDS.filter(([, { fixed }]) => !fixed);
 
 /** The columns that make an `ApiKey`, in the order in which {@link keyFromRow} reads them: `seq`, then those of each field. */
 export function selectedColumns(): Readonly<Record<string, SQLiteColumn | SQL>> {
@@ -35,20 +34,19 @@ function selected(column: SelectedColumn): SQLiteColumn | SQL {
   return column === 'lastUsedAt' ? keyUsage.lastUsedAt : apiKeys[column];
 }
 
-export const KEY_COLUMN_COUNT = 1 + FIELDS.reduce((cells, [, { columns }]) => cells + columns.length, 0);
+let cells = 1;
+/** Each field's reader, and the index of its first cell in a row. */
+const READERS = FIELDS.map(([name, { read, columns }]) => {
+  const at = cells;
+  cells += columns.length;
+  return { name, read, at };
+});
+export const KEY_COLUMN_COUNT = cells;
 
 /** The names of the columns that {@link keyColumns} fills. */
-export const WRITTEN_COLUMNS: readonly (keyof KeyColumns)[] = [
-  ...FIELDS.flatMap(([, { written }]) => written),
-  ...Object.keys(DERIVED_COLUMNS),
-] as (keyof KeyColumns)[];
-
-/** Each field's reader, and the index of its first cell in a row. */
-const READERS = FIELDS.map(([name, { read }], i) => ({
-  name,
-  read,
-  at: 1 + FIELDS.slice(0, i).reduce((cells, [, { columns }]) => cells + columns.length, 0),
-}));
+export function writtenColumns(): (keyof KeyColumns)[] {
+  return [...FIELDS.flatMap(([, { written }]) => written), ...Object.keys(DERIVED_COLUMNS)] as (keyof KeyColumns)[];
+}
 
 function notAKey(field: string): KeysError {
   return new KeysError(
@@ -65,12 +63,12 @@ function notAKey(field: string): KeysError {
 export function keyFromRow(row: readonly unknown[]): ApiKey {
   if (!Number.isSafeInteger(row[0]) || (row[0] as number) <= 0) throw notAKey('seq');
   if (row.length < KEY_COLUMN_COUNT) throw notAKey('columns');
-  const key: Partial<Record<KeyFieldName, unknown>> = {};
+  const key: Record<KeyFieldName, unknown> = { ...WHEN_DAMAGED };
   const damaged: KeyFieldName[] = [];
   for (const { name, read, at } of READERS) {
     const value = read(row[at], row[at + 1]);
     if (value === undefined) damaged.push(name);
-    key[name] = value === undefined ? WHEN_DAMAGED[name] : value;
+    else key[name] = value;
   }
   if (damaged.length === 0) return key as unknown as ApiKey;
   if (damaged.includes('id') && typeof row[1] === 'string') key.id = row[1]; // by it the row is found again
@@ -171,7 +169,7 @@ export function changingColumns(key: ApiKey): Partial<KeyColumns> {
   const left = key.damaged ?? [];
   const columns = columnsOf(
     key,
-    CHANGING.filter(([name]) => !left.includes(name)),
+    FIELDS.filter(([name, { fixed }]) => !fixed && !left.includes(name)),
   );
   if (left.includes('name')) delete columns.nameKey;
   if (left.includes('name') || left.includes('description')) delete columns.searchText;

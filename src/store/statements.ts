@@ -4,7 +4,7 @@ import type { Statement } from './database.js';
 import { and, asc, desc, eq, gt, gte, lt, or, qb, sql } from './drizzle.js';
 import { networksOfColumn } from './hash-column.js';
 import type { KeyInsert } from './key-fields.js';
-import { type KeyColumns, selectedColumns, WRITTEN_COLUMNS } from './key-row.js';
+import { type KeyColumns, selectedColumns, writtenColumns } from './key-row.js';
 import { prepared } from './query.js';
 import { EXACT_NOW, NOW } from './raw-sql.js';
 import { apiKeys, auditEvents, CHAIN_COLUMNS, deletedKeys, keyUsage, scopes, storeSettings } from './schema.js';
@@ -239,7 +239,7 @@ export const moveHash = prepared<{ id: string; from: string; to: string }>(() =>
 );
 /** Takes the columns of `keyColumns`, and the hash and the guard. */
 export const insertKey = prepared<KeyColumns & { hash: string; guard: string }>(() => {
-  const names = [...WRITTEN_COLUMNS, 'hash', 'guard'] as const;
+  const names = [...writtenColumns(), 'hash', 'guard'] as const;
   return qb.insert(apiKeys).values(Object.fromEntries(names.map((name) => [name, $(name)])) as unknown as KeyInsert);
 });
 /** Appends a row to the audit log. */

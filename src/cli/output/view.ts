@@ -25,14 +25,17 @@ export type Fields<T> = Readonly<Record<string, Field<T>>>;
 
 /** Names each field once, for JSON, table and `--fields`. Only these are printed: a new property is not published by accident. */
 export function view<T extends object>(valueField: string, fields: Fields<T>): View<T> {
-  const all = Object.entries(fields);
-  const entries = all.filter(([, { tableOnly }]) => !tableOnly);
-  const inTable = all.flatMap(([field, { column, place = 0 }]) => (column ? [{ ...column, field, place }] : []));
+  const all = Object.entries(fields).map(([name, field]) => ({ name, ...field }));
+  const published = all.filter(({ tableOnly }) => !tableOnly);
+  const inTable = all.flatMap(({ name, column, place = 0 }) => (column ? [{ ...column, field: name, place }] : []));
   return {
-    fields: entries.map(([name]) => name),
+    fields: published.map(({ name }) => name),
     valueField,
-    json: (item) =>
-      Object.fromEntries(entries.map(([name, { json }]) => [name, json ? json(item) : item[name as keyof T]])),
+    json(item) {
+      const object: Record<string, unknown> = {};
+      for (const { name, json } of published) object[name] = json ? json(item) : item[name as keyof T];
+      return object;
+    },
     columns: inTable.sort((a, b) => a.place - b.place).map(({ place: _, ...column }) => column),
   };
 }

@@ -23,7 +23,7 @@ import { writeSnapshot } from './snapshot.js';
 import { latestOf, prepareStore, type Upgrade, upgradeSchema, useWriteAheadLog } from './upgrade.js';
 
 /** Publishes how far a write has come. Tests subscribe in a preload and kill the process there; nothing else listens. */
-const killPoints = channel('unlockos-keys:write');
+const killPoints = () => channel('unlockos-keys:write');
 
 /** What a local store is opened with. */
 export interface LocalOptions extends EngineOptions {
@@ -188,16 +188,16 @@ export class OpenFile {
   /** BEGIN IMMEDIATE, because a deferred transaction that starts with a read fails when another writer was faster. */
   write<T>(body: () => T): T {
     this.#assertWritable();
-    killPoints.publish('before-begin');
+    killPoints().publish('before-begin');
     if (!this.#logged) this.#patiently(() => useWriteAheadLog(this.db, this.#location, this.#patience));
     this.#logged = true;
     const result = this.#transaction('BEGIN IMMEDIATE', () => {
       const done = body();
-      killPoints.publish('before-commit');
+      killPoints().publish('before-commit');
       return done;
     });
     this.wrote = true;
-    killPoints.publish('after-commit');
+    killPoints().publish('after-commit');
     return result;
   }
 

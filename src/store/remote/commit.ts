@@ -7,7 +7,7 @@ import { type BatchResult, chained, GarbledAnswer, type Step } from './hrana.js'
 import { checkThat, isCheck } from './schema.js';
 
 /** Publishes how far a write has come. Tests subscribe in a preload and kill the process there; nothing else listens. */
-const killPoints = channel('unlockos-keys:write');
+const killPoints = () => channel('unlockos-keys:write');
 
 export const BEGIN: Statement = { sql: 'BEGIN', params: [] };
 export const BEGIN_IMMEDIATE: Statement = { sql: 'BEGIN IMMEDIATE', params: [] };
@@ -47,14 +47,14 @@ export async function commit(
   ];
   let result: BatchResult;
   try {
-    killPoints.publish('before-begin');
+    killPoints().publish('before-begin');
     result = await connection.send(steps);
   } catch (error) {
     if (isUncertain(error) || isPassing(error)) return { end: 'unknown', error };
     throw error;
   }
   if (!result.steps[end]) return failureOf(connection, result, body);
-  killPoints.publish('after-commit');
+  killPoints().publish('after-commit');
   return { end: 'committed', back: result.steps.slice(end + 2).map((rows) => rows ?? []) };
 }
 
