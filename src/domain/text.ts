@@ -70,3 +70,12 @@ export function safeJson(value: unknown, indent?: number): string {
     );
   });
 }
+
+/**
+ * A text that is meant as a URL, for a message: without what may be a credential, whether or not it is where URLs have one. A password with
+ * `/`, `?` or `#` in it, and an address without its slashes, are mistakes that must not be repeated.
+ */
+export function withoutCredentials(text: string): string {
+  const bare = text.replace(/^(\s*(?:[a-z][a-z0-9+.-]*:)?[/\\]*).*@/is, '$1…@');
+  return safeText(bare.replace(/[?#].*$/s, '?…'));
+}

@@ -21,9 +21,12 @@ export type Fault =
 /** A request without a response. */
 export class TransportError extends Error {
   readonly fault: Fault;
-  constructor(fault: Fault, message: string) {
+  /** Of a response that began, and could not be read. */
+  readonly status: number | undefined;
+  constructor(fault: Fault, message: string, status?: number) {
     super(message);
     this.fault = fault;
+    this.status = status;
   }
 }
 
@@ -45,6 +48,8 @@ export interface HttpRequest {
   /** Sent as a bearer token; an empty one is not sent. */
   readonly token?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Less time for the response than usual, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
   /** Gives the request up, as if the time had run out. */
   readonly signal?: AbortSignal | undefined;
   /** Called when all of it has been sent: there is time now to load what comes after the answer. */
@@ -59,7 +64,7 @@ export interface HttpResponse {
   readonly redirect: boolean;
 }
 
-/** Codes of Node's TLS layer for certificates that do not check out. */
+/** Codes of Node's TLS layer for certificates that do not check out, as long as nothing was sent; after that, of a connection that broke. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|EPROTO|ERR_SSL/;
 
 /** Sends requests to one server, over connections that are kept open between calls. */
@@ -112,23 +117,26 @@ export class Transport {
         settle(reject, new TransportError(reached() ? 'silent' : 'unreachable', why));
         call.destroy();
       };
-      const timer = startTimer(() => giveUp(`did not answer within ${this.#timeoutMs / 1000} s`), this.#timeoutMs);
+      const limit = Math.max(1, Math.min(this.#timeoutMs, more.timeoutMs ?? this.#timeoutMs));
+      const timer = startTimer(() => giveUp(`did not answer within ${Math.ceil(limit / 100) / 10} s`), limit);
       const stop = () => giveUp('was not waited for any longer');
       const settle = <T>(how: (value: T) => void, value: T): void => {
         stopTimer(timer);
         signal?.removeEventListener('abort', stop);
         how(value);
       };
-      call.on('error', (error) => settle(reject, faultOf(error, reached())));
+      let status: number | undefined;
+      call.on('error', (error) => settle(reject, faultOf(error, reached(), status)));
       call.on('response', (response) => {
+        const { statusCode = 0 } = response;
+        status = statusCode;
         readBody(response, maxBytes).then(
           (text) => {
-            const status = response.statusCode ?? 0;
-            const redirect = status >= 300 && status < 400;
-            settle(resolve, { status, headers: response.headers, text, redirect });
+            const redirect = statusCode >= 300 && statusCode < 400;
+            settle(resolve, { status: statusCode, headers: response.headers, text, redirect });
           },
           (error) => {
-            settle(reject, faultOf(error, true));
+            settle(reject, faultOf(error, true, statusCode));
             call.destroy();
           },
         );
@@ -161,11 +169,11 @@ export class Transport {
   }
 }
 
-function faultOf(error: Error & { code?: string }, reached: boolean): TransportError {
-  if (error instanceof TransportError) return error;
+function faultOf(error: Error & { code?: string }, reached: boolean, status?: number): TransportError {
+  if (error instanceof TransportError) return new TransportError(error.fault, error.message, status);
   const code = error.code ?? '';
-  if (code.startsWith('HPE_')) return new TransportError('garbled', code); // the response is not HTTP
-  if (UNTRUSTED.test(code)) return new TransportError('untrusted', code);
+  if (code.startsWith('HPE_')) return new TransportError('garbled', code, status); // the response is not HTTP
+  if (!reached && UNTRUSTED.test(code)) return new TransportError('untrusted', code);
   return new TransportError(reached ? 'broken' : 'unreachable', code || 'connection lost');
 }
 

@@ -1,5 +1,5 @@
 import { KeysError } from '../domain/errors.js';
-import { quoted, safeText } from '../domain/text.js';
+import { quoted, withoutCredentials } from '../domain/text.js';
 import { isLoopback } from '../http/loopback.js';
 import type { Server } from '../http/transport.js';
 
@@ -15,14 +15,10 @@ export interface IssueAddress extends Server {
 
 const FORM = 'for example: --from https://keys.acme.example';
 
-/** The text without the parts that may hold a credential. */
-function redacted(text: string): string {
-  return safeText(text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…'));
-}
-
 /** Reads the value of `--from`: `https`, or `http` on this machine. Throws `usage`, without repeating a credential. */
 export function readIssueAddress(text: string): IssueAddress {
-  const refuse = (why: string, hint = FORM) => new KeysError('usage', `--from ${quoted(redacted(text))} ${why}`, hint);
+  const refuse = (why: string, hint = FORM) =>
+    new KeysError('usage', `--from ${quoted(withoutCredentials(text))} ${why}`, hint);
   if (/\s/.test(text) || !URL.canParse(text)) throw refuse('is not a URL');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')

@@ -43,6 +43,11 @@ function objectIn({ text }: HttpResponse): Record<string, unknown> | null {
   }
 }
 
+/** Whether all of an answer came, as far as that can be told. */
+export function holdsObject(response: HttpResponse): boolean {
+  return objectIn(response) !== null;
+}
+
 function isName(value: unknown): value is string {
   try {
     return typeof value === 'string' && readName(value) === value;
@@ -78,8 +83,7 @@ export function readIssuedKey(
   { scopes }: KeyRequest,
   { now, longestMs }: { readonly now: Date; readonly longestMs: number },
 ): IssuedKey {
-  const answer = objectIn(response);
-  if (answer === null) throw new WrongAnswer('it is not a JSON object');
+  const answer = objectIn(response) ?? {};
   const key = parseKeyString(answer.key);
   const ids = [...new Set([answer.id, key.ok ? key.id : null])].filter(
     (id): id is string => typeof id === 'string' && isKeyId(id),
@@ -92,6 +96,7 @@ export function readIssuedKey(
     if (!isName(answer.name)) return 'its name is not the name of a key';
     if (!isSameSet(answer.scopes, scopes)) return 'its key has other scopes';
     if (expiresAt === null) return 'its key does not expire';
+    if (expiresAt.getTime() <= (servedAt(response) || now.getTime() - SKEW_MS)) return 'its key has expired already';
     if (expiresAt.getTime() > Math.max(now.getTime(), servedAt(response)) + longestMs + SKEW_MS)
       return 'its key lives longer than was asked for';
     return null;

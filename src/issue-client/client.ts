@@ -1,10 +1,10 @@
 import { KeysError } from '../domain/errors.js';
 import { durationMs, LONGEST_JOB_MS } from '../domain/expiry.js';
-import { type HttpRequest, type HttpResponse, Transport } from '../http/transport.js';
+import { type HttpRequest, type HttpResponse, Transport, TransportError } from '../http/transport.js';
 import type { IssueAddress } from './address.js';
-import { type IssuedKey, type KeyRequest, readIssuedKey, readProblem, WrongAnswer } from './answers.js';
+import { holdsObject, type IssuedKey, type KeyRequest, readIssuedKey, readProblem, WrongAnswer } from './answers.js';
 import type { IdTokens } from './id-token.js';
-import { type Clock, isLost, isPassing, persist, StatusError } from './persist.js';
+import { type Clock, isLostOrUnreadable, isPassing, persist, StatusError } from './persist.js';
 import { type Asked, problemCode, translated } from './refusals.js';
 
 /** No answer of the server is longer. */
@@ -12,7 +12,7 @@ const MAX_BYTES = 65_536;
 /** For a server that is busy: as long as a job may wait. */
 const CREATE_PATIENCE_MS = 60_000;
 const CREATE_ATTEMPTS = 8;
-/** A job that is cancelled has only seconds. */
+/** A job that is cancelled has only seconds: for a token, all attempts and all waits together, unless somebody waits longer for one answer. */
 const DELETE_PATIENCE_MS = 10_000;
 const DELETE_ATTEMPTS = 4;
 /** How long to wait for another token to delete a key with, while there is the one that it was made with. */
@@ -70,7 +70,7 @@ export class IssueClient {
     this.#end = 'expires by itself';
     const mayPass = (error: unknown, attempt: number) => {
       if (isPassing(error)) return attempt < CREATE_ATTEMPTS;
-      if (!isLost(error) || this.#lost) return false;
+      if (!isLostOrUnreadable(error) || this.#lost) return false;
       this.#lost = true;
       this.#asksAgain = true;
       warn(`${this.#lostText(error)}; asking again`);
@@ -130,6 +130,7 @@ export class IssueClient {
       const { path } = address;
       const response = await this.#send({ method: 'POST', path, body, signal: patience.signal, sent: asked });
       if (response.status !== 201) throw new StatusError(response);
+      if (!holdsObject(response)) throw new TransportError('garbled', 'it is not a JSON object', response.status);
       return response;
     } finally {
       patience.end();
@@ -167,21 +168,23 @@ export class IssueClient {
    * {@link create} does.
    */
   async delete(id: string): Promise<void> {
-    const path = `${this.#options.address.path}/${id}`;
+    const { address, clock, tokens, timeoutMs } = this.#options;
+    const path = `${address.path}/${id}`;
     const mayPass = (error: unknown, attempt: number) =>
-      attempt < DELETE_ATTEMPTS && (isPassing(error) || isLost(error));
-    const patience = { clock: this.#options.clock, patienceMs: DELETE_PATIENCE_MS, mayPass };
+      attempt < DELETE_ATTEMPTS && (isPassing(error) || isLostOrUnreadable(error));
+    const end = clock.now() + Math.max(DELETE_PATIENCE_MS, timeoutMs);
     try {
-      this.#token = await this.#options.tokens.next(AbortSignal.timeout(FRESH_TOKEN_MS)).catch((error: unknown) => {
+      this.#token = await tokens.next(AbortSignal.timeout(FRESH_TOKEN_MS)).catch((error: unknown) => {
         if (this.#token === undefined) throw error;
         return this.#token; // the one that the key was made with
       });
-      await persist(async () => {
-        const response = await this.#send({ method: 'DELETE', path });
+      const remove = async (leftMs: number) => {
+        const response = await this.#send({ method: 'DELETE', path, timeoutMs: leftMs });
         if (response.status !== 204) throw new StatusError(response);
-      }, patience);
+      };
+      await persist(remove, { clock, patienceMs: end - clock.now(), mayPass });
     } catch (error) {
-      throw translated(error, this.#asked);
+      throw translated(error, { ...this.#asked, action: 'delete' });
     }
   }
 
@@ -193,7 +196,7 @@ export class IssueClient {
   get #asked(): Asked {
     const { audience, tokens } = this.#options;
     const secrets = this.#token === undefined ? [] : [this.#token];
-    return { location: this.location, audience, source: tokens.source, secrets };
+    return { location: this.location, audience, source: tokens.source, secrets, action: 'create' };
   }
 
   #words(error: unknown): string {
@@ -207,7 +210,7 @@ export class IssueClient {
 
   /** The error of a request for a key, with what is known of a key that nobody has. */
   #failure(error: unknown, signal: AbortSignal | undefined): unknown {
-    if (signal?.aborted && (isLost(error) || this.#lost))
+    if (signal?.aborted && (isLostOrUnreadable(error) || this.#lost))
       return new KeysError(
         'cancelled',
         `${signal.reason instanceof Error ? signal.reason.message : 'cancelled'} before the answer of ${this.location} came`,
@@ -217,7 +220,8 @@ export class IssueClient {
     if (signal?.aborted) return signal.reason;
     const known = translated(error, this.#asked);
     if (!(known instanceof KeysError)) return known;
-    if (isLost(error)) return new KeysError(known.code, this.#lostText(error), 'try again', { cause: known });
+    if (isLostOrUnreadable(error))
+      return new KeysError(known.code, this.#lostText(error), 'try again', { cause: known });
     if (this.#lost && problemCode(error) === 'token_replayed')
       return new KeysError(
         'issue_unavailable',

@@ -30,6 +30,12 @@ export function isLost(error: unknown): boolean {
   return error instanceof StatusError && error.response.status >= 500 && error.response.status !== 503;
 }
 
+/** The same, or the server has said that it did, and the rest of that cannot be read. */
+export function isLostOrUnreadable(error: unknown): boolean {
+  const { fault, status = 0 } = error instanceof TransportError ? error : { fault: null };
+  return isLost(error) || (fault === 'garbled' && status >= 200 && status < 300);
+}
+
 /** What `Retry-After` asks for, in milliseconds (RFC 9110, 10.2.3); null where it is missing or means nothing. */
 export function retryAfterMs({ headers }: HttpResponse): number | null {
   const text = headers['retry-after'] ?? '';
@@ -61,13 +67,16 @@ export interface Persistence {
   waits?(error: unknown, ms: number): void;
 }
 
-/** Does something again as long as its error may pass and the patience lasts. Throws the last error, or the reason of the signal. */
-export async function persist<T>(work: () => Promise<T>, how: Persistence): Promise<T> {
+/**
+ * Does something again as long as its error may pass and the patience lasts, of which `work` is told what is left. Throws the last error, or
+ * the reason of the signal.
+ */
+export async function persist<T>(work: (leftMs: number) => Promise<T>, how: Persistence): Promise<T> {
   const { clock, signal } = how;
   const end = clock.now() + how.patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await work();
+      return await work(end - clock.now());
     } catch (error) {
       const ms = waitAfter(error, attempt);
       if (signal?.aborted || !how.mayPass(error, attempt) || clock.now() + ms > end) throw error;

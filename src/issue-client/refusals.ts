@@ -13,6 +13,8 @@ export interface Asked {
   readonly source: string;
   /** What no message repeats. */
   readonly secrets: readonly string[];
+  /** What was asked for. */
+  readonly action: 'create' | 'delete';
 }
 
 type Words = readonly [code: ErrorCode, message: string, hint: string];
@@ -59,11 +61,14 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
     `${location} does not understand the request`,
     'compare the versions: unlockos-keys --version, here and on the server',
   ],
-  not_found: ({ location }) => [
-    'not_found',
-    `${location} did not give this job such a key`,
-    'the ID token may be that of another job',
-  ],
+  not_found: ({ location, action }) =>
+    action === 'create'
+      ? ['issue_unavailable', `${location} is not where that server issues keys`, 'check the path of the address']
+      : [
+          'not_found',
+          `${location} did not give this job such a key`,
+          'it may be the key of another job, or the path of the address is wrong',
+        ],
   too_many_keys: ({ location }, retry) => [
     'issue_unavailable',
     `${location} has given this job as many keys as its rule allows`,
@@ -74,9 +79,9 @@ const KNOWN: Readonly<Record<string, (asked: Asked, retry: string) => Words>> = 
     `${location} cannot check ID tokens now: their issuer does not answer`,
     `try again ${retry}`,
   ],
-  store_unavailable: ({ location }, retry) => [
+  store_unavailable: ({ location, action }, retry) => [
     'issue_unavailable',
-    `${location} cannot create a key now: its store does not answer`,
+    `${location} cannot ${action} a key now: its store does not answer`,
     `try again ${retry}`,
   ],
 };

@@ -71,7 +71,7 @@ describe('delete --from', () => {
     server.next.DELETE.push(problem(404, 'not_found', 'this job was given no such key'));
     const other = await remove(cli, server, id, '--yes');
     expect(other.exitCode).toBe(3);
-    expect(other.stderr).toMatch(/did not give this job such a key[\s\S]*may be that of another job/);
+    expect(other.stderr).toMatch(/did not give this job such a key[\s\S]*may be the key of another job/);
     server.next.DELETE.push(problem(403, 'not_allowed', 'no longer'));
     expect((await remove(cli, server, id, '--yes')).exitCode).toBe(4);
     server.next.DELETE.push(

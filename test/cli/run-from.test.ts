@@ -217,6 +217,12 @@ describe('run --from', () => {
 });
 
 describe('the end of the key', () => {
+  test('a server that cannot delete now is not said to create none', async () => {
+    const { server, cli } = await job(withToken);
+    for (let n = 0; n < 4; n++) server.next.DELETE.push(problem(503, 'store_unavailable', 'x', { 'retry-after': '0' }));
+    expect((await run(cli, server)).stderr).toContain('cannot delete a key now: its store does not answer: x');
+  });
+
   test('one that could not be deleted is said with its end, and the exit code of the program stands', async () => {
     const { server, cli } = await job(withToken);
     server.next.DELETE.push(problem(403, 'not_allowed', 'no longer'));

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createRelay, type Socket } from 'node:net';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { keyStrings, Place, ROOT } from '../support/built-tool.js';
@@ -58,6 +58,27 @@ test.each([
   expect(existsSync(place.store)).toBe(false);
 });
 
+/** A server over TLS in front of another. */
+async function overTls(server: FaultyIssuer, heard: (call: IncomingMessage) => unknown = () => {}) {
+  const { key, cert } = certificate('localhost');
+  const front = createServer({ key, cert }, (call, reply) => {
+    heard(call);
+    const { method, url: path, headers } = call;
+    const onward = request(server.url, { method, path, headers }, (answer) => {
+      reply.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(reply);
+    });
+    onward.on('error', () => reply.destroy());
+    call.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  onTestFinished(() => {
+    front.closeAllConnections();
+    front.close();
+  });
+  return { cert, port: (front.address() as AddressInfo).port };
+}
+
 /** `run --from` with a program that says when it is up, and ends with 9 at SIGTERM. */
 function running(place: Place, server: FaultyIssuer) {
   const program = place.write(
@@ -92,23 +113,9 @@ function said(child: ChildProcess, stream: 'stdout' | 'stderr'): (wanted: string
 test('over TLS: a certificate that is not trusted gets no ID token, whatever the environment says', async () => {
   const server = await faultyIssuer();
   const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
-  const { key, cert } = certificate('localhost');
   const heard: string[] = [];
-  const front = createServer({ key, cert }, (call, reply) => {
-    heard.push(call.headers.authorization ?? '');
-    const { method, url: path, headers } = call;
-    const onward = request(server.url, { method, path, headers }, (answer) => {
-      reply.writeHead(answer.statusCode ?? 0, answer.headers);
-      answer.pipe(reply);
-    });
-    call.pipe(onward);
-  }).listen(0, '127.0.0.1');
-  await once(front, 'listening');
-  onTestFinished(() => {
-    front.closeAllConnections();
-    front.close();
-  });
-  const url = `https://localhost:${(front.address() as AddressInfo).port}`;
+  const { cert, port } = await overTls(server, ({ headers }) => heard.push(headers.authorization ?? ''));
+  const url = `https://localhost:${port}`;
   const args = ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0'];
   for (const env of [{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }]) {
     const { exitCode, stderr } = await place.tool(args, { env });
@@ -125,6 +132,35 @@ test('over TLS: a certificate that is not trusted gets no ID token, whatever the
     { env },
   );
   expect(other.stderr).toMatch(/does not trust/);
+});
+
+test('over TLS: a connection that breaks after the question has lost the answer, and the key of it is deleted', async () => {
+  const server = await faultyIssuer();
+  const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
+  const { cert, port } = await overTls(server);
+  const clients: Socket[] = [];
+  const relay = createRelay((client) => {
+    clients.push(client);
+    const onward = connect({ host: '127.0.0.1', port });
+    for (const socket of [client, onward]) socket.on('error', () => {});
+    client.pipe(onward).pipe(client);
+  }).listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  onTestFinished(() => {
+    for (const each of clients) each.destroy();
+    relay.close();
+  });
+  server.next.POST.push((call, _, body) => {
+    server.take(call);
+    server.issue(body, { writeHead: () => ({ end: () => clients[0]?.write('not a record of TLS') }) } as never);
+  });
+  const url = `https://localhost:${(relay.address() as AddressInfo).port}`;
+  const env = { NODE_EXTRA_CA_CERTS: place.write('ca.pem', cert) };
+  const { exitCode, stderr } = await place.tool(['run', '--from', url, ...SCOPE, '--', 'true'], { env });
+  expect(exitCode, stderr).toBe(8);
+  expect(stderr).toMatch(/was lost \(ERR_SSL_[\s\S]*created a key, but its answer was lost; that key was deleted/);
+  expect(server.made).toHaveLength(1);
+  expect(server.keys.size).toBe(0);
 });
 
 describe('the end of run --from', () => {

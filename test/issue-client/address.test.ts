@@ -54,6 +54,10 @@ test.each([
   ['https://me@keys.acme.example', /"https:\/\/…@keys.acme.example" contains a user name/, /remove it/],
   ['https://:hunter2@keys.acme.example', /"https:\/\/…@keys.acme.example" contains a user name/, /remove it/],
   ['https://a@hunter2@keys.acme.example/x', /"https:\/\/…@keys.acme.example\/x" contains a user name/, /remove it/],
+  ['https://me:hun/hunter2@keys.acme.example', /"https:\/\/…@keys.acme.example" is not a URL/, /--from https/],
+  ['https://me:hunter2?@keys.acme.example', /"https:\/\/…@keys.acme.example" is not a URL/, /--from https/],
+  ['https:\\\\me:hunter2@keys.acme.example', /"https:\\\\…@keys.acme.example" contains a user name/, /remove it/],
+  ['https:me:hunter2@keys.acme.example', /"https:…@keys.acme.example" contains a user name/, /remove it/],
   ['https://me:hunter2@[', /"https:\/\/…@\[" is not a URL/, /--from https/],
   [
     'https://keys.acme.example/x?token=hunter2',

@@ -1,5 +1,5 @@
 import { KeysError } from '../../domain/errors.js';
-import { quoted, safeText } from '../../domain/text.js';
+import { quoted, withoutCredentials } from '../../domain/text.js';
 import { isLoopback } from '../../http/loopback.js';
 
 /** The address of a remote store. It cannot hold credentials. */
@@ -22,17 +22,12 @@ export function isStoreUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text.trim());
 }
 
-/** The text without the parts that may hold a credential. */
-function redacted(text: string): string {
-  return safeText(text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…'));
-}
-
 /**
  * Reads the URL of a remote store: `libsql`, `https` or `wss`, and unencrypted `http` or `ws` (or `?tls=0`) only to this machine or
  * with `allowHttp`. Throws `usage` for anything else, and for a URL that contains a credential, without repeating the credential.
  */
 export function parseStoreUrl(text: string, options: { allowHttp: boolean }): RemoteAddress {
-  const shown = quoted(redacted(text));
+  const shown = quoted(withoutCredentials(text));
   const refuse = (why: string, hint: string) => new KeysError('usage', `the store ${shown} ${why}`, hint);
   let url: URL;
   try {

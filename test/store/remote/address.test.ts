@@ -55,6 +55,12 @@ describe('the URL of a remote store', () => {
     'postgres://ops:hunter2@db.example',
     'https://ops:hunter2@db.example:99999',
     'https://db.example#hunter2',
+    'https://ops:hun/hunter2@db.example',
+    'https://ops:hunter2?@db.example',
+    'https://ops:hunter2#x@db.example',
+    'https:\\\\ops:hunter2@db.example',
+    'https:/ops:hunter2@db.example',
+    ' https://ops:hunter2@db.example',
   ])('a credential in %s is refused and not repeated', (text) => {
     const { code, message, hint } = refusal(() => read(text, true));
     expect(code).toBe('usage');
