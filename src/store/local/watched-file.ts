@@ -3,7 +3,7 @@ import { safeText } from '../../domain/text.js';
 import { translate } from '../errors.js';
 import { monotonic } from '../monotonic.js';
 import type { Engine, Prepared } from './engines/engine.js';
-import { isInUse } from './in-use.js';
+import { fileOverwritten, isInUse, stillSaysThatItLogs } from './in-use.js';
 import { type LocalOptions, OpenFile } from './open-file.js';
 import { assertSameFile, fileError, isSameFile } from './path-safety.js';
 import { type FileLook, lookAt } from './read-only.js';
@@ -26,6 +26,8 @@ export class WatchedFile {
   #ended = false;
   /** It was closed because a program that is not SQLite took its log or the index of it. */
   #exchanged = false;
+  /** See {@link #isOverwritten}; for good, because SQLite soon mixes the two. */
+  #overwritten = false;
   /** Settled once the engine has let go of it; null then, and before. */
   lettingGo: Promise<void> | null = null;
   #version: Prepared | undefined;
@@ -113,10 +115,18 @@ export class WatchedFile {
       return;
     }
     const { written } = this.#seen;
+    if (this.#isOverwritten(seen)) throw fileOverwritten(safeText(this.location));
     this.#seen = seen;
     if (seen.written === written || !this.#options.follow) return;
     this.#file.db.exec('PRAGMA shrink_memory');
     this.#generation += 1;
+  }
+
+  /** Whether a program that is not SQLite has put a backup there, beside a log with changes: SQLite would read from both. */
+  #isOverwritten({ logged, written }: FileLook): boolean {
+    const changed = logged && !this.#file.still && written !== this.#seen.written;
+    this.#overwritten ||= changed && !stillSaysThatItLogs(this.#file.identity, this.location);
+    return this.#overwritten;
   }
 
   /** Opens the file that is in the place of ours. Before, ours is let go: nobody may open the other one while its log is ours. */
@@ -132,6 +142,7 @@ export class WatchedFile {
     this.#file = OpenFile.open(this.location, this.#engine, { ...this.#options, create: false, makeParent: false });
     this.#ended = false;
     this.#exchanged = false;
+    this.#overwritten = false;
     this.replaced += 1;
     this.#generation += 1;
     this.#seen = this.#file.still ?? lookAt(this.location);
@@ -201,6 +212,8 @@ export class WatchedFile {
     if (this.#ended) return true;
     if (isSameFile(this.location, this.#file.identity)) {
       if (this.#file.lostLog() !== null) this.#letGoOfLog();
+      else if (this.#isOverwritten(lookAt(this.location)))
+        this.#file.discardLog(); // SQLite would copy it into the other
       else if (this.#file.wrote) this.#file.emptyLog();
     }
     if (!this.#ended) this.#end();
