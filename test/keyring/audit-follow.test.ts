@@ -19,11 +19,19 @@ import {
 } from '../support/stores.js';
 import { unguarded } from '../support/unguarded.js';
 
+const LOOKS = 50;
+
 /** Follows the log of a store through a connection of its own, and tells when a row has arrived. */
 async function follower(location: string, engine: EngineName, from: { seq: number; hash?: string } = { seq: 0 }) {
   const store = await openStore(location, options(engine, { create: false, follow: true }));
   onTestFinished(() => store.close());
   const ending = new AbortController();
+  let looked = () => {};
+  const version = store.version.bind(store);
+  store.version = () => {
+    looked();
+    return version();
+  };
   const events: ChainedEvent[] = [];
   const trouble: (string | null)[] = [];
   let arrived = () => {};
@@ -44,8 +52,11 @@ async function follower(location: string, engine: EngineName, from: { seq: numbe
     follow,
   );
   done.catch(() => {});
+  /** What is waited for was done before, so that the next looks find it. */
   const until = (is: () => boolean) =>
     new Promise<void>((resolve, reject) => {
+      let left = LOOKS;
+      looked = () => --left < 0 && reject(new Error(`not found in ${LOOKS} looks`));
       arrived = () => is() && resolve();
       done.then(resolve, reject);
       arrived();
@@ -54,7 +65,9 @@ async function follower(location: string, engine: EngineName, from: { seq: numbe
     ending.abort();
     await done;
   };
-  return { events, trouble, done, until, end, row: (seq: number) => until(() => events.at(-1)?.seq === seq) };
+  /** Rejects with what ends it. */
+  const over = () => until(() => false);
+  return { events, trouble, over, until, end, row: (seq: number) => until(() => events.at(-1)?.seq === seq) };
 }
 
 const positionOf = (event: ChainedEvent | undefined) => event && { seq: event.seq, hash: event.hash };
@@ -90,11 +103,11 @@ describe.each(ENGINES)('%s', (engine) => {
   test('a log that went back or was rewritten ends it, before any row of it', async () => {
     const keyring = await freshKeyring(engine);
     await make(keyring, 'a');
-    const { events, done, row } = await follower(keyring.location, engine);
+    const { events, over, row } = await follower(keyring.location, engine);
     await row(2);
     const raw = await rawDatabase(keyring.location, engine);
     await unguarded(raw, engine, 'delete from audit_events where seq = 2');
-    await expect(done).rejects.toMatchObject({
+    await expect(over()).rejects.toMatchObject({
       code: 'anchor_missing',
       message: expect.stringContaining('it ends in row 1:'),
     });
@@ -132,7 +145,7 @@ describe.each(LOCAL_ENGINES)('%s, the file', (engine) => {
     await keyring.storeBackup(early);
     await keyring.disable('a');
     await keyring.storeBackup(late);
-    const { events, done, row } = await follower(keyring.location, engine);
+    const { events, over, row } = await follower(keyring.location, engine);
     await row(3);
     const restore = async (file: string) => {
       const backup = await openStore(file, options(engine, { create: false }));
@@ -143,7 +156,7 @@ describe.each(LOCAL_ENGINES)('%s, the file', (engine) => {
     await row(4);
     expect(events.at(-1)?.action).toBe('store.restore');
     await restore(early);
-    await expect(done).rejects.toMatchObject({ code: 'anchor_missing' });
+    await expect(over()).rejects.toMatchObject({ code: 'anchor_missing' });
     expect(events).toHaveLength(4);
   });
 });
