@@ -151,13 +151,13 @@ export class IssueClient {
       for (const id of error.ids) await this.delete(id).catch(() => left.push(id));
       const end =
         left.length > 0
-          ? `could NOT be deleted: ${left.join(', ')}`
+          ? `the key in it could NOT be deleted: ${left.join(', ')}`
           : error.ids.length > 0
-            ? `was deleted: ${error.ids.join(', ')}`
-            : 'it may have created expires by itself';
+            ? `the key in it was deleted: ${error.ids.join(', ')}`
+            : 'a key that it may have created expires by itself';
       throw new KeysError(
         'issue_unavailable',
-        `${this.location} did not answer as it was asked (${error.message}): no key was taken, and the key that ${end}`,
+        `${this.location} did not answer as it was asked (${error.message}): no key was taken, and ${end}`,
         'check the address; the server is another one, or its version does not fit',
       );
     }

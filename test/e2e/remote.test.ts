@@ -7,6 +7,7 @@ import { faultyProxy } from '../support/faulty-proxy.js';
 import { killAt } from '../support/preloads.js';
 import { RemotePlace, remotePlace } from '../support/remote-place.js';
 import { freePorts, startSqld, TOKENS } from '../support/sqld.js';
+import { tlsFront } from '../support/tls-front.js';
 
 const OPERATION = /Operation: ([0-9a-f-]{36}) /;
 
@@ -53,6 +54,28 @@ test('every command works on a server as on a file', async () => {
   expect(await place.verdict(other)).toBe('invalid');
   expect(await place.verdict(keyString)).toBe('valid');
   expect(await place.health()).toEqual(SOUND);
+});
+
+test('over TLS: a connection that breaks where the answer to a change would be does not mean that nothing was made', async () => {
+  const server = await startSqld();
+  const front = await tlsFront(server.url);
+  const place = new Place({ UNLOCKOS_KEYS_STORE: front.url, UNLOCKOS_KEYS_AUTH_TOKEN: server.token });
+  const env = { NODE_EXTRA_CA_CERTS: place.write('ca.pem', front.cert) };
+  const create = (name: string) =>
+    place.tool(['create', name, '--test-mode', '-s', 'plan:read', '-o', 'value'], { env });
+  expect(await create('first')).toMatchObject({ exitCode: 0 });
+  const isChange = (body: string) => /insert into .{0,2}api_keys/i.test(body);
+  front.breaks = isChange;
+  const found = await create('second');
+  expect(found, found.stderr).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(KEY_STRING) });
+  let isOver = false;
+  front.breaks = (body) => {
+    isOver ||= isChange(body);
+    return isOver;
+  };
+  const lost = await create('third');
+  expect(lost.exitCode, lost.stderr).toBe(10);
+  expect(lost.stderr).not.toContain('does not trust');
 });
 
 test('no native module is loaded', async () => {

@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:https';
-import { type AddressInfo, connect, createServer as createRelay, type Socket } from 'node:net';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { keyStrings, Place, ROOT } from '../support/built-tool.js';
-import { certificate } from '../support/certificate.js';
 import { type FaultyIssuer, faultyIssuer } from '../support/faulty-issuer.js';
+import { tlsFront } from '../support/tls-front.js';
 import { toolAlone } from '../support/tool-alone.js';
 
 const SCOPE = ['-s', 'plan:read'];
@@ -58,27 +55,6 @@ test.each([
   expect(existsSync(place.store)).toBe(false);
 });
 
-/** A server over TLS in front of another. */
-async function overTls(server: FaultyIssuer, heard: (call: IncomingMessage) => unknown = () => {}) {
-  const { key, cert } = certificate('localhost');
-  const front = createServer({ key, cert }, (call, reply) => {
-    heard(call);
-    const { method, url: path, headers } = call;
-    const onward = request(server.url, { method, path, headers }, (answer) => {
-      reply.writeHead(answer.statusCode ?? 0, answer.headers);
-      answer.pipe(reply);
-    });
-    onward.on('error', () => reply.destroy());
-    call.pipe(onward);
-  }).listen(0, '127.0.0.1');
-  await once(front, 'listening');
-  onTestFinished(() => {
-    front.closeAllConnections();
-    front.close();
-  });
-  return { cert, port: (front.address() as AddressInfo).port };
-}
-
 /** `run --from` with a program that says when it is up, and ends with 9 at SIGTERM. */
 function running(place: Place, server: FaultyIssuer) {
   const program = place.write(
@@ -113,9 +89,7 @@ function said(child: ChildProcess, stream: 'stdout' | 'stderr'): (wanted: string
 test('over TLS: a certificate that is not trusted gets no ID token, whatever the environment says', async () => {
   const server = await faultyIssuer();
   const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
-  const heard: string[] = [];
-  const { cert, port } = await overTls(server, ({ headers }) => heard.push(headers.authorization ?? ''));
-  const url = `https://localhost:${port}`;
+  const { url, cert, heard } = await tlsFront(server.url);
   const args = ['run', '--from', url, ...SCOPE, '--', process.execPath, '-e', '0'];
   for (const env of [{}, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }]) {
     const { exitCode, stderr } = await place.tool(args, { env });
@@ -137,24 +111,9 @@ test('over TLS: a certificate that is not trusted gets no ID token, whatever the
 test('over TLS: a connection that breaks after the question has lost the answer, and the key of it is deleted', async () => {
   const server = await faultyIssuer();
   const place = new Place({ UNLOCKOS_KEYS_ID_TOKEN: server.token() });
-  const { cert, port } = await overTls(server);
-  const clients: Socket[] = [];
-  const relay = createRelay((client) => {
-    clients.push(client);
-    const onward = connect({ host: '127.0.0.1', port });
-    for (const socket of [client, onward]) socket.on('error', () => {});
-    client.pipe(onward).pipe(client);
-  }).listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  onTestFinished(() => {
-    for (const each of clients) each.destroy();
-    relay.close();
-  });
-  server.next.POST.push((call, _, body) => {
-    server.take(call);
-    server.issue(body, { writeHead: () => ({ end: () => clients[0]?.write('not a record of TLS') }) } as never);
-  });
-  const url = `https://localhost:${(relay.address() as AddressInfo).port}`;
+  const front = await tlsFront(server.url);
+  front.breaks = (_, { method }) => method === 'POST' && server.count('POST') === 1;
+  const { url, cert } = front;
   const env = { NODE_EXTRA_CA_CERTS: place.write('ca.pem', cert) };
   const { exitCode, stderr } = await place.tool(['run', '--from', url, ...SCOPE, '--', 'true'], { env });
   expect(exitCode, stderr).toBe(8);
