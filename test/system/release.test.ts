@@ -22,6 +22,10 @@ async function clone(place: Place) {
   return run;
 }
 
+/** What the workflow runs to publish. */
+const publishes = (): string[] =>
+  parse(read('.github/workflows/release.yml')).jobs.publish.steps.map(({ run }: { run?: string }) => run ?? '');
+
 test('npm version and release:check make the files to publish, with all that is inside', async () => {
   const place = new Place();
   const run = await clone(place);
@@ -52,6 +56,9 @@ test('npm version and release:check make the files to publish, with all that is 
     'unlockos-keys-9.8.7.cdx.json',
     'unlockos-keys-9.8.7.tgz',
   ]);
+  const [line = ''] = publishes().filter((each) => each.startsWith('npm publish '));
+  const tried = await run('bash', '-c', `${line.replace(' --provenance', '')} --dry-run`); // GitHub alone can say where it comes from
+  expect(tried, tried.stderr).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('unlockos-keys@9.8.7') });
   expect((await place.run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: release })).exitCode).toBe(0);
   const { components } = JSON.parse(readFileSync(path.join(release, 'unlockos-keys-9.8.7.cdx.json'), 'utf8'));
   const names = components.map(({ name }: { name: string }) => name);
@@ -67,8 +74,8 @@ test('the workflow trusts no tag of others, and each job has the rights that it 
   expect(publish.needs).toBe('check');
   const steps = [...check.steps, ...publish.steps];
   for (const { uses } of steps) if (uses !== undefined) expect(uses).toMatch(/^[\w/-]+@[0-9a-f]{40}$/);
-  const lines = publish.steps.map(({ run }: { run?: string }) => run ?? '');
+  const lines = publishes();
   expect(lines.indexOf('npm run release:check')).toBeLessThan(
-    lines.findIndex((line: string) => line.startsWith('npm publish release/')),
+    lines.findIndex((line: string) => line.startsWith('npm publish ./release/')),
   );
 });
