@@ -94,5 +94,6 @@ test('the commands of compose.yaml work together, on a store that a server holds
   expect((await ask({ Authorization: `Bearer ${stdout.trim()}` })).status).toBe(200);
   expect((await ask({})).status).toBe(401);
   const { services } = compose;
+  expect(Object.keys(services.serve)).not.toEqual(expect.arrayContaining(['healthcheck'])); // that of the image
   for (const name of ['keys', 'serve']) expect(services[name]).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
 });
