@@ -96,15 +96,15 @@ const GROUPS = {
   'issue-client': {
     files: {
       'src/issue-client/address.ts': ['test/issue-client/address.test.ts'],
-      'src/issue-client/answers.ts': ['test/issue-client/client.test.ts'],
+      'src/issue-client/answers.ts': ['test/issue-client/answers.test.ts'],
       'src/issue-client/client.ts': ['test/issue-client/client.test.ts'],
       'src/issue-client/id-token.ts': ['test/issue-client/id-token.test.ts'],
       'src/issue-client/id-token-file.ts': ['test/issue-client/id-token.test.ts'],
       'src/issue-client/id-token-github.ts': ['test/issue-client/id-token-github.test.ts'],
       'src/issue-client/id-token-search.ts': ['test/issue-client/id-token.test.ts'],
       'src/issue-client/id-token-variable.ts': ['test/issue-client/id-token.test.ts'],
-      'src/issue-client/persist.ts': ['test/issue-client/client.test.ts'],
-      'src/issue-client/refusals.ts': ['test/issue-client/client.test.ts'],
+      'src/issue-client/persist.ts': ['test/issue-client/persist.test.ts'],
+      'src/issue-client/refusals.ts': ['test/issue-client/refusals.test.ts'],
     },
   },
   adapters: {
@@ -126,6 +126,15 @@ const GROUPS = {
       'src/server/client-address.ts': ['test/server/client-address.test.ts'],
       'src/server/key-headers.ts': ['test/server/auth.test.ts'],
       'src/server/verify-request.ts': ['test/server/{verify-request,client-address}.test.ts'],
+    },
+  },
+  delivery: {
+    files: {
+      'src/cli/delivery/dotenv.ts': ['test/delivery/file-sinks.test.ts'],
+      'src/cli/delivery/dotenv-text.ts': ['test/delivery/dotenv-text.test.ts'],
+      'src/cli/delivery/github-file.ts': ['test/delivery/runner-file.test.ts'],
+      'src/cli/delivery/key-dir.ts': ['test/delivery/key-dir.test.ts'],
+      'src/cli/delivery/key-file.ts': ['test/delivery/file-sinks.test.ts'],
     },
   },
   files: {
