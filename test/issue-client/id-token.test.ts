@@ -86,6 +86,7 @@ describe('an ID token in a file', () => {
     const ended = once(writer, 'exit');
     const tokens = idTokenInFile(pipe, pipe);
     await ended;
+    rmSync(pipe); // to open it once more would wait for another writer
     expect([await tokens.next(), await tokens.next(), await tokens.next()]).toEqual([ONE, ONE, ONE]);
   });
 
