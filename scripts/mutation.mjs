@@ -125,7 +125,7 @@ const GROUPS = {
       'src/server/census.ts': ['test/server/census.test.ts'],
       'src/server/client-address.ts': ['test/server/client-address.test.ts'],
       'src/server/key-headers.ts': ['test/server/auth.test.ts'],
-      'src/server/verify-request.ts': ['test/server/{verify-request,client-address}.test.ts'],
+      'src/server/verify-request.ts': ['test/server/{verdict-json,verify-request}.test.ts'],
     },
   },
   delivery: {
@@ -155,13 +155,13 @@ const GROUPS = {
   },
   'http-server': {
     files: {
-      'src/http-server/client-error.ts': ['test/server/refusals.test.ts'],
+      'src/http-server/client-error.ts': ['test/http-server/client-error.test.ts'],
       'src/http-server/health.ts': ['test/http-server/health.test.ts'],
       'src/http-server/http-server.ts': ['test/server/{server,refusals}.test.ts'],
-      'src/http-server/json-body.ts': ['test/server/verify-request.test.ts'],
+      'src/http-server/json-body.ts': ['test/http-server/json-body.test.ts'],
       'src/http-server/listen.ts': ['test/http-server/listen.test.ts'],
       'src/http-server/log.ts': ['test/http-server/log.test.ts'],
-      'src/http-server/metrics.ts': ['test/server/server.test.ts'],
+      'src/http-server/metrics.ts': ['test/http-server/metrics.test.ts'],
       'src/http-server/replies.ts': ['test/server/server.test.ts'],
     },
   },
