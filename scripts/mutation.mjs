@@ -130,6 +130,7 @@ const GROUPS = {
   },
   delivery: {
     files: {
+      'src/cli/delivery/child.ts': ['test/delivery/child.test.ts'],
       'src/cli/delivery/dotenv.ts': ['test/delivery/file-sinks.test.ts'],
       'src/cli/delivery/dotenv-text.ts': ['test/delivery/dotenv-text.test.ts'],
       'src/cli/delivery/github-file.ts': ['test/delivery/runner-file.test.ts'],

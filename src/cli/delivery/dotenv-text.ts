@@ -37,7 +37,7 @@ function statementsOf(text: string): Statement[] {
     let from = value;
     if (name !== null && '\'"`'.includes(quote) && quote !== '') {
       from = text.indexOf(quote, value + 1);
-      while (quote === '"' && from > 0 && text[from - 1] === '\\') from = text.indexOf(quote, from + 1);
+      while (quote === '"' && text[from - 1] === '\\') from = text.indexOf(quote, from + 1);
       if (from < 0) throw refuse(`the quote that begins on line ${lineAt(text, value)} has no end`);
     }
     if (name !== null && text.startsWith('<<', value))
@@ -47,7 +47,7 @@ function statementsOf(text: string): Statement[] {
     if (/\\\r?$/.test(text.slice(from, next)) && text[value] !== '#' && !/^[ \t]*#/.test(text.slice(at, next)))
       throw refuse(`line ${lineAt(text, from)} ends with a backslash, and may go on in the next`);
     const end = text[next - 1] === '\r' ? next - 1 : next;
-    statements.push({ start: at, end: Math.max(end, at), name, isExported: exported !== undefined });
+    statements.push({ start: at, end, name, isExported: exported !== undefined });
     at = next + 1;
   }
   return statements;
