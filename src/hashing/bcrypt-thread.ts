@@ -22,8 +22,8 @@ function runHere([secret, hashOrCost]: Job): Promise<JobResult> {
  * Runs bcrypt in a worker thread, one job at a time. In the main thread, a few concurrent jobs would block an API server for seconds.
  * Comparisons go before hashes, however many of those wait: a request waits for a comparison, and for a new hash nobody.
  *
- * The first job starts the worker, which keeps the process alive only while a job runs. If the worker cannot start or dies, jobs run in the
- * main thread instead, still one after another.
+ * The first job starts the worker, which keeps the process alive only while a job runs. If the worker cannot start or dies, and once it was
+ * closed, jobs run in the main thread instead, still one after another.
  */
 export class BcryptThread {
   /** How many comparisons were requested. */
@@ -34,7 +34,6 @@ export class BcryptThread {
   readonly #hashes: QueuedJob[] = [];
   #worker: Worker | null | undefined;
   #current: QueuedJob | undefined;
-  #closed = false;
 
   /** Whether `secret` matches `hash`, a bcrypt hash. */
   async matches(secret: string, hash: string): Promise<boolean> {
@@ -99,17 +98,16 @@ export class BcryptThread {
 
   /** Runs the interrupted job again, here. */
   #workerDied(): void {
-    if (this.#worker === null || this.#closed) return;
+    if (this.#worker === null) return;
     this.#worker = null;
     if (this.#current) this.#runCurrentHere(this.#current);
   }
 
-  /** Stops the worker. Jobs that were requested before still get their result. */
+  /** Stops the worker. Jobs that were requested before still get their result, and so do those that are requested later: here. */
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#worker?.terminate();
-    const waiting = [...this.#proofs.splice(0), ...this.#hashes.splice(0)];
-    for (const { job, resolve, reject } of [...(this.#current ? [this.#current] : []), ...waiting])
-      runHere(job).then(resolve, reject);
+    const [worker, interrupted] = [this.#worker, this.#current];
+    this.#worker = null;
+    await worker?.terminate();
+    if (worker && interrupted && interrupted === this.#current) this.#runCurrentHere(interrupted);
   }
 }

@@ -37,6 +37,28 @@ test('close() answers what was requested before', async () => {
   expect(await Promise.all(asked)).toEqual([true, false]);
 });
 
+test('what is requested after close() is answered as well, whether the thread had worked or not', async () => {
+  const stored = await hashSecret(SECRET, 4);
+  for (const before of [0, 1, 3]) {
+    const thread = new BcryptThread();
+    const asked = Array.from({ length: before }, () => thread.matches(SECRET, stored));
+    const closed = thread.close();
+    const meanwhile = thread.matches(SECRET, stored);
+    await closed;
+    const later = [SECRET, 'x'.repeat(32)].map((secret) => thread.matches(secret, stored));
+    expect(await Promise.all([...asked, meanwhile, ...later])).toEqual([...asked.map(() => true), true, true, false]);
+    await thread.close();
+  }
+});
+
+test('a thread that is idle when it is closed does not leave the next request without an answer', async () => {
+  const thread = new BcryptThread();
+  const stored = await hashSecret(SECRET, 4);
+  expect(await thread.matches(SECRET, stored)).toBe(true);
+  await thread.close();
+  expect([await thread.matches(SECRET, stored), await thread.matches('x'.repeat(32), stored)]).toEqual([true, false]);
+});
+
 test('a job that fails rejects, and the jobs after it still run', async () => {
   const thread = new BcryptThread();
   const failing = thread.hash(null as unknown as string, 4);
