@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { CompactSign } from 'jose';
 import { expect, test } from 'vitest';
 import { mintKeyString } from '../../src/domain/key-string.js';
@@ -151,12 +152,40 @@ test('a refusal says which claim is wrong, and how', async () => {
     'token_invalid: iss is https://evil.example, which no rule names',
   );
   expect(await refused({ iss: undefined })).toBe('token_invalid: this is not an ID token');
-  const hmac = await refused({}, { header: { alg: 'none' } }).catch(() => 'cannot be made');
-  expect(hmac).toMatch(/not signed with an algorithm|cannot be made/);
   const stranger = await OidcProvider.start();
   expect(await refused({}, { key: { ...stranger.key, kid: provider.key.kid } })).toBe(
     'token_invalid: the signature of the token is not that of its issuer',
   );
+});
+
+test('a refusal says whether the algorithm, the key or the provider is what fails', async () => {
+  const { provider, tokens, code } = await verifying();
+  const [head = '', body = ''] = (await provider.token(GITHUB)).split('.');
+  const withHeader = (more: object) => {
+    const header = { ...JSON.parse(Buffer.from(head, 'base64url').toString()), ...more };
+    return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${body}.${'A'.repeat(86)}`;
+  };
+  const algorithm = 'the token is not signed with an algorithm that is accepted here (RS256, ES256 and their variants)';
+  for (const header of [{ alg: 'HS256' }, { alg: 'none' }, { alg: 'EdDSA' }, { crit: ['more'], more: 1 }])
+    expect(await tokens.verify(withHeader(header))).toEqual({ code: 'token_invalid', detail: algorithm });
+  expect(await code(await provider.token(GITHUB))).toBe('ok');
+  const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+  const weak = await verifying();
+  weak.provider.wrong.set('jwks', { body: JSON.stringify({ keys: [{ ...short, kid: 'short', alg: 'RS256' }] }) });
+  const claims = (await weak.provider.token(GITHUB)).split('.')[1];
+  const named = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'short' })).toString('base64url');
+  expect(await weak.tokens.verify(`${named}.${claims}.${'A'.repeat(171)}`)).toEqual({
+    code: 'token_invalid',
+    detail: 'the signature of the token cannot be checked with the key of its issuer',
+  });
+  const down = await verifying();
+  const token = await down.provider.token(GITHUB);
+  down.provider.wrong.set('discovery', { status: 500 });
+  expect(await down.tokens.verify(token)).toEqual({
+    code: 'provider_unavailable',
+    detail: `${down.provider.issuer}/.well-known/openid-configuration answered with status 500`,
+    retryAfterMs: 30_000,
+  });
 });
 
 test('a token of one provider is held to the audiences of its own rules', async () => {
