@@ -10,6 +10,7 @@ const ASKED = {
   audience: 'the audience',
   source: 'the variable TOKEN',
   secrets: [TOKEN],
+  action: 'create' as const,
 };
 
 function answer(status: number, body: object | string = '', headers: HttpResponse['headers'] = {}, redirect = false) {
@@ -18,7 +19,10 @@ function answer(status: number, body: object | string = '', headers: HttpRespons
   return new StatusError({ status, headers: { ...type, ...headers }, text, redirect });
 }
 
-const said = (error: unknown) => translated(error, ASKED) as KeysError;
+const said = (error: unknown, action: 'create' | 'delete' = 'create') => {
+  const asked = { ...ASKED, action };
+  return translated(error, asked) as KeysError;
+};
 
 test.each([
   ['token_missing', 'unauthorized', /got no ID token/, /Authorization header.*the variable TOKEN/],
@@ -36,7 +40,7 @@ test.each([
 ] as const)('%s is said as what it means for the job', (code, kind, message, hint) => {
   const error = answer(400, { code, detail: 'why it is so' }, { 'retry-after': '7' });
   expect(problemCode(error)).toBe(code);
-  const found = said(error);
+  const found = said(error, code === 'not_found' ? 'delete' : 'create');
   expect(found).toMatchObject({
     code: kind,
     message: expect.stringMatching(message),
