@@ -144,8 +144,11 @@ const GROUPS = {
       'src/files/errno.ts': ['test/files/{private-file,exists}.test.ts'],
       'src/files/exists.ts': ['test/files/exists.test.ts'],
       'src/files/lines.ts': ['test/files/lines.test.ts'],
+      'src/files/make-directory.ts': ['test/files/make-directory.test.ts'],
+      'src/files/pepper-file.ts': ['test/files/pepper-file.test.ts'],
       'src/files/private-file.ts': ['test/files/private-file.test.ts'],
       'src/files/search-path.ts': ['test/files/search-path.test.ts'],
+      'src/files/text.ts': ['test/files/text.test.ts'],
     },
   },
   hashing: {
