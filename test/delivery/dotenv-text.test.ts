@@ -26,6 +26,7 @@ describe('a variable that the file does not have', () => {
     ['a backslash at the end of a comment behind a name', 'A= # a \\\n', 'A= # a \\\nK=v\n'],
     ['a backslash inside a line', 'A=a\\b\n', 'A=a\\b\nK=v\n'],
     ['two less-than signs that begin no value', 'A=a<<b\n# <<c\n', 'A=a<<b\n# <<c\nK=v\n'],
+    ['a backslash at the end of a comment that is indented', '  # a \\\n', '  # a \\\nK=v\n'],
     ['bytes that are not UTF-8', 'A=\u00ff\u00fe\n', 'A=\u00ff\u00fe\nK=v\n'],
   ])('is added at the end: %s', (_, before, after) => {
     expect(withVariable(before, 'K', 'v')).toBe(after);
@@ -46,6 +47,10 @@ describe('a variable that the file has', () => {
     ['quoted', 'K="old"\nA=1\n', 'K=v\nA=1\n'],
     ['quoted over lines', 'K="o\nA=2\nd"\nA=1\n', 'K=v\nA=1\n'],
     ['quoted over lines, with a comment behind', "K='o\nd' # why\nA=1\n", 'K=v\nA=1\n'],
+    ['before a line that is no assignment, and begins with a quote', "K=old\n'a\n", "K=v\n'a\n"],
+    ['before a line that is no assignment, and begins as a heredoc', 'K=old\n<<A\n', 'K=v\n<<A\n'],
+    ['behind a path of Windows in single quotes', "A='C:\\'\nK=old\n", "A='C:\\'\nK=v\n"],
+    ['twice, with line ends of Windows', 'K=1\r\nA=1\r\nK=2\r\nB=2\r\n', 'K=v\r\nA=1\r\nB=2\r\n'],
     ['after an empty line', '\n\r\nK=old\n', '\n\r\nK=v\n'],
     ['twice', 'K=1\nA=1\nK=2\nB=2\n', 'K=v\nA=1\nB=2\n'],
     ['twice, the last one without a line end', 'K=1\nA=1\nexport K=2', 'K=v\nA=1\n'],
@@ -68,6 +73,9 @@ describe('a file that is refused, with the place', () => {
     ['a heredoc', 'A=1\nB=<<EOF\nK=1\nEOF\n', /line 2 begins a heredoc/],
     ['a line that goes on', 'A=1\nB=x\\\nK=1\n', /line 2 ends with a backslash/],
     ['a line of Windows that goes on', 'B=x\\\r\nK=1\r\n', /line 1 ends with a backslash/],
+    ['a line that goes on behind a comment', '# a\nB=x\\\nK=1\n', /line 2 ends with a backslash/],
+    ['a line that goes on behind a sharp in its value', 'B=a#b\\\nK=1\n', /line 1 ends with a backslash/],
+    ['a line that goes on behind a comment of its own', 'B=a # b \\\nK=1\n', /line 1 ends with a backslash/],
     ['a last line that goes on', 'B=x\\', /line 1 ends with a backslash/],
     ['a line that goes on behind a quoted value', 'B="a\nb"\\\nK=1\n', /line 2 ends with a backslash/],
     ['a line that is no assignment, and goes on', 'if x \\\n', /line 1 ends with a backslash/],
