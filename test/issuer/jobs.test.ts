@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { mintKeyString } from '../../src/domain/key-string.js';
 import { jobOf } from '../../src/issuer/jobs.js';
 import { GITHUB, GITLAB, ISSUER, verifiedToken as token } from '../support/oidc-claims.js';
 
@@ -69,6 +70,13 @@ test('a label, a name or an actor that is too long is cut off or left out', () =
   const { actor } = jobOf(token({ ...GITHUB, ref: '', repository: fits, run_id: '1' }), 'app');
   expect(actor).toBe(`github:${fits}@ run 1 attempt 1`);
   expect(jobOf(token({ sub: 'x', job_id: 'j'.repeat(600) }), 'app').proof.job).toEqual({ job_id: 'j'.repeat(512) });
+});
+
+test('a key string in a claim does not get into the labels, the name or the actor', () => {
+  const { keyString, secret } = mintKeyString('test');
+  const job = jobOf(token({ ...GITHUB, repository: keyString, ref: keyString }), 'app');
+  expect(job.labels).toEqual({ ci: 'github', 'ci-rule': 'app', 'ci-run': '9876543210-1' });
+  for (const text of [job.name, job.actor]) expect(text).not.toContain(secret.slice(0, 8));
 });
 
 test('a part of a name begins and ends in a letter or a digit, also where it is cut', () => {
