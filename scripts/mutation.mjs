@@ -121,7 +121,7 @@ const GROUPS = {
   },
   serve: {
     files: {
-      'src/server/auth.ts': ['test/server/{auth,client-address}.test.ts'],
+      'src/server/auth.ts': ['test/server/{auth,method-override,client-address}.test.ts'],
       'src/server/census.ts': ['test/server/census.test.ts'],
       'src/server/client-address.ts': ['test/server/client-address.test.ts'],
       'src/server/key-headers.ts': ['test/server/auth.test.ts'],

@@ -55,9 +55,10 @@ test('without onUnavailable the process warns, once for all routes of a verifier
   expect(said).toHaveLength(1);
   expect(said[0]).toContain('503');
   expect(said[0]).toContain('store_unavailable: the server did not answer');
-  const heard: unknown[] = [];
-  await web(down, { onUnavailable: (error) => heard.push(error) })(request());
-  expect([said.length, heard.length]).toEqual([1, 1]);
+  const [heard, refused]: unknown[][] = [[], []];
+  const tell = { onUnavailable: (error: unknown) => heard?.push(error), onRefused: () => refused?.push('refused') };
+  await web(down, tell)(request());
+  expect([said.length, heard?.length, refused]).toEqual([1, 1, []]); // without a verdict, nothing was refused
 });
 
 test('a warning a minute counts the others, and repeats no key string and no control character', () => {
