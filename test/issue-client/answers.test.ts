@@ -48,6 +48,24 @@ test('the key that was asked for is taken, in whatever order its scopes are', ()
   expect(read({ ...RIGHT, expiresAt: '2026-11-26T11:00:00Z' }).expiresAt.getTime()).toBe(NOW.getTime() + HOUR);
 });
 
+const live = mintKeyString('live');
+
+test.each<[string, object]>([
+  ['of a live key', { id: live.id, key: live.keyString, mode: 'live' }],
+  ['of a live key that is called a test key', { id: live.id, key: live.keyString }],
+  ['that is called live', { mode: 'live' }],
+  ['without a mode', { mode: undefined }],
+])('the key string %s is not taken', (_, more) => {
+  expect(wrong({ ...RIGHT, ...more })).toMatchObject({
+    message: 'its key is not a test key',
+    ids: [expect.any(String)],
+  });
+});
+
+test.each([undefined, 7, 'x', keyString.slice(0, -1), `${keyString}\n`])('%# is no key string', (key) => {
+  expect(wrong({ ...RIGHT, key })).toMatchObject({ message: 'it holds no key string', ids: [id] });
+});
+
 test.each<[string, object]>([
   ['no name', { name: undefined }],
   ['a name that is no text', { name: 7 }],
@@ -79,6 +97,10 @@ test.each<[readonly string[], unknown]>([
     ['a:b', 'a:b'],
     ['a:b', 'a:c'],
   ],
+  [
+    ['a:b', 'a:c'],
+    ['a:b', 'a:d'],
+  ],
 ])('for %j, %j are other scopes', (asked, scopes) => {
   expect(wrong({ ...RIGHT, scopes }, {}, asked)).toMatchObject({ message: 'its key has other scopes', ids: [id] });
 });
@@ -95,7 +117,10 @@ test('a key may live as long as was asked for, by the later of the two clocks, a
 });
 
 test('a wrong answer names each key that it may have made, and nothing that is no id', () => {
-  expect(wrong({ ...RIGHT, key: other.keyString }).ids).toEqual([id, other.id]);
+  expect(wrong({ ...RIGHT, key: other.keyString })).toMatchObject({
+    message: 'its id is not that of its key string',
+    ids: [id, other.id],
+  });
   expect(wrong({ ...RIGHT, scopes: [] }).ids).toEqual([id]);
   expect(wrong({ ...RIGHT, key: 'x' }).ids).toEqual([id]);
   expect(wrong({ ...RIGHT, id: '../healthz' }).ids).toEqual([id]);
@@ -116,6 +141,6 @@ test.each([
   [{ code: 'a', detail: 'b' }, {}, { code: null, detail: null, keyId: null }],
   ['[]', JSON_TYPE, { code: null, detail: null, keyId: null }],
   ['{', JSON_TYPE, { code: null, detail: null, keyId: null }],
-])('of a refusal %j with %j is read', (body, headers, expected) => {
+])('of a refusal its code, detail and key are read, where they are: %#', (body, headers, expected) => {
   expect(readProblem(response(body, headers))).toEqual(expected);
 });
