@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fileNameOf, keyDir } from '../../src/cli/delivery/key-dir.js';
 import type { ExpectedKey } from '../../src/cli/delivery/sink.js';
@@ -30,6 +39,16 @@ describe('a folder of key files', () => {
       expect([sink.label, readdirSync(at('keys'))]).toEqual([at('keys'), []]);
     }
     expect([readdirSync(dir), statSync(at('keys')).mode & 0o777]).toEqual([['keys'], 0o700]);
+  });
+
+  test('from which a file was taken away meanwhile has nothing to take back', async () => {
+    const { world: own, at } = sinkWorld();
+    mkdirSync(at('keys'));
+    const sink = keyDir.open('keys', own, first);
+    await sink.deliver(MADE);
+    rmSync(at('keys/ci.key'));
+    await sink.abandon();
+    expect([sink.label, readdirSync(at('keys'))]).toEqual([at('keys'), []]);
   });
 
   test('is made only where a key is expected', () => {
@@ -76,7 +95,11 @@ describe('a folder of key files', () => {
     const { world: own } = sinkWorld();
     const sink = keyDir.open('keys', own, first);
     for (const work of [() => sink.probe(), () => sink.deliver(MADE)])
-      expect(refusal(work)).toMatchObject({ code: 'usage', hint: expect.stringContaining('earlier steps stay done') });
+      expect(refusal(work)).toMatchObject({
+        code: 'usage',
+        message: expect.stringMatching(/^cannot write --key-dir "/),
+        hint: expect.stringContaining('earlier steps stay done'),
+      });
   });
 
   test.each(['ci', 'a.b-c_D9', 'x'.repeat(120)])('the file of %j is called so', (name) => {
