@@ -128,14 +128,29 @@ const GROUPS = {
       'src/server/verify-request.ts': ['test/server/{verdict-json,verify-request}.test.ts'],
     },
   },
+  issued: {
+    files: {
+      'src/cli/issued/create-from.ts': ['test/cli/create-from.test.ts'],
+      'src/cli/issued/delete-from.ts': ['test/cli/delete-from.test.ts'],
+      'src/cli/issued/from-flags.ts': ['test/cli/{create-from,delete-from,run-from}.test.ts'],
+      'src/cli/issued/issued-keys.ts': ['test/cli/{create-from,delete-from}.test.ts'],
+    },
+  },
   delivery: {
     files: {
       'src/cli/delivery/child.ts': ['test/delivery/child.test.ts'],
+      'src/cli/delivery/copy.ts': ['test/cli/sinks.test.ts'],
+      'src/cli/delivery/delivery.ts': ['test/cli/{sinks,create}.test.ts'],
       'src/cli/delivery/dotenv.ts': ['test/delivery/file-sinks.test.ts'],
       'src/cli/delivery/dotenv-text.ts': ['test/delivery/dotenv-text.test.ts'],
       'src/cli/delivery/github-file.ts': ['test/delivery/runner-file.test.ts'],
       'src/cli/delivery/key-dir.ts': ['test/delivery/key-dir.test.ts'],
       'src/cli/delivery/key-file.ts': ['test/delivery/file-sinks.test.ts'],
+      'src/cli/delivery/program.ts': ['test/cli/{sinks,create-from}.test.ts'],
+      'src/cli/delivery/rotation.ts': ['test/cli/rotate.test.ts'],
+      'src/cli/delivery/sinks.ts': ['test/cli/{sinks,create-from}.test.ts'],
+      'src/cli/delivery/stdout.ts': ['test/cli/{sinks,create-many}.test.ts'],
+      'src/cli/delivery/variable.ts': ['test/cli/sinks.test.ts'],
     },
   },
   files: {
@@ -168,6 +183,9 @@ const GROUPS = {
       'src/http-server/metrics.ts': ['test/http-server/metrics.test.ts'],
       'src/http-server/replies.ts': ['test/server/server.test.ts'],
     },
+  },
+  loader: {
+    files: { 'src/loader/compiled-forms.ts': ['test/loader/compiled-forms.test.ts'] },
   },
   'audited-change': { mutate: ['src/store/audited-change.ts'], tests: ['test/store/audited-change.test.ts'] },
   plans: {
