@@ -115,6 +115,7 @@ async function roundTrips(server) {
   await fresh('enable', 3, (keyring) => keyring.enable(key.id));
   await fresh('create --if-exists rotate', 3, (keyring) => keyring.create(input('trips'), { ifExists: 'rotate' }));
   await fresh('list, one page', 1, (keyring) => keyring.list({ limit: 20 }));
+  await fresh('list, one page with use and creators', 1, (keyring) => keyring.listWithUse({ limit: 20 }));
   await fresh('show', 1, (keyring) => keyring.show('trips'));
   await fresh('delete', 3, (keyring) => keyring.delete('trips'));
   const verifier = await createVerifier({ store: proxy.url, authToken: server.token, environment: 'test' });
@@ -136,7 +137,7 @@ export async function remote(scratch) {
     report(
       'remote list --json / bare node:http',
       processRatios(list, [path.join(here, 'floor-remote.cjs'), server.url]),
-      1.5,
+      1.4,
     );
     const id = made[0].key.id;
     const look = () => bareQuery(server, 'SELECT * FROM api_keys WHERE id = ?', [id]);

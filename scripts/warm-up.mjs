@@ -28,21 +28,20 @@ async function run(...args) {
 const YAML =
   'profiles:\n  away:\n    store: http://127.0.0.1:PORT\n    tokenFile: token\n    defaults: { output: json, expires: 90d }\n';
 
-/** The response of a server with an empty store to the two statements of `list`, in the Hrana protocol. */
+/** Answers as a server with an empty store, in the Hrana protocol: the first statement asks for the schema. */
 const text = (value) => (typeof value === 'number' ? { type: 'integer', value: `${value}` } : { type: 'text', value });
 const { entries } = JSON.parse(readFileSync(path.join(root, 'drizzle/meta/_journal.json'), 'utf8'));
-const migrations = entries.map(({ tag }, i) => [i + 1, tag].map(text));
-const results = [
-  { cols: [{}, {}], rows: migrations },
-  { cols: [], rows: [] },
-];
-const ANSWER = JSON.stringify({
-  results: [{ type: 'ok', response: { type: 'batch', result: { step_results: results, step_errors: [null, null] } } }],
-});
+const migrations = { cols: [{}, {}], rows: entries.map(({ tag }, i) => [i + 1, tag].map(text)) };
+function answerOf(request) {
+  const [{ batch }] = JSON.parse(request).requests;
+  const results = batch.steps.map((_, i) => (i === 0 ? migrations : { cols: [], rows: [] }));
+  const result = { step_results: results, step_errors: results.map(() => null) };
+  return JSON.stringify({ results: [{ type: 'ok', response: { type: 'batch', result } }] });
+}
 
 /** Lists a remote store through a profile. */
 async function runRemote() {
-  const server = http.createServer((_, reply) => reply.end(ANSWER));
+  const server = http.createServer(async (call, reply) => reply.end(answerOf(Buffer.concat(await call.toArray()))));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   writeFileSync(path.join(scratch, 'token'), 'token', { mode: 0o600 });
   writeFileSync(path.join(scratch, 'config.yaml'), YAML.replace('PORT', `${server.address().port}`), { mode: 0o600 });

@@ -1,6 +1,8 @@
 import type { ApiKey, STATUSES } from './api-key.js';
+import type { Creator } from './change.js';
 import type { Mode } from './key-string.js';
 import type { Labels } from './labels.js';
+import type { Recording, UseTotals } from './use.js';
 
 // Which keys to list and to count.
 
@@ -46,6 +48,16 @@ export interface KeyPage {
   readonly keys: readonly ApiKey[];
   /** The `cursor` of the next page; null on the last page. It stays valid when keys are added or deleted. */
   readonly next: string | null;
+}
+
+/** A page of keys, with what the store knows beside them. */
+export interface KnownPage extends KeyPage {
+  /** When the use of keys was recorded, and by which servers. */
+  readonly recording: Recording;
+  /** How often keys were used and refused, by key id. A key without either may be left out. */
+  readonly totals: ReadonlyMap<string, UseTotals>;
+  /** Who made the keys, by key id. */
+  readonly creators: ReadonlyMap<string, Creator>;
 }
 
 /** How many days ahead a census looks for keys that expire. */

@@ -7,7 +7,7 @@ import type { Credential } from './credential.js';
 import type { DeletedKey, DeletedSide, DeleteOptions } from './deletion.js';
 import type { RateDecision } from './gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from './issue.js';
-import type { KeyCensus, KeyPage, ListQuery } from './key-query.js';
+import type { KeyCensus, KeyPage, KnownPage, ListQuery } from './key-query.js';
 import type { NamePattern } from './lookalikes.js';
 import type { StorePolicy } from './policy.js';
 import type { RateLimit } from './rate-limit.js';
@@ -123,6 +123,8 @@ export interface KeyStore {
   candidates(ref: { id?: string; name?: string; idPrefix?: string; limit: number }): Promise<ApiKey[]>;
   credential(id: string): Promise<Credential | null>;
   list(query: ListQuery): Promise<KeyPage>;
+  /** {@link list}, with how often those keys were used since a day, and who made them. Of a server, a page is one request. */
+  listKnown(query: ListQuery, sinceDay: number): Promise<KnownPage>;
   /** How many keys match, whatever the limit and the cursor. */
   count(query: ListQuery): Promise<number>;
   /** Who made each of these keys, by its id. A key of which the log does not say is left out. */

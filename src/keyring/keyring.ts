@@ -54,7 +54,16 @@ import { type ReviewFinding, reviewKeys } from './review.js';
 import { makeRotation, planRotation, type RotatedKey, type RotateInput, type RotationPlan } from './rotation.js';
 import { type FinishOptions, planFinish, type Rotation, rotationOf, rotationsOf } from './rotation-status.js';
 
-import { type DayUse, type KeyUse, knownUseOf, type UsageQuery, usageByDay, usageOf } from './usage.js';
+import {
+  type DayUse,
+  type KeyUse,
+  knownUseOf,
+  listWithUse,
+  type UsageQuery,
+  type UsePage,
+  usageByDay,
+  usageOf,
+} from './usage.js';
 
 export type { AsSeen, ChangeOptions, EditInput, KeyRef } from './options.js';
 
@@ -359,6 +368,21 @@ export class Keyring {
   async list(query: Omit<ListQuery, 'now'> = {}): Promise<KeyPage> {
     check.listQuery(query, 'list: query');
     return this.#store.list({ ...query, now: this.#now() });
+  }
+
+  /**
+   * A page as {@link list} gives it, with how often its keys were used and who made them. A server is asked once, if the page has a `limit`
+   * below 500.
+   *
+   * @example
+   * ```ts
+   * const { keys, uses, creators } = await keyring.listWithUse({ limit: 50 });
+   * for (const { key, used } of uses) console.log(key.name, used, creators.get(key.id)?.osUser);
+   * ```
+   */
+  async listWithUse(query: Omit<ListQuery, 'now'> = {}): Promise<UsePage> {
+    check.listQuery(query, 'listWithUse: query');
+    return listWithUse(this.#store, { ...query, now: this.#now() });
   }
 
   /**

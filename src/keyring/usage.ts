@@ -1,4 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
+import type { Creator } from '../domain/change.js';
+import type { KeyPage, ListQuery } from '../domain/key-query.js';
 import type { KeyStore } from '../domain/key-store.js';
 import {
   DAY_MS,
@@ -58,11 +60,34 @@ export async function knownUseOf(
 ): Promise<{ recording: Recording; uses: KeyUse[] }> {
   const ids = keys.map(({ id }) => id);
   const { recording, totals } = await store.use.known(ids, firstDay(query, now));
-  const uses = keys.map((key): KeyUse => {
+  return { recording, uses: usesOf(keys, { recording, totals }, now) };
+}
+
+function usesOf(
+  keys: readonly ApiKey[],
+  { recording, totals }: { readonly recording: Recording; readonly totals: ReadonlyMap<string, UseTotals> },
+  now: Date,
+): KeyUse[] {
+  return keys.map((key): KeyUse => {
     const recordedSince = useKnownSince(key, recording, now);
     return { key, recordedSince, ...(totals.get(key.id) ?? NO_USE) };
   });
-  return { recording, uses };
+}
+
+/** A page of keys, with how often they were used and who made them. */
+export interface UsePage extends KeyPage {
+  /** When the use of keys was recorded, and by which servers. */
+  readonly recording: Recording;
+  /** The use of the keys of the page in 30 days, in their order. */
+  readonly uses: readonly KeyUse[];
+  /** Who made them, by key id. A key of which the log does not say is left out. */
+  readonly creators: ReadonlyMap<string, Creator>;
+}
+
+/** See `Keyring.listWithUse`. */
+export async function listWithUse(store: KeyStore, query: ListQuery): Promise<UsePage> {
+  const { keys, next, creators, ...known } = await store.listKnown(query, firstDay({}, query.now));
+  return { keys, next, creators, recording: known.recording, uses: usesOf(keys, known, query.now) };
 }
 
 /** See `Keyring.usage`. */

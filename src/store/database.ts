@@ -108,6 +108,9 @@ export interface Database {
    */
   run(statements: readonly Statement[]): Promise<Rows[]>;
 
+  /** The version of the schema as of the last look; null before the first. Asks nobody. */
+  seenVersion(): number | null;
+
   /** See {@link KeyStore.schema}. */
   schema(): Promise<{ version: number; latest: number }>;
   /** See {@link KeyStore.upgrade}. */

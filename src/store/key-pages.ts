@@ -35,9 +35,13 @@ export function plainPage(query: ListQuery): { statements: Statement[]; order: L
   return { statements: [order.descending ? newestKeys({ rows }) : oldestKeys({ rows })], order };
 }
 
-async function onePage(db: Database, query: ListQuery): Promise<KeyPage> {
-  const { statements, order } = plainPage(query) ?? listStatements(query);
-  const rows = await pageRows(db, statements, query.limit);
+/** The statements of a page: its rows are those of the first one, then those of the second. */
+export function pageStatements(query: ListQuery): { statements: Statement[]; order: ListOrder } {
+  return plainPage(query) ?? listStatements(query);
+}
+
+/** The page in the rows of {@link pageStatements}. */
+export function pageFrom(rows: Rows, query: ListQuery, order: ListOrder): KeyPage {
   const shown = query.limit === undefined ? rows : rows.slice(0, query.limit);
   const last = shown.at(-1);
   const next =
@@ -45,6 +49,11 @@ async function onePage(db: Database, query: ListQuery): Promise<KeyPage> {
       ? encodeCursor(order, [last[KEY_COLUMN_COUNT] as number | string, last[0] as number])
       : null;
   return { keys: shown.map(keyFromRow), next };
+}
+
+async function onePage(db: Database, query: ListQuery): Promise<KeyPage> {
+  const { statements, order } = pageStatements(query);
+  return pageFrom(await pageRows(db, statements, query.limit), query, order);
 }
 
 /**

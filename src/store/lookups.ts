@@ -5,6 +5,7 @@ import { KeysError } from '../domain/errors.js';
 import type { KeyStore, Prospect } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
 import { belongsToOperation, endOfOperation } from '../domain/operation.js';
+import { creationsOf, creatorsFrom, idList } from './by-ids.js';
 import type { Database, Rows, Statement } from './database.js';
 import { PAGE_SIZE } from './key-pages.js';
 import { keyFromRow } from './key-row.js';
@@ -13,7 +14,6 @@ import { readRows } from './read-rows.js';
 import { eventFromRow, policyFromRows, schemeFromRows, scopesFromRows } from './rows.js';
 import {
   allScopes,
-  firstEvents,
   hashScheme,
   keyByIdOrName,
   keysByIdRange,
@@ -149,13 +149,8 @@ export async function readCreators(db: Database, ids: readonly string[]): Promis
   return ofOneStore(db, async () => {
     const found = new Map<string, Creator>();
     for (let from = 0; from < ids.length; from += PAGE_SIZE) {
-      const page = JSON.stringify(ids.slice(from, from + PAGE_SIZE));
-      for (const [id, actor, osUser, proven] of await readRows(db, firstEvents({ ids: page })))
-        found.set(String(id), {
-          actor: typeof actor === 'string' ? actor : null,
-          osUser: String(osUser),
-          ...(proven === 'object' && { proven: true }),
-        });
+      const rows = await readRows(db, creationsOf(idList(ids.slice(from, from + PAGE_SIZE))));
+      for (const [id, creator] of creatorsFrom(rows)) found.set(id, creator);
     }
     return found;
   });

@@ -6,7 +6,7 @@ import type { Credential } from '../domain/credential.js';
 import type { DeletedKey, DeletedSide, DeleteOptions } from '../domain/deletion.js';
 import type { RateDecision } from '../domain/gcra.js';
 import type { Exchange, Exchanged, ExchangeRefusal } from '../domain/issue.js';
-import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
+import type { KeyCensus, KeyPage, KnownPage, ListQuery } from '../domain/key-query.js';
 import type {
   Finding,
   HashMove,
@@ -38,6 +38,7 @@ import { exchangeReads, planExchange, planTakeBack, refusalOf } from './exchange
 import { damageFinding, useFinding } from './findings.js';
 import { damagedKeys, listKeys } from './key-pages.js';
 import { credentialFromRow, isTrustworthy, keyFromRow, knownScheme } from './key-row.js';
+import { knownPage } from './known-page.js';
 import { countStatement } from './list-query.js';
 import { byNames, type CandidateQuery, findCandidates, globsOf, readCreators, readProspect } from './lookups.js';
 import { assertUnchanged } from './planned.js';
@@ -104,6 +105,10 @@ export class SqliteKeyStore implements KeyStore {
   async list(query: ListQuery): Promise<KeyPage> {
     if (query.refusedAtLeast !== undefined && !(await this.use.has())) return { keys: [], next: null };
     return listKeys(this.#db, query);
+  }
+
+  async listKnown(query: ListQuery, sinceDay: number): Promise<KnownPage> {
+    return knownPage(this.#db, this, query, sinceDay);
   }
 
   async count(query: ListQuery): Promise<number> {

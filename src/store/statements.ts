@@ -143,20 +143,6 @@ export const firstOfOperation = prepared<{ op: string }>(
       .limit(1),
   1,
 );
-/** Key id, actor and OS user of the first event of each of these keys, which is its creation. `ids` is a JSON array. */
-export const firstEvents = prepared<{ ids: string }>(() =>
-  qb
-    .select({
-      keyId: auditEvents.keyId,
-      actor: auditEvents.actor,
-      osUser: auditEvents.osUser,
-      proven: sql`json_type(${auditEvents.body}, '$.proven')`,
-      first: sql`min(${auditEvents.seq})`.as('first'),
-    })
-    .from(auditEvents)
-    .where(sql`${auditEvents.keyId} in (select value from json_each(${$('ids')}))`)
-    .groupBy(auditEvents.keyId),
-);
 /** Pages of the audit log, oldest first. */
 export const rowsAfter = prepared<{ seq: number; limit: number }>(() =>
   qb

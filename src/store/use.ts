@@ -7,6 +7,7 @@ import {
   type UseSide,
   type UseTotals,
 } from '../domain/use.js';
+import { idList } from './by-ids.js';
 import type { Database, Rows, Statement } from './database.js';
 import { USE_SINCE } from './migrations.js';
 import { affectingRows } from './query.js';
@@ -102,7 +103,7 @@ export class SqliteUseSide implements UseSide {
     sinceDay: number,
   ): Promise<{ recording: Recording; totals: Map<string, UseTotals> }> {
     if (!(await this.has())) return { recording: NOTHING_RECORDED, totals: new Map() };
-    const first = ids.slice(0, IDS_AT_ONCE);
+    const first = idList(ids.slice(0, IDS_AT_ONCE));
     const [spans = [], recorders = [], rows = []] = await this.#read([SPANS, RECORDERS, totalsOf(first, sinceDay)]);
     const others = await this.totals(ids.slice(IDS_AT_ONCE), sinceDay);
     return { recording: recordingFrom([spans, recorders]), totals: new Map([...rows.map(totalsFromRow), ...others]) };
@@ -112,7 +113,7 @@ export class SqliteUseSide implements UseSide {
     const totals = new Map<string, UseTotals>();
     if (!(await this.has())) return totals;
     for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
-      const [rows = []] = await this.#read([totalsOf(ids.slice(from, from + IDS_AT_ONCE), sinceDay)]);
+      const [rows = []] = await this.#read([totalsOf(idList(ids.slice(from, from + IDS_AT_ONCE)), sinceDay)]);
       for (const [id, each] of rows.map(totalsFromRow)) totals.set(id, each);
     }
     return totals;

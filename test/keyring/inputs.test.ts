@@ -169,6 +169,11 @@ const REFUSED: Readonly<Record<string, readonly (readonly [args: unknown[], name
     [[{ unusedSince: '90d' }], 'query.unusedSince'],
     [[{ unusedFor: '90d' }], 'unknown property "unusedFor"'],
   ],
+  listWithUse: [
+    [[{ status: 'off' }], 'query.status'],
+    [[{ limit: 0 }], 'query.limit'],
+    [[{ scope: 'a' }], 'unknown property "scope"'],
+  ],
   knownUse: [
     [['a'], 'knownUse: keys'],
     [[['a']], 'keys[0]'],

@@ -2,7 +2,7 @@ import { type ApiKey, STATUSES } from '../../domain/api-key.js';
 import { counted } from '../../domain/counted.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseDuration } from '../../domain/expiry.js';
-import { type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-query.js';
+import { type KeyPage, type ListQuery, SORT_FIELDS, type SortField } from '../../domain/key-query.js';
 import { MODES, type Mode } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { splitList } from '../../domain/scopes.js';
@@ -12,7 +12,14 @@ import type { Keyring } from '../../keyring/keyring.js';
 import { warnOfShown } from '../asking/lookalikes.js';
 import { collect, examples, ONLY_LABEL, ONLY_MODE, type Register } from '../command.js';
 import { answerCode, type ExitCode } from '../exit-code.js';
-import { keyUseView, knownUse } from '../output/key-use-view.js';
+import {
+  type KnownUse,
+  keyUseView,
+  knownFrom,
+  NOTHING_KNOWN,
+  printsCounts,
+  printsCreators,
+} from '../output/key-use-view.js';
 import type { Creators } from '../output/key-view.js';
 import type { Session } from '../session.js';
 import { limitFlag, oneOf } from '../settings/global-flags.js';
@@ -132,13 +139,13 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
     const browsed = await (await import('./browse.js')).browse(session, query);
     if (browsed !== null) return browsed;
   }
-  let page: { keys: readonly ApiKey[]; next: string | null } = { keys: [], next: null };
+  let page: Page = { keys: [], next: null, known: NOTHING_KNOWN, creators: new Map() };
   const isPart = filtered !== undefined || flags.cursor !== undefined || flags.limit !== undefined;
   let all: number | null = null;
   if (!session.storeIsUnborn()) {
     const keyring = await session.keyring();
     const counted = isPart && session.format === 'table' && !session.out.quiet;
-    [page, all] = await Promise.all([keyring.list(query), counted ? countAll(keyring) : null]); // together: on a remote store each is a round trip
+    [page, all] = await Promise.all([readPage(session, keyring, query), counted ? countAll(keyring) : null]); // together: on a remote store each is a round trip
     if (page.keys.length === 0 && query.scopes && query.scopes.length > 0) {
       const { assertScopesExist } = await import('../targets/known-scopes.js');
       await assertScopesExist(keyring, query.scopes);
@@ -152,20 +159,35 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   if (flags.rotating) await printRotations(session, page.keys, empty);
   else {
     const keyring = session.storeIsUnborn() ? null : await session.keyring();
-    const asked = { format: session.format, fields: session.flags.fields };
-    const [known, creators] = await Promise.all([knownUse(keyring, page.keys, asked), creatorsOf(session, page.keys)]); // together: on a remote store each is a round trip
-    await session.out.print(page.keys, keyUseView(session.now, known, creators), {
+    await session.out.print(page.keys, keyUseView(session.now, page.known, page.creators), {
       empty,
       asked: askedFields(flags),
     });
     if (keyring) await warnOfShown(session, keyring, page.keys);
-    if (flags.unusedFor !== undefined) remarkUnknown(session, known.recording, query.unusedSince);
+    if (flags.unusedFor !== undefined) remarkUnknown(session, page.known.recording, query.unusedSince);
     if (flags.refused !== undefined) await remarkUncounted(session, keyring);
   }
   if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0)
     session.out.note(summary(page.keys, all));
   if (page.next) session.out.remark(`More keys follow: repeat with --cursor ${page.next}`);
   return answerCode(!(flags.exitCode && page.keys.length > 0));
+}
+
+interface Page extends KeyPage {
+  readonly known: KnownUse;
+  readonly creators: Creators;
+}
+
+/** A page of keys, and of what is known beside them as much as is printed: of a server with one request, or with two at once. */
+async function readPage(session: Session, keyring: Keyring, query: Omit<ListQuery, 'now'>): Promise<Page> {
+  const printed = { format: session.format, fields: session.flags.fields };
+  if (query.rotating) return { ...(await keyring.list(query)), known: NOTHING_KNOWN, creators: new Map() };
+  if (printsCounts(printed) || printsCreators(printed)) {
+    const page = await keyring.listWithUse(query);
+    return { ...page, known: knownFrom(page) };
+  }
+  const [page, recording] = await Promise.all([keyring.list(query), keyring.recording()]);
+  return { ...page, known: { recording, uses: new Map() }, creators: new Map() };
 }
 
 /** A key that nobody recorded looks unused. */
@@ -201,13 +223,6 @@ async function printRotations(session: Session, keys: readonly ApiKey[], empty: 
   const { rotationView } = await import('../output/rotation-view.js');
   const rotations = keys.length === 0 ? [] : await (await session.keyring()).rotationsOf(keys);
   await session.out.print(rotations, rotationView(session.now), { empty });
-}
-
-/** Asks who made the keys only where that is printed. */
-async function creatorsOf(session: Session, keys: readonly ApiKey[]): Promise<Creators> {
-  const fields = session.flags.fields?.split(',').map((field) => field.trim());
-  const isPrinted = fields ? fields.includes('createdBy') : session.format !== 'table' && session.format !== 'value';
-  return isPrinted && keys.length > 0 ? (await session.keyring()).creators(keys.map(({ id }) => id)) : new Map();
 }
 
 async function listDeleted(session: Session, flags: ListFlags): Promise<ExitCode> {

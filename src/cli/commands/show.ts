@@ -35,9 +35,11 @@ export const registerShow: Register = (program, run) => {
 /** Prints a key that was already looked up. */
 export async function showKey(session: Session, key: ApiKey): Promise<void> {
   const keyring = await session.keyring();
-  const events = await keyring.auditList({ keyId: key.id, limit: RECENT_EVENTS });
-  const creators = await keyring.creators([key.id]);
-  const known = await knownUse(keyring, [key], { format: session.format, fields: session.flags.fields });
+  const [events, creators, known] = await Promise.all([
+    keyring.auditList({ keyId: key.id, limit: RECENT_EVENTS }),
+    keyring.creators([key.id]),
+    knownUse(keyring, [key], { format: session.format, fields: session.flags.fields }),
+  ]); // together: on a remote store each is a round trip
   const shown = view<KeyWithEvents>('id', {
     ...fieldsOf<ApiKey, KeyWithEvents>(keyUseView(session.now, known, creators), (item) => item.key),
     events: { json: (item) => item.events.map((event) => eventView.json(event)) },

@@ -16,20 +16,40 @@ export interface KnownUse {
   readonly uses: ReadonlyMap<string, KeyUse>;
 }
 
-const NOTHING_KNOWN: KnownUse = { recording: NOTHING_RECORDED, uses: new Map() };
+export const NOTHING_KNOWN: KnownUse = { recording: NOTHING_RECORDED, uses: new Map() };
 
-/** Asks the store for what will be printed: the counts only where a field of them is. `keyring`: null where there is no store yet. */
-export async function knownUse(
-  keyring: Keyring | null,
-  keys: readonly ApiKey[],
-  { format, fields }: { readonly format: Format; readonly fields?: string | undefined },
-): Promise<KnownUse> {
-  if (keyring === null || keys.length === 0) return NOTHING_KNOWN;
-  const wanted = fields?.split(',').map((field) => field.trim());
-  const counts = wanted ? wanted.some((field) => USE_FIELDS.includes(field)) : format !== 'table' && format !== 'value';
-  if (!counts) return { recording: await keyring.recording(), uses: new Map() };
-  const { recording, uses } = await keyring.knownUse(keys);
+/** How something is printed. */
+interface Printed {
+  readonly format: Format;
+  /** As `--fields` has them. */
+  readonly fields?: string | undefined;
+}
+
+/** Whether a field that tables do not have is printed. */
+function prints(named: readonly string[], { format, fields }: Printed): boolean {
+  if (fields === undefined) return format !== 'table' && format !== 'value';
+  return fields.split(',').some((field) => named.includes(field.trim()));
+}
+
+export const printsCounts = (printed: Printed) => prints(USE_FIELDS, printed);
+export const printsCreators = (printed: Printed) => prints(['createdBy'], printed);
+
+/** By key id, as {@link keyUseView} takes it. */
+export function knownFrom({
+  recording,
+  uses,
+}: {
+  readonly recording: Recording;
+  readonly uses: readonly KeyUse[];
+}): KnownUse {
   return { recording, uses: new Map(uses.map((use) => [use.key.id, use])) };
+}
+
+/** Asks the store for what will be printed: the counts only where a field of them is. */
+export async function knownUse(keyring: Keyring, keys: readonly ApiKey[], printed: Printed): Promise<KnownUse> {
+  return printsCounts(printed)
+    ? knownFrom(await keyring.knownUse(keys))
+    : { recording: await keyring.recording(), uses: new Map() };
 }
 
 /** A count; null where nobody counted. */

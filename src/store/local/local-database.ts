@@ -146,6 +146,10 @@ export class LocalDatabase implements Database {
     }
   }
 
+  seenVersion(): number {
+    return this.#file.current().version;
+  }
+
   async schema(): Promise<{ version: number; latest: number }> {
     return { version: this.#file.current().version, latest: latestOf(this.#options) };
   }

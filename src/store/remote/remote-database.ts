@@ -194,6 +194,10 @@ export class RemoteDatabase implements Database {
     });
   }
 
+  seenVersion(): number | null {
+    return this.#schema.known ? this.#schema.version : null;
+  }
+
   async schema(): Promise<{ version: number; latest: number }> {
     try {
       if (!this.#schema.known) await this.#waiting(() => this.#read([PROBE], true));
