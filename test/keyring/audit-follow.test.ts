@@ -22,9 +22,15 @@ import { unguarded } from '../support/unguarded.js';
 const LOOKS = 50;
 
 /** Follows the log of a store through a connection of its own, and tells when a row has arrived. */
-async function follower(location: string, engine: EngineName, from: { seq: number; hash?: string } = { seq: 0 }) {
+async function follower(
+  location: string,
+  engine: EngineName,
+  from: { seq: number; hash?: string } = { seq: 0 },
+  opened: () => unknown = () => {},
+) {
   const store = await openStore(location, options(engine, { create: false, follow: true }));
   onTestFinished(() => store.close());
+  await opened();
   const ending = new AbortController();
   let looked = () => {};
   const version = store.version.bind(store);
@@ -65,9 +71,25 @@ async function follower(location: string, engine: EngineName, from: { seq: numbe
     ending.abort();
     await done;
   };
+  /** Waits for so many looks more. */
+  const looks = (count: number) =>
+    new Promise<void>((resolve, reject) => {
+      let left = count;
+      looked = () => --left < 0 && resolve();
+      done.then(resolve, reject);
+    });
   /** Rejects with what ends it. */
   const over = () => until(() => false);
-  return { events, trouble, over, until, end, row: (seq: number) => until(() => events.at(-1)?.seq === seq) };
+  return {
+    store,
+    events,
+    trouble,
+    over,
+    until,
+    looks,
+    end,
+    row: (seq: number) => until(() => events.at(-1)?.seq === seq),
+  };
 }
 
 const positionOf = (event: ChainedEvent | undefined) => event && { seq: event.seq, hash: event.hash };
@@ -119,7 +141,7 @@ describe.each(LOCAL_ENGINES)('%s, the file', (engine) => {
   test('a store that is away for a while is asked again; a row is neither lost nor doubled', async () => {
     const keyring = await freshKeyring(engine);
     await make(keyring, 'a');
-    const { events, trouble, until, end, row } = await follower(keyring.location, engine);
+    const { events, trouble, until, looks, end, row } = await follower(keyring.location, engine);
     await row(2);
     await keyring.close();
     const away = `${scratch()}/away.db`;
@@ -128,6 +150,8 @@ describe.each(LOCAL_ENGINES)('%s, the file', (engine) => {
         renameSync(`${keyring.location}${suffix}`, `${away}${suffix}`);
       } catch {}
     await until(() => trouble.length === 1);
+    await looks(3);
+    expect(trouble).toHaveLength(1);
     const moved = await openStore(away, options(engine, { create: false }));
     await keyringOver(moved).disable('a');
     await moved.close();
@@ -206,4 +230,84 @@ test('a taker that never ends, and a store that never answered, do not hold up t
   };
   await keyring.auditFollow({ seq: 0 }, take, { signal: ending.signal });
   await keyring.auditFollow({ seq: 0 }, take, { signal: AbortSignal.abort() });
+});
+
+test('while nothing changes no page is read, and a page without events is handed to nobody', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE);
+  await make(keyring, 'a');
+  const { store, row, looks, end } = await follower(keyring.location, DEFAULT_ENGINE);
+  await row(2);
+  await looks(2);
+  let pages = 0;
+  const page = store.audit.page.bind(store.audit);
+  store.audit.page = (...args) => {
+    pages += 1;
+    return page(...args);
+  };
+  await looks(3);
+  expect(pages).toBe(0);
+  await end();
+  const ending = new AbortController();
+  const taken: number[] = [];
+  const take = (events: readonly ChainedEvent[]) => {
+    taken.push(events.length);
+    ending.abort();
+  };
+  const following = keyring.auditFollow({ seq: 0 }, take, {
+    query: { action: 'key.disable' },
+    intervalMs: 100,
+    signal: ending.signal,
+  });
+  await keyring.disable('a');
+  await following;
+  expect(taken).toEqual([1]);
+});
+
+test('a store that is away later does not end it, whoever is told', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE);
+  await make(keyring, 'a');
+  await keyring.close();
+  const away = `${scratch()}/away.db`;
+  const store = await openStore(keyring.location, options(DEFAULT_ENGINE, { create: false, follow: true }));
+  onTestFinished(() => store.close());
+  const ending = new AbortController();
+  const seen: number[] = [];
+  const take = (events: readonly ChainedEvent[]) => {
+    seen.push(...events.map(({ seq }) => seq));
+    if (seen.includes(2)) renameSync(keyring.location, away);
+  };
+  let refusals = 0;
+  const version = store.version.bind(store);
+  store.version = () => {
+    try {
+      return version();
+    } catch (error) {
+      refusals += 1;
+      if (refusals === 2) renameSync(away, keyring.location);
+      throw error;
+    } finally {
+      if (refusals === 2) setImmediate(() => ending.abort());
+    }
+  };
+  await keyringOver(store).auditFollow({ seq: 0 }, take, { intervalMs: 100, signal: ending.signal });
+  expect(seen).toEqual([1, 2]);
+});
+
+test('a store that does not answer at the beginning ends it', async () => {
+  const keyring = await freshKeyring('sqld');
+  const proxy = await faultyProxy(keyring.location);
+  const { over } = await follower(proxy.url, 'sqld', { seq: 0 }, () => proxy.refuse());
+  await expect(over()).rejects.toMatchObject({ code: 'store_unavailable' });
+});
+
+test('it ends at once, whether it waits for the taker or for the next look', async () => {
+  const keyring = await freshKeyring(DEFAULT_ENGINE);
+  for (const answer of [() => new Promise(() => {}), () => undefined]) {
+    const ending = new AbortController();
+    const take = () => {
+      setImmediate(() => ending.abort());
+      return answer();
+    };
+    await keyring.auditFollow({ seq: 0 }, take, { signal: ending.signal, intervalMs: 3_600_000 });
+  }
 });
