@@ -14,7 +14,7 @@ export function sinkWorld(env: Record<string, string> = {}) {
   const dir = scratch();
   const notes: string[] = [];
   const world: SinkWorld = {
-    ctx: { env, cwd: dir } as unknown as Context,
+    ctx: { env, cwd: dir, now: () => new Date() } as unknown as Context,
     words: [],
     note: (text) => notes.push(text),
     waits: () => () => {},
