@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { lookFor } from '../../files/exists.js';
 import type { Context } from '../context.js';
 import { OUR_SECRETS } from '../settings/our-secrets.js';
 
@@ -21,6 +22,7 @@ export function childEnv({ env }: Context, more: Readonly<Record<string, string>
 
 function lookAt(file: string): 0 | typeof NOT_FOUND | typeof NOT_EXECUTABLE {
   try {
+    if (lookFor(file) === null) return NOT_FOUND; // asked first because statSync makes an error for each directory of PATH
     if (!statSync(file).isFile()) return NOT_EXECUTABLE;
     accessSync(file, constants.X_OK);
     return 0;
@@ -37,10 +39,15 @@ export function programStatus(program: string, { env, cwd, platform }: Context):
   if (program === '') return NOT_FOUND;
   if (/[/\\]/.test(program)) return lookAt(path.resolve(cwd, program));
   const endings = platform === 'win32' ? ['', '.exe', '.com'] : [''];
-  const places = (env.PATH ?? '')
-    .split(path.delimiter)
-    .flatMap((directory) => endings.map((ending) => lookAt(path.resolve(cwd, directory, program + ending))));
-  return places.includes(0) ? 0 : places.includes(NOT_EXECUTABLE) ? NOT_EXECUTABLE : NOT_FOUND;
+  let status: ReturnType<typeof lookAt> = NOT_FOUND;
+  for (const directory of (env.PATH ?? '').split(path.delimiter)) {
+    for (const ending of endings) {
+      const found = lookAt(path.resolve(cwd, directory, program + ending));
+      if (found === 0) return 0;
+      if (found === NOT_EXECUTABLE) status = NOT_EXECUTABLE;
+    }
+  }
+  return status;
 }
 
 /** Loads what starting a program needs, while there is something to wait for anyway. */
