@@ -350,8 +350,11 @@ test('a dotenv file that is no file of its own is refused with the reason, and s
     const { exitCode, stderr } = await cli.run(...flags, '--dotenv', target);
     expect({ exitCode, stderr }, target).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });
   }
-  const both = await cli.run(...flags, '--key-file', at('same'), '--dotenv', `${at('same')}:KEY`);
-  expect(both).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('two destinations are the same file') });
+  symlinkSync(cli.dir, at('link'));
+  for (const other of ['same', 'link/same']) {
+    const both = await cli.run(...flags, '--key-file', at('same'), '--dotenv', `${at(other)}:KEY`);
+    expect(both).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('two destinations are the same file') });
+  }
   expect(existsSync(at('same'))).toBe(false);
   expect(readFileSync(at('one.env'), 'utf8')).toBe('A=1\n');
   expect(await cli.names()).toEqual(['first']);

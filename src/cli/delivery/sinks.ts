@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeText } from '../../domain/text.js';
@@ -65,6 +67,15 @@ function chosen(flags: object, kinds: Kinds): [SinkKind, string][] {
   });
 }
 
+/** A file by the real path of its folder, which links can give several names. */
+function placeOf(file: string): string {
+  try {
+    return path.join(realpathSync.native(path.dirname(file)), path.basename(file));
+  } catch {
+    return file; // the probe of the sink says what is wrong with the folder
+  }
+}
+
 /** True when an option names a sink. */
 export function hasSink(flags: object, kinds: Kinds = SINKS): boolean {
   return chosen(flags, kinds).length > 0;
@@ -89,7 +100,8 @@ export function openSinks(flags: SinkFlags, world: SinkWorld): { sinks: Sink[]; 
       .map(([kind, value]) => kind.open(value, world));
   const sinks = open(false);
   const files = sinks.flatMap(({ file }) => (file === undefined ? [] : [file]));
-  const twice = files.find((file, at) => files.indexOf(file) < at);
+  const places = files.map(placeOf);
+  const twice = files.find((_, at) => places.indexOf(places[at] as string) < at);
   if (twice !== undefined)
     throw new KeysError('usage', `two destinations are the same file: ${quoted(twice)}`, 'name two files');
   return { sinks, conveniences: open(true) };
