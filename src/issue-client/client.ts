@@ -174,7 +174,8 @@ export class IssueClient {
       attempt < DELETE_ATTEMPTS && (isPassing(error) || isLostOrUnreadable(error));
     const end = clock.now() + Math.max(DELETE_PATIENCE_MS, timeoutMs);
     try {
-      this.#token = await tokens.next(AbortSignal.timeout(FRESH_TOKEN_MS)).catch((error: unknown) => {
+      const limit = tokens.renewed ? AbortSignal.timeout(FRESH_TOKEN_MS) : undefined;
+      this.#token = await tokens.next(limit).catch((error: unknown) => {
         if (this.#token === undefined) throw error;
         return this.#token; // the one that the key was made with
       });
@@ -235,8 +236,10 @@ export class IssueClient {
 
 /** A signal that is aborted some time after another. */
 function lastAnswer(signal: AbortSignal | undefined, clock: Clock): { signal: AbortSignal; end(): void } {
-  const [late, over] = [new AbortController(), new AbortController()];
+  const late = new AbortController();
+  let over: AbortController | undefined; // to abort one for every answer would cost a run half a millisecond
   const start = () => {
+    over = new AbortController();
     clock.wait(LAST_ANSWER_MS, over.signal).then(
       () => late.abort(),
       () => {}, // the answer came
@@ -246,7 +249,7 @@ function lastAnswer(signal: AbortSignal | undefined, clock: Clock): { signal: Ab
   return {
     signal: late.signal,
     end() {
-      over.abort();
+      over?.abort();
       signal?.removeEventListener('abort', start);
     },
   };
