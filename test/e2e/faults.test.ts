@@ -10,16 +10,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import Database from 'libsql';
 import { expect, test } from 'vitest';
 import { Place, SOUND } from '../support/built-tool.js';
 import { atPoint } from '../support/preloads.js';
+import { openRaw, type RawConnection } from '../support/raw-database.js';
+import { DEFAULT_ENGINE } from '../support/stores.js';
 
 const CREATE = ['create', 'second', '--test-mode', '--scope', 'plan:read', '-o', 'value'];
 
-/** Runs SQL on the store, as a program that is not ours would. */
-function sql<T>(place: Place, body: (db: Database.Database) => T): T {
-  const db = new Database(place.store);
+/**
+ * Runs SQL on a file, as a program that is not ours would. Not with libsql where another engine works: it closes a file later, and takes away the log
+ * of whoever has it open by then.
+ */
+function sql<T>(file: string, body: (db: RawConnection) => T): T {
+  const db = openRaw(file, DEFAULT_ENGINE);
   try {
     return body(db);
   } finally {
@@ -113,10 +117,10 @@ test('at a limit on file sizes the write is given up whole, nothing is printed, 
 
 /** Where the pages of a table begin in the file. */
 function tablePage(place: Place, table: string): { offset: number; size: number } {
-  return sql(place, (db) => {
-    const [size] = db.prepare('PRAGMA page_size').raw().get() as [number];
-    const row = db.prepare('SELECT rootpage FROM sqlite_master WHERE name = ?').get(table) as { rootpage: number };
-    return { offset: (row.rootpage - 1) * size, size };
+  return sql(place.store, (db) => {
+    const [[size] = []] = db.run('PRAGMA page_size', [], true) as number[][];
+    const [[root] = []] = db.run('SELECT rootpage FROM sqlite_master WHERE name = ?', [table], true) as number[][];
+    return { offset: (Number(root) - 1) * Number(size), size: Number(size) };
   });
 }
 
@@ -198,7 +202,7 @@ test.each([
 test('a store of a newer schema is refused by all but doctor, and left as it is', async () => {
   const place = new Place();
   const input = await place.key('first');
-  sql(place, (db) =>
+  sql(place.store, (db) =>
     db.exec(
       "INSERT INTO schema_migrations SELECT max(version) + 1, 'later', 'x', 0 FROM schema_migrations; UPDATE store_settings SET value = '99' WHERE name = 'min_reader'",
     ),
@@ -244,11 +248,7 @@ test.each<[string, string, (place: Place, file: string) => unknown, RegExp]>([
   [
     "another program's SQLite file",
     'store_foreign',
-    (_, file) => {
-      const db = new Database(file);
-      db.exec('CREATE TABLE t (x)');
-      db.close();
-    },
+    (_, file) => void sql(file, (db) => db.exec('CREATE TABLE t (x)')),
     /SQLite file of another program/,
   ],
   [

@@ -45,7 +45,7 @@ export function openRaw(file: string, engine: EngineName): RawConnection {
   };
 }
 
-interface RawConnection {
+export interface RawConnection {
   exec(sql: string): unknown;
   close(): unknown;
   run(sql: string, params: readonly unknown[], asLists: boolean): unknown[];
