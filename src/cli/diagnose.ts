@@ -107,13 +107,15 @@ export async function diagnose(session: Session): Promise<Finding[]> {
     },
   ];
   findings.push(...settingFindings(session));
+  let isUnborn = false;
   try {
+    isUnborn = session.storeIsUnborn(); // names whoever owns the directory that does not let us look
     findings.push(...(await checkStore(ctx, await session.keyring({ inspect: true }))));
   } catch (error) {
     if (!isKeysError(error)) throw error;
     const { code, message, hint } = reportOf(error);
-    const isUnborn = code === 'store_missing' && session.storeIsUnborn();
-    findings.push(isUnborn ? UNBORN : { check: code, status: 'failed', detail: message, hint: withoutDoctor(hint) });
+    const isMissing = isUnborn && code === 'store_missing';
+    findings.push(isMissing ? UNBORN : { check: code, status: 'failed', detail: message, hint: withoutDoctor(hint) });
   }
   return [...findings, await clipboardFinding(session)];
 }

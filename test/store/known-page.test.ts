@@ -4,10 +4,7 @@ import type { KeyStore } from '../../src/domain/key-store.js';
 import { dayOf, NOTHING_RECORDED } from '../../src/domain/use.js';
 import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
-import { faultyProxy } from '../support/faulty-proxy.js';
-import { TOKENS } from '../support/sqld.js';
 import { change, ENGINES, freshLocation, freshStore, newKey, options, recordUse, START } from '../support/stores.js';
-import { testCli } from '../support/test-cli.js';
 
 const SINCE = dayOf(START) - 29;
 const HOUR_MS = 3_600_000;
@@ -79,37 +76,5 @@ describe.each(ENGINES)('on %s, a page with what is known beside it', (engine) =>
     expect(page.keys.map(({ name }) => name)).toEqual(['a']);
     expect(page.recording).toEqual(NOTHING_RECORDED);
     expect(page.creators.get(key.id)?.osUser).toBe('ops');
-  });
-});
-
-describe.runIf(ENGINES.includes('sqld'))('of a server', () => {
-  /** A command line whose store is behind a proxy that counts. */
-  async function counted() {
-    const store = await freshStore('sqld');
-    await filled(store);
-    const proxy = await faultyProxy(store.location);
-    const cli = testCli();
-    cli.env = { UNLOCKOS_KEYS_STORE: proxy.url, UNLOCKOS_KEYS_AUTH_TOKEN: TOKENS.full };
-    return { cli, proxy, store };
-  }
-
-  test('a list with use and creators is one request, also the first one', async () => {
-    const { cli, proxy } = await counted();
-    const { exitCode, stdout } = await cli.run('list', '--json', '--limit', '3');
-    expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject([
-      { name: 'g', usedLast30d: 0, createdBy: { actor: 'person-6@acme.example' } },
-      { name: 'f', refusedLast30d: 6, lastRefusal: { detail: 'plan:write' } },
-      { name: 'e', usedLast30d: 5 },
-    ]);
-    expect(proxy.requests).toBe(1);
-  });
-
-  test('a server that refuses is asked once', async () => {
-    const { cli, proxy } = await counted();
-    proxy.always({ spoil: () => '{}' });
-    const { exitCode, stderr } = await cli.run('list', '--json', '--limit', '3');
-    expect(JSON.parse(stderr).error.code).toBe('store_unavailable');
-    expect([exitCode, proxy.requests]).toEqual([8, 1]);
   });
 });
