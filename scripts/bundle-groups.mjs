@@ -13,14 +13,14 @@ const FIRST = 'list';
 /** The one after it: what it shares with others is a file, so that it does not read what many others share. */
 const SECOND = 'run';
 const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/delivery/${name}.ts`);
-/** So is what it loads with `import()` whatever it is asked for, and a trifle that is needed with and without a store. */
-const WITH_FIRST = ['cli/output/formats', 'domain/real-time'].map((name) => `src/${name}.ts`);
+/** So is what it loads with `import()` whatever it is asked for, and trifles: for a store of a server, and with and without a store. */
+const WITH_FIRST = ['cli/output/formats', 'cli/settings/token', 'domain/real-time'].map((name) => `src/${name}.ts`);
 
 const source = (name) => `src/${name}.ts`;
 
-/** Every run of a command that opens a store loads all of these, and the others only afterwards. */
+/** Every run of a command that opens a store loads all of these, and the others only afterwards. The text of the schema: a trifle that both kinds need. */
 const STORE = [
-  ...['store/open', 'keyring/keyring', 'cli/settings/peppers'],
+  ...['store/open', 'keyring/keyring', 'cli/settings/peppers', 'store/schema-text'],
   ...['node-sqlite', 'better-sqlite3'].map((name) => `store/local/engines/${name}`),
 ].map(source);
 const AFTER_STORE = ['store/remote/remote-database', 'store/local/engines/libsql', 'verifier/verifier'].map(source);

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { VERSION } from '../../src/version.js';
 import { BIN, KEY_STRING, keyStrings, Place, ROOT, SOUND } from '../support/built-tool.js';
 import { atPoint } from '../support/preloads.js';
+import { remotePlace } from '../support/remote-place.js';
 import { testCli } from '../support/test-cli.js';
 
 const CREATE = ['create', 'ci', '--test-mode', '--scope', 'checkin:read'];
@@ -98,13 +99,22 @@ test('an installed tool keeps the compiled form of what it loads for the next ru
   expect(await run('list', '--json')).toEqual(list);
 });
 
+/** The names of the files of the bundle that a run loads, without the loader and the engine. */
+async function bundleFiles(place: Place, args: readonly string[]): Promise<string[]> {
+  const loaded = await filesLoaded(place, args);
+  const ours = loaded.filter((file) => file.includes('dist/bundle/') && file.endsWith('.cjs'));
+  return ours.map((file) => path.basename(file)).filter((name) => !/better-sqlite3|loader/.test(name));
+}
+
 test('a list loads the store, and nothing for prompts, hashing or the clipboard', async () => {
   const place = new Place();
   await place.key('ci');
-  const loaded = await filesLoaded(place, ['list', '--json']);
-  const ours = loaded.filter((file) => file.includes('dist/bundle/') && file.endsWith('.cjs'));
-  const names = ours.map((file) => path.basename(file)).filter((name) => !/better-sqlite3|loader/.test(name));
-  expect(names).toEqual(['cli.cjs', 'cli-commands-list.cjs', 'store-open.cjs']);
+  const files = ['cli.cjs', 'cli-commands-list.cjs', 'store-open.cjs'];
+  expect(await bundleFiles(place, ['list', '--json'])).toEqual(files);
+  const server = await remotePlace();
+  await server.key('ci');
+  const remote = ['store-remote-remote-database.cjs', 'http-transport.cjs'];
+  expect(await bundleFiles(server, ['list', '--json', '--limit', '20'])).toEqual([...files, ...remote]);
 });
 
 /** Each takes about as long as reading the store: a colour that is painted while a file loads makes Node's `process.stdout`, with all its streams. */
