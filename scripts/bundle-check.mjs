@@ -51,6 +51,15 @@ function namesakes(files) {
   return names.filter((name, i) => names.indexOf(name) < i).map((name) => `there are two files ${name}`);
 }
 
+/** A file takes what it needs of others while it is loaded: of one that waits for it in turn, it would get nothing. */
+function circular(files) {
+  const needsOf = new Map(files.map(({ name, needs }) => [name, needs]));
+  const reached = (name) => needsOf.get(name) ?? [];
+  return files
+    .filter(({ name, needs }) => needs.some((each) => loadedWith(each, reached).has(name)))
+    .map(({ name }) => `${name} needs a file that needs it`);
+}
+
 function missing(files) {
   const names = new Set(files.map(({ name }) => name));
   return files.flatMap(({ name, text, needs }) => {
@@ -83,8 +92,8 @@ function eager(files, notAtStart) {
 }
 
 /**
- * Throws, with all that is wrong, unless each source is in one file, each file that another needs is there, and the first file, with
- * those that it needs, is free of the packages in `notAtStart`.
+ * Throws, with all that is wrong, unless each source is in one file, each file that another needs is there, no file needs itself through others,
+ * and the first file, with those that it needs, is free of the packages in `notAtStart`.
  *
  * @param {readonly import('./bundle.mjs').File[]} files
  * @param {Readonly<Record<string, string>>} notAtStart
@@ -93,6 +102,7 @@ export function check(files, notAtStart = NOT_AT_START) {
   const wrong = [
     ...namesakes(files),
     ...doubled(files),
+    ...circular(files),
     ...missing(files),
     ...beyondAscii(files),
     ...eager(files, notAtStart),

@@ -140,6 +140,7 @@ function nameOf(group, members) {
 
 const IMPORT_OF_PART = /(?<=^|[;}\n])import\{([^{}]*)\}from"\.\/([\w.-]+\.js)"/g;
 const IMPORT_OF_NODE = /(?<=^|[;}\n])import ?(?:([\w$]+),?)?(?:\{([^{}]*)\})? ?from"(node:[\w/]+)"/g;
+const IMPORT_OF_ALL_OF_NODE = /(?<=^|[;}\n])import\*as [\w$]+ from"(node:[\w/]+)"/g;
 const IMPORT_LATER = /\bimport\("\.\/([\w.-]+\.js)"\)/g;
 
 /** The names on the left of `a as b,c`. */
@@ -147,7 +148,10 @@ function namesIn(list = '') {
   return list.split(',').map((each) => each.split(' as ')[0].trim());
 }
 
-/** What these parts import: names by part, names by module of Node, and the parts that they load with `import()`. */
+/**
+ * What these parts import: names by part, names by module of Node (but for those that one imports as a whole), and the parts that they load with
+ * `import()`.
+ */
 function importsOfAll(members, parts) {
   const [ofParts, ofNode, later] = [new Map(), new Map(), new Set()];
   const add = (map, key, names) => map.set(key, new Set([...(map.get(key) ?? []), ...names]));
@@ -161,6 +165,8 @@ function importsOfAll(members, parts) {
       add(ofNode, name, [...(whole ? ['default'] : []), ...(list ? namesIn(list) : [])]);
     for (const [, file] of text.matchAll(IMPORT_LATER)) later.add(at(file));
   }
+  for (const member of members)
+    for (const [, name] of parts.get(member).text.matchAll(IMPORT_OF_ALL_OF_NODE)) ofNode.delete(name);
   return { ofParts, ofNode, later };
 }
 

@@ -68,11 +68,11 @@ export function load(name: string): Exports {
   const known = modules.get(name);
   if (known) return known.exports;
   const module: { exports: Exports } = { exports: {} };
-  modules.set(name, module);
   const file = join(__dirname, name);
   const { source, identity } = read(file);
   const script = new Script(source, { filename: file, cachedData: forms?.of(name, identity) });
   scripts.set(`${name} ${identity}`, script);
+  modules.set(name, module); // not before: a file that cannot be read is no empty one when it is asked for again
   const exported = (table: Exports) => {
     module.exports = table;
   };

@@ -103,6 +103,10 @@ test.each([
   [[file('a', { inputs: ['src/x.ts'] }), file('b', { inputs: ['src/x.ts'] })], 'src/x.ts is in a and in b'],
   [[file('a'), file('a')], 'there are two files a'],
   [[file('a', { needs: ['b'] })], 'a needs b, which is missing'],
+  [
+    [file('a', { needs: ['b'] }), file('b', { needs: ['c'] }), file('c', { needs: ['b'] })],
+    'b needs a file that needs it',
+  ],
   [[file('a', { text: 'require("./c.cjs#later")' })], 'a needs c.cjs, which is missing'],
   [[file('a', { text: 'require("./b.cjs")' })], 'a needs b.cjs, which is missing'],
   [[file('a', { text: 'require("./c.cjs#12#later")' })], 'a needs c.cjs, which is missing'],
