@@ -8,7 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { report } from './measure.mjs';
+import { report, timeProcess } from './measure.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const tool = path.join(here, '../bin/unlockos-keys.js');
@@ -112,6 +112,24 @@ function makeStoreFor(scratch, scheme) {
   return { store, env };
 }
 
+/** `run --from` a real server, compared with the bare script that asks the same server. Each run has an ID token of its own. */
+async function runRatios(url, token, pairs = 15) {
+  const commands = [
+    [tool, 'run', '--from', url, '-q', '-s', 'checkin:read', '--', 'true'],
+    [path.join(here, 'floor-issue.cjs'), url, 'true'],
+  ];
+  const ratios = [];
+  for (let pair = -1; pair < pairs; pair++) {
+    const times = [];
+    for (const command of commands) {
+      process.env.UNLOCKOS_KEYS_ID_TOKEN = await token();
+      times.push(timeProcess(command));
+    }
+    if (pair >= 0) ratios.push(times[0] / times[1]);
+  }
+  return ratios;
+}
+
 /** The rate and the slowest answers of `issue`, for the group `issue` of run.mjs. */
 export async function issueServer(scratch) {
   const from = await provider(scratch);
@@ -142,6 +160,8 @@ export async function issueServer(scratch) {
     }
     report('issue POST /keys, HMAC: rate / jose and a bare insert', rates, null);
     report('issue POST /keys, HMAC: p99 / jose and a bare insert', slowest, null);
+    report('run --from issue, HMAC / bare script', await runRatios(ours.url, from.token), 1.3);
+    report('run --from issue, bcrypt / bare script', await runRatios(slow.url, from.token), 1.3);
     report('issue POST /keys, bcrypt: keys', [(await load(slow.url, await tokens(60), 8)).rate], null, '/s');
   } finally {
     for (const { stop } of [ours, floor, slow, from]) stop();

@@ -18,7 +18,11 @@ export async function issue() {
     const url = `${line}`.trim();
     process.env.UNLOCKOS_KEYS_ID_TOKEN = 'aaa.bbb.ccc';
     const run = [tool, 'run', '--from', url, '-q', '-s', 'checkin:read', '--', 'true'];
-    report('run --from / bare script', processRatios(run, [path.join(here, 'floor-issue.cjs'), url, 'true']), 1.3);
+    report(
+      'run --from, a server that answers at once / bare script',
+      processRatios(run, [path.join(here, 'floor-issue.cjs'), url, 'true']),
+      1.3,
+    );
   } finally {
     server.kill();
   }

@@ -19,7 +19,7 @@ function environment() {
 }
 
 /** Milliseconds of one process, from its start to its end, with its output read through a pipe. */
-function timeProcess(args, node) {
+export function timeProcess(args, node = process.execPath) {
   const start = process.hrtime.bigint();
   const { status, stderr } = spawnSync(node, args, {
     env: environment(),
