@@ -10,11 +10,13 @@ const MANY = 8;
 
 /** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
 const FIRST = 'list';
-/** The one after it: what it shares with others is a file, so that it does not read what many others share. */
-const SECOND = 'run';
-const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/delivery/${name}.ts`);
 /** So is what it loads with `import()` whatever it is asked for, and trifles: for a store of a server, and with and without a store. */
 const WITH_FIRST = ['cli/output/formats', 'cli/settings/token', 'domain/real-time'].map((name) => `src/${name}.ts`);
+
+/** The one after it: what it shares with others is a file, so that it does not read what many others share. */
+const SECOND = 'run';
+/** What it loads with `import()`. */
+const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/delivery/${name}.ts`);
 
 const source = (name) => `src/${name}.ts`;
 
