@@ -133,14 +133,16 @@ export const RECORDERS = {
 };
 
 /** Besides the one `max`, a column is that of the row with the maximum: SQLite says so of bare columns. */
-export const totalsOf = (ids: Statement, sinceDay: number) =>
-  of(
+export const totalsOf = (ids: Statement, sinceDay: number): Statement => ({
+  ...of(
     `select k.id, sum(case when d.verdict = 'valid' and d.day >= ? then d.times else 0 end),
         sum(case when d.verdict <> 'valid' and d.day >= ? then d.times else 0 end),
         max(case when d.verdict <> 'valid' then d.last_at end), d.verdict, d.detail
       from api_keys k join key_days d on d.key_seq = k.seq where k.id in (${ids.sql}) and ${SOUND_COUNT} group by k.id`,
     ...[sinceDay, sinceDay, ...ids.params],
-  );
+  ),
+  most: ids.most,
+});
 
 export const daysOf = (ids: readonly string[], sinceDay: number) =>
   of(

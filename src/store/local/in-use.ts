@@ -2,10 +2,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { KeysError } from '../../domain/errors.js';
 import { safeText } from '../../domain/text.js';
 import { isNoDatabase } from '../errors.js';
+import { LOG_VERSIONS } from './engines/engine.js';
 import { type FileIdentity, isSameFile } from './path-safety.js';
-
-/** Where the header of a database says with which versions of the format it is written and read: 2 with a log, 1 without. */
-const LOG_VERSIONS = { at: 18, length: 2 };
 
 interface Use {
   /** The names under which connections of this process have a file open. */
@@ -45,7 +43,7 @@ export function stillSaysThatItLogs(identity: FileIdentity, location: string): b
   if (!use) return true;
   use.descriptor ??= openSync(location, 'r');
   const bytes = Buffer.alloc(LOG_VERSIONS.length);
-  return readSync(use.descriptor, bytes, 0, bytes.length, LOG_VERSIONS.at) === bytes.length && bytes.includes(2);
+  return readSync(use.descriptor, bytes, 0, bytes.length, LOG_VERSIONS[0]) === bytes.length && bytes.includes(2);
 }
 
 /** Whether a connection of this process has the file open. */

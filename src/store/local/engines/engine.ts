@@ -7,7 +7,7 @@ export function stillName(file: string): string {
 }
 
 /** Where the header of a database says whether it has a write-ahead log (2) or not (1), for writing and for reading. */
-const LOG_VERSIONS = [18, 19] as const;
+export const LOG_VERSIONS = [18, 19] as const;
 
 /** The bytes of a database that nobody writes to, as one without a log. */
 export function stillBytes(file: string): Buffer {
