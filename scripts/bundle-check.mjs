@@ -6,6 +6,7 @@ export const NOT_AT_START = {
   bcryptjs: 'commands that hash or check a secret',
   'better-sqlite3': 'commands that open a local store',
   'ci-info': 'commands that behave differently in CI',
+  commander: 'lines that plain-line.ts does not read',
   'csv-stringify': '-o csv',
   'drizzle-orm': 'commands that open a store',
   ignore: 'scan',

@@ -89,7 +89,7 @@ const FLOORS: readonly (readonly [name: string, files: RegExp])[] = [
   ['apply', /^cli\/apply\//],
   ['commands', /^cli\/commands\//],
   ['help pages, which describe all of these', /^cli\/help\//],
-  ['program', /^cli\/program\.ts$/],
+  ['program', /^cli\/(plain-line|program)\.ts$/],
   ['main', /^cli\/(main|start|system-context|surroundings)\.ts$/],
 ];
 

@@ -1,29 +1,13 @@
-import { CommanderError } from 'commander';
 import { KeysError } from '../domain/errors.js';
 import { explainErrno } from '../files/errno.js';
+import { runnerFor } from './command.js';
 import { REQUEST } from './completion/shells.js';
 import type { Context } from './context.js';
 import { type ExitCode, exitCodeOf, isBrokenPipe, renderError } from './exit-code.js';
 import { paintMessage } from './output/paint.js';
 import { wrap } from './output/wrap.js';
-import { programToComplete, runProgram } from './program.js';
+import { readPlain } from './plain-line.js';
 import { isOn, wantsColorIn, wantsJsonErrors } from './settings/global-flags.js';
-
-/** commander's own errors are usage errors; null for `--help` and `--version`, which it also reports as errors. */
-function usageError(error: CommanderError): KeysError | null {
-  if (error.exitCode === 0) return null;
-  if (error.code === 'commander.help')
-    return new KeysError(
-      'usage',
-      'no command is given, so nothing was done',
-      'unlockos-keys --help lists the commands',
-    );
-  return new KeysError(
-    'usage',
-    error.message.replace(/^error: /, ''),
-    'unlockos-keys --help, or --help after a command',
-  );
-}
 
 /** The error for output that the system did not take; null for any other error. */
 function unwritten(error: unknown): KeysError | null {
@@ -37,6 +21,24 @@ function unwritten(error: unknown): KeysError | null {
   );
 }
 
+/** Runs the command that `words` call, and returns its exit code. Throws what the command throws, and `usage` for words that call none. */
+async function run(ctx: Context, words: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const runner = runnerFor(ctx, {
+    words,
+    ended: (its) => {
+      code = its;
+    },
+  });
+  const plain = await readPlain(words, runner);
+  if (plain) await plain.run();
+  else {
+    const { runProgram } = await import('./program.js');
+    await runProgram(ctx, words, runner);
+  }
+  return code;
+}
+
 /**
  * Runs the command line: arguments (without node and script) and a context in, the exit code out. Prints every error itself; never
  * throws, and never exits.
@@ -45,14 +47,14 @@ export async function main(argv: readonly string[], ctx: Context): Promise<ExitC
   try {
     if (argv[0] === REQUEST) {
       const { answerRequest } = await import('./completion/complete.js');
+      const { programToComplete } = await import('./program.js');
       await answerRequest(ctx, argv[1], (words) => programToComplete(ctx, words));
       return 0;
     }
-    return await runProgram(ctx, argv.length === 0 ? ['--help'] : argv);
+    return await run(ctx, argv.length === 0 ? ['--help'] : argv);
   } catch (thrown) {
     if (isBrokenPipe(thrown)) return 0; // the reader of stdout stopped early, as in `| head`
-    const error = thrown instanceof CommanderError ? usageError(thrown) : (unwritten(thrown) ?? thrown);
-    if (error === null) return 0;
+    const error = unwritten(thrown) ?? thrown;
     const debug = argv.includes('--debug') || isOn(ctx.env.UNLOCKOS_KEYS_DEBUG);
     try {
       const { isTTY } = ctx.stderr;

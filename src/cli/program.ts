@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
-import { runnerFor } from './command.js';
+import { KeysError } from '../domain/errors.js';
+import { didYouMean } from '../domain/scopes.js';
+import { quoted } from '../domain/text.js';
+import type { Runner } from './command.js';
 import { COMMANDS } from './commands/index.js';
 import type { Context } from './context.js';
-import type { ExitCode } from './exit-code.js';
 import { registerHelp } from './help/help.js';
 import { endPages, HELP_PAGE } from './help/page.js';
 import { readWords } from './read-words.js';
@@ -12,14 +14,7 @@ import { GLOBAL_OPTIONS } from './settings/global-options.js';
 /** True for a command that has one of these names. */
 type Wanted = (names: readonly string[]) => boolean;
 
-interface Run {
-  /** The command line without node and script. */
-  readonly words: readonly string[];
-  /** Called with the exit code of the command that ran. */
-  readonly ended: (code: ExitCode) => void;
-}
-
-async function buildProgram(ctx: Context, run: Run, wanted: Wanted): Promise<Command> {
+async function buildProgram(ctx: Context, words: readonly string[], runner: Runner, wanted: Wanted): Promise<Command> {
   const program = new Command('unlockos-keys')
     .description('Create and manage the API keys of the UnlockOS API.')
     .version(ctx.version, '-V, --version', 'print the version')
@@ -28,18 +23,21 @@ async function buildProgram(ctx: Context, run: Run, wanted: Wanted): Promise<Com
     .helpCommand(false)
     .configureHelp(HELP_PAGE)
     .exitOverride()
+    .hook('preAction', (_, command) => {
+      refuseStrayWord(command);
+      refuseEmpty(command);
+    })
     .configureOutput({
       writeOut: (text) => ctx.stdout.write(text),
       writeErr: () => {}, // main reports errors: also a command line without a command, for which commander prints help
       outputError: () => {},
       getOutHelpWidth: () => ctx.stdout.columns() ?? 80,
       getErrHelpWidth: () => ctx.stderr.columns() ?? 80,
-      getOutHasColors: () => wantsColorIn(run.words, ctx, ctx.stdout.isTTY),
+      getOutHasColors: () => wantsColorIn(words, ctx, ctx.stdout.isTTY),
       getErrHasColors: () => false,
     });
   for (const [flags, description] of GLOBAL_OPTIONS) program.option(flags, description);
   program.addOption(new Command().createOption('--no-color').hideHelp());
-  const runner = runnerFor(ctx, run);
   for (const [heading, commands] of COMMANDS) {
     program.commandsGroup(heading);
     for (const [names, load] of commands) if (wanted(names)) (await load())(program, runner);
@@ -49,13 +47,14 @@ async function buildProgram(ctx: Context, run: Run, wanted: Wanted): Promise<Com
   return program;
 }
 
-const NEVER_RUN: Run = { words: [], ended: () => {} };
+const NEVER_RUN: Runner = () => async () => {};
 
 /** The whole command tree, to read its help and flags; it cannot run. */
 export function programForDocs(): Promise<Command> {
   const stream = { isTTY: false, isNull: false, columns: () => 100, write() {} };
   return buildProgram(
     { stdout: stream, stderr: stream, version: '', env: {} } as unknown as Context,
+    [],
     NEVER_RUN,
     () => true,
   );
@@ -63,30 +62,70 @@ export function programForDocs(): Promise<Command> {
 
 /** The commands that `words` may call, to complete them; it cannot run. */
 export function programToComplete(ctx: Context, words: readonly string[]): Promise<Command> {
-  return buildProgram(ctx, NEVER_RUN, commandFilter(words));
+  return buildProgram(ctx, words, NEVER_RUN, commandFilter(words));
 }
 
-/** Runs the command that `words` call, and returns its exit code. Throws what the command throws, and commander's own errors. */
-export async function runProgram(ctx: Context, words: readonly string[]): Promise<ExitCode> {
-  let code: ExitCode = 0;
-  const run: Run = {
-    words,
-    ended: (its) => {
-      code = its;
-    },
-  };
+/** commander's own errors are usage errors; null for `--help` and `--version`, which it also reports as errors. */
+function usageError(error: CommanderError): KeysError | null {
+  if (error.exitCode === 0) return null;
+  if (error.code === 'commander.help')
+    return new KeysError(
+      'usage',
+      'no command is given, so nothing was done',
+      'unlockos-keys --help lists the commands',
+    );
+  return new KeysError(
+    'usage',
+    error.message.replace(/^error: /, ''),
+    'unlockos-keys --help, or --help after a command',
+  );
+}
+
+/** Runs the command that `words` call. Throws what the command throws, and `usage` for words that call none. */
+export async function runProgram(ctx: Context, words: readonly string[], runner: Runner): Promise<void> {
   try {
-    await parse(await buildProgram(ctx, run, commandFilter(words)), words);
+    try {
+      await parse(await buildProgram(ctx, words, runner, commandFilter(words)), words);
+    } catch (error) {
+      if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
+      // `crate --store list`: "list" is a command, but not the word that was taken for one. With every command there, commander can suggest one.
+      await parse(await buildProgram(ctx, words, runner, () => true), words);
+    }
   } catch (error) {
-    if (!(error instanceof CommanderError) || error.code !== 'commander.unknownCommand') throw error;
-    // `crate --store list`: "list" is a command, but not the word that was taken for one. With every command there, commander can suggest one.
-    await parse(await buildProgram(ctx, run, () => true), words);
+    if (!(error instanceof CommanderError)) throw error;
+    const its = usageError(error);
+    if (its !== null) throw its;
   }
-  return code;
 }
 
 async function parse(program: Command, words: readonly string[]): Promise<void> {
   await program.parseAsync(readWords(words, program), { from: 'user' });
+}
+
+/**
+ * Refuses `scopes ad`: commander passes the unknown word to the default command of the group (`scopes list`). Such commands allow
+ * excess arguments, so that this message can suggest the command that was meant. Throws `usage`.
+ */
+function refuseStrayWord(command: Command): void {
+  const last = command.registeredArguments.at(-1);
+  const stray = last?.variadic ? undefined : command.args[command.registeredArguments.length];
+  if (stray === undefined || !command.parent) return;
+  const words = command.parent.commands.map((each) => each.name());
+  const guess = didYouMean(stray, words);
+  throw new KeysError(
+    'usage',
+    `${command.parent.name()} has no command ${quoted(stray)}${guess ? `, did you mean ${guess}?` : ''}`,
+    `its commands are: ${words.join(', ')}`,
+  );
+}
+
+/** Refuses an empty argument, such as that of `delete "$KEY"` where `KEY` is not set. The program after `--` has its own. Throws `usage`. */
+function refuseEmpty(command: Command): void {
+  const declared = command.registeredArguments;
+  const at = command.args.indexOf('');
+  const argument = declared[at] ?? (declared.at(-1)?.variadic ? declared.at(-1) : undefined);
+  if (at < 0 || !argument || argument.name() === 'command') return;
+  throw new KeysError('usage', `the argument ${argument.name().toUpperCase()} is empty`, 'is a variable not set?');
 }
 
 /**

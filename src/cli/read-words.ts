@@ -4,7 +4,6 @@ import { exposedKeyString } from '../domain/exposed.js';
 import { holdsKeyString } from '../domain/key-string.js';
 import { quoted } from '../domain/text.js';
 import { holdsToken } from '../domain/tokens.js';
-import { commandLine } from './command-line.js';
 
 /** Flags for which an empty value means something: it removes what is stored. Elsewhere it comes from a variable that is not set. */
 const MAY_BE_EMPTY: ReadonlySet<string | undefined> = new Set(['--description']);
@@ -113,20 +112,4 @@ function isFlagLike(value: string, options: readonly Option[]): boolean {
 /** The program's own flags may be repeated, so that an alias can set one and a command line can change it. */
 function countsOnce(option: Option, program: Command): boolean {
   return option.parseArg === undefined && !program.options.includes(option);
-}
-
-/**
- * What comes before and after `--`, for a command that runs a program. Throws `usage` without `--`: flags that were meant for the
- * program would be read as ours.
- */
-export function requireDashes(words: readonly string[], operands: readonly string[], name: string): void {
-  const [program = ''] = operands;
-  const end = words.indexOf('--');
-  if (end < 0) {
-    const at = words.indexOf(program, words.indexOf(name) + 1);
-    const meant = [...words.slice(0, at), '--', ...words.slice(at)];
-    throw new KeysError('usage', `${name} needs -- before the program`, `that is: ${commandLine(meant, [])}`);
-  }
-  if (words.slice(end + 1).length !== operands.length)
-    throw new KeysError('usage', `${quoted(program)} comes before --`, 'only flags go there; the program follows --');
 }

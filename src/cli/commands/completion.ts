@@ -12,7 +12,7 @@ export const registerCompletion: Register = (program, run) => {
     .description(
       `Print the completion script for a shell: ${SHELLS.join(', ')}. Its first lines say how to install it. It completes commands, flags, values, and the key names and scopes of the store.`,
     )
-    .addArgument(program.createArgument('<shell>', SHELLS.join(', ')))
+    .argument('<shell>', SHELLS.join(', '))
     .addHelpText(
       'after',
       examples(

@@ -1,9 +1,9 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { type Command, Option } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import { quoted, safeText } from '../../domain/text.js';
 import { explainErrno } from '../../files/errno.js';
+import { attributeOf, type CommandBuilder } from '../command.js';
 import { clipboardSink } from './copy.js';
 import { dotenv } from './dotenv.js';
 import { githubEnv, githubOutput } from './github-file.js';
@@ -45,18 +45,18 @@ export const DESTINATION_TERMS: readonly (readonly [usage: string, help: string]
 ];
 
 /** Declares the options of sinks on a command that makes keys. */
-export function sinkOptions(command: Command, kinds: Kinds = SINKS): Command {
+export function sinkOptions(command: CommandBuilder, kinds: Kinds = SINKS): CommandBuilder {
   command.optionsGroup('Where the key string goes (required in CI):');
   for (const { flag, alias, help } of Object.values(kinds)) {
     command.option(flag, help);
-    if (alias !== undefined) command.addOption(new Option(alias).hideHelp());
+    if (alias !== undefined) command.addOption(command.createOption(alias).hideHelp());
   }
   return command;
 }
 
 /** The value of a sink's option, by either spelling. */
 function flagValue(name: string, { alias }: SinkKind, flags: Readonly<Record<string, unknown>>): unknown {
-  return flags[name] ?? (alias === undefined ? undefined : flags[new Option(alias).attributeName()]);
+  return flags[name] ?? (alias === undefined ? undefined : flags[attributeOf(alias)]);
 }
 
 /** The kinds of sinks that were asked for, each with the value of its option. */

@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import { LONGEST_JOB_MS, parseDuration } from '../../domain/expiry.js';
 import { assertScopeForm, splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
+import type { CommandBuilder } from '../command.js';
 import type { ScopeFlags } from '../targets/scope-flags.js';
 
 /** The flags with which a job gets its key from a server (`unlockos-keys issue`), as the job that its ID token stands for. */
@@ -14,7 +14,7 @@ export interface FromFlags {
 }
 
 /** Declares them. */
-export function fromOptions(command: Command): Command {
+export function fromOptions(command: CommandBuilder): CommandBuilder {
   return command
     .optionsGroup('In a CI job, from a server and without a store (help ci):')
     .option('--from <url>', 'a server that runs unlockos-keys issue')

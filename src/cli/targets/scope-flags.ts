@@ -1,8 +1,7 @@
-import type { Command } from 'commander';
 import { KeysError } from '../../domain/errors.js';
 import type { ScopeRequest } from '../../domain/scope-change.js';
 import { splitList } from '../../domain/scopes.js';
-import { collect } from '../command.js';
+import { type CommandBuilder, collect } from '../command.js';
 
 /** The flags that say what a new key may do. `--scopes` is another spelling of `--scope`. */
 export interface ScopeFlags {
@@ -13,7 +12,7 @@ export interface ScopeFlags {
 }
 
 /** Declares them. `help` is that of `--scope`; `base` names the key that the others compare with. */
-export function scopeOptions(command: Command, help: string, base: string): Command {
+export function scopeOptions(command: CommandBuilder, help: string, base: string): CommandBuilder {
   return command
     .option('-s, --scope <scope>', help, collect)
     .addOption(command.createOption('--scopes <scope>').argParser(collect).hideHelp())

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { ApiKey } from '../../domain/api-key.js';
 import type { AuditEvent } from '../../domain/audit-side.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
@@ -6,7 +5,7 @@ import { parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
-import { ALL_LABEL } from '../command.js';
+import { ALL_LABEL, type CommandBuilder } from '../command.js';
 import { type ExitCode, exitCodeOf, reportOf } from '../exit-code.js';
 import { type TargetResult, targetResultView } from '../output/key-view.js';
 import { progressOf } from '../output/progress.js';
@@ -81,7 +80,7 @@ export interface TargetFlags {
 }
 
 /** Adds the flags of {@link TargetFlags}. */
-export function targetOptions(command: Command): Command {
+export function targetOptions(command: CommandBuilder): CommandBuilder {
   return command.option(...ALL_LABEL).option('--stdin', 'read complete leaked key strings from stdin, one per line');
 }
 
