@@ -20,11 +20,13 @@ const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/deliver
 
 const source = (name) => `src/${name}.ts`;
 
-/** Every run of a command that opens a store loads all of these, and the others only afterwards. The text of the schema: a trifle that both kinds need. */
+/** Every run of a command that opens a store loads all of these. The text of the schema: a trifle that both kinds need. */
 const STORE = [
-  ...['store/open', 'keyring/keyring', 'cli/settings/peppers', 'store/schema-text'],
+  ...['store/open', 'store/schema-text'],
   ...['node-sqlite', 'better-sqlite3'].map((name) => `store/local/engines/${name}`),
 ].map(source);
+/** All of them but a plain `list` load these. */
+const KEYRING = ['keyring/keyring', 'cli/settings/peppers'].map(source);
 const AFTER_STORE = ['store/remote/remote-database', 'store/local/engines/libsql', 'verifier/verifier'].map(source);
 
 /**
@@ -47,6 +49,19 @@ const LAZY_SOURCES = {
     ...['audit-check', 'audit-follow', 'claim', 'copy', 'creation', 'deleted', 'earlier-run', 'hash-report', 'leaked'],
     ...['like', 'line-check', 'minting', 'namesakes', 'prune', 'review', 'rotation', 'rotation-status'],
   ].map((name) => `keyring/${name}`),
+  'domain-changes': [
+    ...['audit', 'change', 'operation', 'policy', 'rate-limit', 'scope-change'].map((name) => `domain/${name}`),
+  ],
+  hashing: [
+    ...['domain/gcra', 'domain/secret-hash', 'domain/verdict', 'hashing/bcrypt-thread'],
+    ...[
+      'store/rate-count',
+      'store/rate-statements',
+      'verifier/make-room',
+      'verifier/memory-limiter',
+      'verifier/verify-once',
+    ],
+  ],
   'keyring-references': ['keyring/references'],
   'keyring-lookalikes': ['keyring/lookalikes', 'domain/lookalikes'],
   'keyring-delivery': ['keyring/delivery'], // also of keys of a server, without a store
@@ -70,6 +85,7 @@ export function staticNeeds(name, parts) {
 function rootOf(name, part) {
   const isOf = (sources) => [...part.inputs, part.entryPoint].some((each) => sources.includes(each));
   if (isOf(STORE)) return 'store';
+  if (isOf(KEYRING)) return 'keyring';
   if (isOf(WITH_FIRST)) return `command ${FIRST}`;
   if (isOf(WITH_SECOND)) return `command ${SECOND}`;
   if (isOf(AFTER_STORE)) return `later ${name}`;
@@ -95,6 +111,7 @@ function fateOf(roots, entry) {
   const commands = [...roots].filter((root) => root.startsWith('command '));
   if (roots.has(entry) || (roots.size > 1 && roots.has(`command ${FIRST}`))) return entry;
   if (roots.has('store')) return commands.length > 0 ? entry : 'store'; // help is drawn of all commands, and opens no store
+  if (roots.has('keyring') && commands.length === 0) return 'keyring';
   if (roots.size > 1 && roots.has(`command ${SECOND}`)) return SECOND;
   return commands.length >= MANY ? SHARED : [...roots].sort().join();
 }

@@ -1,6 +1,7 @@
 import type { Authorship } from '../domain/audit.js';
 import type { SchemaUpgrade } from '../domain/key-store.js';
 import type { Peppers } from '../domain/peppers.js';
+import { KeyReader } from '../keyring/key-reader.js';
 import type { Keyring } from '../keyring/keyring.js';
 import type { Context } from './context.js';
 import type { Printer } from './output/printer.js';
@@ -26,10 +27,16 @@ interface Run {
   by(): Authorship;
 }
 
+/** An open store: to read its keys, and to manage them. To close one is to close both. */
+export interface Opened {
+  readonly reader: KeyReader;
+  keyring(): Promise<Keyring>;
+}
+
 /** Opens the store that the settings name. Says on stderr what takes time, and what it changes. */
-export async function openFor(run: Run, settings: Settings, options: OpenFlags): Promise<Keyring> {
+export async function openFor(run: Run, settings: Settings, options: OpenFlags): Promise<Opened> {
   const { ctx, out } = run;
-  const { store, remote, allowHttp, timeoutMs, profile } = settings;
+  const { store, remote, allowHttp, timeoutMs } = settings;
   out.debug(`store ${store.value} (${store.source})`);
   const opened = await ctx.openStore(store.value, {
     create: options.create === true,
@@ -45,16 +52,26 @@ export async function openFor(run: Run, settings: Settings, options: OpenFlags):
     ...(!options.follow && { onWait: (what) => sayWaiting(run, what, settings) }),
     ...(remote && { token: await tokenFor(run, settings), allowHttp }),
   });
-  const { Keyring } = await import('../keyring/keyring.js');
-  return new Keyring(opened, {
-    by: () => run.by(),
-    now: ctx.now,
-    random: ctx.random,
-    hashCost: ctx.hashCost,
-    testOnly: profile?.value.testOnly === true,
-    claim: ctx.claim,
-    peppers: await peppersFor(run, settings),
-  });
+  const makeKeyring = async () => {
+    const { Keyring } = await import('../keyring/keyring.js');
+    return new Keyring(opened, {
+      by: () => run.by(),
+      now: ctx.now,
+      random: ctx.random,
+      hashCost: ctx.hashCost,
+      testOnly: settings.profile?.value.testOnly === true,
+      claim: ctx.claim,
+      peppers: await peppersFor(run, settings),
+    });
+  };
+  let keyring: Promise<Keyring> | undefined;
+  return {
+    reader: new KeyReader(opened, ctx.now),
+    keyring: () => {
+      keyring ??= makeKeyring();
+      return keyring;
+    },
+  };
 }
 
 /** The module for peppers is loaded only where some are configured: most runs need none. */

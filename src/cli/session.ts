@@ -2,10 +2,11 @@ import type { Authorship } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
 import { isThere } from '../files/exists.js';
+import type { KeyReader } from '../keyring/key-reader.js';
 import type { Keyring } from '../keyring/keyring.js';
 import { commandLine, requireDashes } from './command-line.js';
 import type { Context, Prompts } from './context.js';
-import { type OpenFlags, openFor } from './opening.js';
+import { type Opened, type OpenFlags, openFor } from './opening.js';
 import { Operation } from './operation.js';
 import { Printer } from './output/printer.js';
 import { Waiting } from './output/waiting.js';
@@ -44,8 +45,9 @@ export class Session {
   /** A person can answer: stdin and stderr are terminals, this is not a CI run, and neither `--no-input` nor a machine-readable format was asked for. */
   readonly interactive: boolean;
   readonly #words: readonly string[];
+  #opened: Opened | undefined;
   #keyring: Keyring | undefined;
-  readonly #others: Keyring[] = [];
+  readonly #others: Opened[] = [];
   readonly #closers: (() => void)[] = [];
   #saidCreated = false;
 
@@ -156,22 +158,32 @@ export class Session {
 
   /** Opens the store on the first call. `create`: make it if it does not exist. */
   async keyring(options: OpenFlags = {}): Promise<Keyring> {
-    if (this.#keyring) return this.#keyring;
-    this.#keyring = await openFor(this, this.settings, options);
-    this.#sayCreated();
+    this.#keyring ??= await (await this.#open(options)).keyring();
     return this.#keyring;
+  }
+
+  /** To read pages of keys, which takes less time than with a keyring. */
+  async reader(): Promise<KeyReader> {
+    return (await this.#open({})).reader;
+  }
+
+  async #open(options: OpenFlags): Promise<Opened> {
+    if (this.#opened) return this.#opened;
+    this.#opened = await openFor(this, this.settings, options);
+    this.#sayCreated();
+    return this.#opened;
   }
 
   /** Opens a second store, to copy to or from; closed with the session. */
   async other(settings: Settings, options: OpenFlags): Promise<Keyring> {
-    const keyring = await openFor(this, settings, options);
-    this.#others.push(keyring);
-    return keyring;
+    const opened = await openFor(this, settings, options);
+    this.#others.push(opened);
+    return opened.keyring();
   }
 
   /** A remote store is made by the first request to it, which may come after it was opened. */
   #sayCreated(): void {
-    if (this.#saidCreated || this.#keyring?.created !== true) return;
+    if (this.#saidCreated || this.#opened?.reader.created !== true) return;
     this.#saidCreated = true;
     this.out.remark(`Created a new store: ${this.store.value} (${this.store.source})`);
   }
@@ -208,7 +220,8 @@ export class Session {
   async close(): Promise<void> {
     for (const close of this.#closers.splice(0)) close();
     if (this.#keyring?.lastChange) await this.#noteChange(this.#keyring);
-    for (const keyring of [this.#keyring, ...this.#others.splice(0)]) await keyring?.close();
+    for (const opened of [this.#opened, ...this.#others.splice(0)]) await opened?.reader.close();
+    this.#opened = undefined;
     this.#keyring = undefined;
   }
 }

@@ -17,7 +17,7 @@ import { Peppers } from '../domain/peppers.js';
 import type { PolicyInput, StorePolicy } from '../domain/policy.js';
 import { readRateLimit } from '../domain/rate-limit.js';
 import { assertScopeForm, type CatalogueScope } from '../domain/scopes.js';
-import { assertStoreScheme, DEFAULT_BCRYPT_COST, type StoreScheme } from '../domain/secret-hash.js';
+import { assertStoreScheme, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
 import type { Recording } from '../domain/use.js';
 import type { Needs, Verdict } from '../domain/verdict.js';
@@ -105,7 +105,7 @@ export class Keyring {
     this.#store = store;
     this.#by = options.by;
     this.#now = options.now ?? (() => new Date());
-    const { random, hashCost = DEFAULT_BCRYPT_COST, peppers = Peppers.none } = options;
+    const { random, hashCost, peppers = Peppers.none } = options;
     this.#mint = { random, cost: hashCost, peppers };
     this.#testOnly = options.testOnly === true;
     this.#claim = options.claim;

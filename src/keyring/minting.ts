@@ -1,14 +1,14 @@
 import type { NewKey } from '../domain/key-store.js';
 import { mintKeyString, type RandomBytes } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
-import { guardTag, hashWithPepper, pepperOf, type StoreScheme } from '../domain/secret-hash.js';
+import { DEFAULT_BCRYPT_COST, guardTag, hashWithPepper, pepperOf, type StoreScheme } from '../domain/secret-hash.js';
 import { hashSecrets } from '../hashing/bcrypt-pool.js';
 
 /** What key strings are made with. */
 export interface Mint {
   readonly random: RandomBytes | undefined;
-  /** The bcrypt cost, where the store's scheme is bcrypt. */
-  readonly cost: number;
+  /** The bcrypt cost, where the store's scheme is bcrypt. Default: {@link DEFAULT_BCRYPT_COST}. */
+  readonly cost: number | undefined;
   readonly peppers: Peppers;
 }
 
@@ -22,7 +22,7 @@ export type CompleteInput = Omit<NewKey, 'id' | 'hash' | 'guard'>;
 export async function mintKeys(
   inputs: readonly CompleteInput[],
   scheme: StoreScheme,
-  { random, cost, peppers }: Mint,
+  { random, cost = DEFAULT_BCRYPT_COST, peppers }: Mint,
   progress?: (done: number) => void,
 ): Promise<{ row: NewKey; keyString: string }[]> {
   const pepper = pepperOf(scheme);

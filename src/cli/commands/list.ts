@@ -7,8 +7,8 @@ import { MODES, type Mode } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { splitList } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';
-import { isRecordedFrom, NOTHING_RECORDED, type Recording, recordedSince } from '../../domain/use.js';
-import type { Keyring } from '../../keyring/keyring.js';
+import { isRecordedFrom, type Recording, recordedSince } from '../../domain/use.js';
+import type { KeyReader } from '../../keyring/key-reader.js';
 import { warnOfShown } from '../asking/lookalikes.js';
 import { collect, examples, ONLY_LABEL, ONLY_MODE, type Register } from '../command.js';
 import { answerCode, type ExitCode } from '../exit-code.js';
@@ -143,12 +143,12 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   const isPart = filtered !== undefined || flags.cursor !== undefined || flags.limit !== undefined;
   let all: number | null = null;
   if (!session.storeIsUnborn()) {
-    const keyring = await session.keyring();
+    const reader = await session.reader();
     const counted = isPart && session.format === 'table' && !session.out.quiet;
-    [page, all] = await Promise.all([readPage(session, keyring, query), counted ? countAll(keyring) : null]); // together: on a remote store each is a round trip
+    [page, all] = await Promise.all([readPage(session, reader, query), counted ? reader.count() : null]); // together: on a remote store each is a round trip
     if (page.keys.length === 0 && query.scopes && query.scopes.length > 0) {
       const { assertScopesExist } = await import('../targets/known-scopes.js');
-      await assertScopesExist(keyring, query.scopes);
+      await assertScopesExist(await session.keyring(), query.scopes);
     }
   }
   all ??= page.keys.length;
@@ -158,14 +158,13 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
       : `No keys match (0 of ${counted(all, 'key')}).`;
   if (flags.rotating) await printRotations(session, page.keys, empty);
   else {
-    const keyring = session.storeIsUnborn() ? null : await session.keyring();
     await session.out.print(page.keys, keyUseView(session.now, page.known, page.creators), {
       empty,
       asked: askedFields(flags),
     });
-    if (keyring) await warnOfShown(session, keyring, page.keys);
+    await warnOfShown(session, page.keys);
     if (flags.unusedFor !== undefined) remarkUnknown(session, page.known.recording, query.unusedSince);
-    if (flags.refused !== undefined) await remarkUncounted(session, keyring);
+    if (flags.refused !== undefined) remarkUncounted(session, page.known.recording);
   }
   if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0)
     session.out.note(summary(page.keys, all));
@@ -179,14 +178,14 @@ interface Page extends KeyPage {
 }
 
 /** A page of keys, and of what is known beside them as much as is printed: of a server with one request, or with two at once. */
-async function readPage(session: Session, keyring: Keyring, query: Omit<ListQuery, 'now'>): Promise<Page> {
+async function readPage(session: Session, reader: KeyReader, query: Omit<ListQuery, 'now'>): Promise<Page> {
   const printed = { format: session.format, fields: session.flags.fields };
-  if (query.rotating) return { ...(await keyring.list(query)), known: NOTHING_KNOWN, creators: new Map() };
+  if (query.rotating) return { ...(await reader.list(query)), known: NOTHING_KNOWN, creators: new Map() };
   if (printsCounts(printed) || printsCreators(printed)) {
-    const page = await keyring.listWithUse(query);
+    const page = await reader.listWithUse(query);
     return { ...page, known: knownFrom(page) };
   }
-  const [page, recording] = await Promise.all([keyring.list(query), keyring.recording()]);
+  const [page, recording] = await Promise.all([reader.list(query), reader.recording()]);
   return { ...page, known: { recording, uses: new Map() }, creators: new Map() };
 }
 
@@ -199,8 +198,7 @@ function remarkUnknown(session: Session, recording: Recording, from = session.no
 }
 
 /** Where nobody counted, no key looks refused. */
-async function remarkUncounted(session: Session, keyring: Keyring | null): Promise<void> {
-  const recording = (await keyring?.recording()) ?? NOTHING_RECORDED;
+function remarkUncounted(session: Session, recording: Recording): void {
   if (recordedSince(recording, session.now) === null)
     session.out.note('Refusals are not counted now: some of the other keys may be refused, too.');
 }
@@ -236,12 +234,6 @@ async function listDeleted(session: Session, flags: ListFlags): Promise<ExitCode
   const { deletionView } = await import('../output/deletion-view.js');
   await session.out.print(deletions, deletionView(session.now), { empty: 'No deleted key can be restored.' });
   return answerCode(!(flags.exitCode && deletions.length > 0));
-}
-
-/** How many keys the store holds. */
-async function countAll(keyring: Keyring): Promise<number> {
-  const { hashes } = await keyring.storeHash();
-  return hashes.reduce((sum, { keys }) => sum + keys, 0);
 }
 
 function summary(keys: readonly ApiKey[], all: number): string[] {
