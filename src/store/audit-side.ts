@@ -12,9 +12,9 @@ import type {
 } from '../domain/audit-side.js';
 import { DEFAULT_SCHEME } from '../domain/secret-hash.js';
 import { readEvents, readPage } from './audit-query.js';
+import { credentialFromRow } from './credential-row.js';
 import type { Database } from './database.js';
 import { credentialOf, deletedPage } from './deleted.js';
-import { credentialFromRow } from './key-row.js';
 import { readOperation } from './lookups.js';
 import { auditState } from './planned.js';
 import { readRows } from './read-rows.js';

@@ -1,6 +1,9 @@
 import type { Creator } from '../domain/change.js';
-import type { Rows, Statement } from './database.js';
+import type { Database, Rows, Statement } from './database.js';
+import { PAGE_SIZE } from './key-pages.js';
+import { ofOneStore } from './one-store.js';
 import { of } from './raw-sql.js';
+import { readRows } from './read-rows.js';
 
 // Statements about some keys. Which ones is a query of ids, so that it can be a list of ids, or the page that the same request reads. Each gives a
 // row for each id at most, which bounds how large the answer of a server may be.
@@ -39,4 +42,16 @@ export function creatorsFrom(rows: Rows): Map<string, Creator> {
       },
     ]),
   );
+}
+
+/** See {@link KeyStore.creators}. */
+export async function readCreators(db: Database, ids: readonly string[]): Promise<Map<string, Creator>> {
+  return ofOneStore(db, async () => {
+    const found = new Map<string, Creator>();
+    for (let from = 0; from < ids.length; from += PAGE_SIZE) {
+      const rows = await readRows(db, creationsOf(idList(ids.slice(from, from + PAGE_SIZE))));
+      for (const [id, creator] of creatorsFrom(rows)) found.set(id, creator);
+    }
+    return found;
+  });
 }

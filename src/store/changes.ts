@@ -10,11 +10,11 @@ import { PENDING_LABEL, withoutPending } from '../domain/labels.js';
 import { assertLifetime, type StorePolicy } from '../domain/policy.js';
 import { scopeChangeText } from '../domain/scope-change.js';
 import { quoted } from '../domain/text.js';
+import { changingColumns, credentialFromRow, keyColumns, keyFromNew, secretColumns } from './credential-row.js';
 import type { ReadBack } from './database.js';
 import { planDelete } from './deleted-changes.js';
 import { and, eq, qb, type SQL } from './drizzle.js';
 import { hashBehind, hashColumn } from './hash-column.js';
-import { changingColumns, credentialFromRow, keyColumns, keyFromNew, secretColumns } from './key-row.js';
 import {
   type AuditDraft,
   assertUnchanged,

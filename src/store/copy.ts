@@ -9,12 +9,12 @@ import { safeText } from '../domain/text.js';
 import type { Recording } from '../domain/use.js';
 import { settingWrites } from './catalogue-changes.js';
 import { markFinished, markUnfinished, selectMark } from './copy-mark.js';
+import { changingColumns, credentialFromRow, keyColumns, secretColumns } from './credential-row.js';
 import type { Database, Rows, Write } from './database.js';
 import { deletedOfEvents, deletedRows, dropAll, hasDeleted, insertDeleted } from './deleted-writes.js';
 import { eq, qb } from './drizzle.js';
 import { FORGETS_TOKENS } from './exchange.js';
 import { hashColumn } from './hash-column.js';
-import { changingColumns, credentialFromRow, keyColumns, secretColumns } from './key-row.js';
 import { affectingRows, statement } from './query.js';
 import { readRows } from './read-rows.js';
 import {

@@ -3,8 +3,8 @@ import type { CopiedDeletion } from '../domain/copy.js';
 import { KeysError } from '../domain/errors.js';
 import { MAX_KEEP_MS } from '../domain/policy.js';
 import { safeText } from '../domain/text.js';
+import { credentialFromRecord, isRecord } from './credential-row.js';
 import type { Database, Rows, Statement, Write } from './database.js';
-import { credentialFromRecord, isRecord } from './key-row.js';
 import { NOW, of, timeOfLast } from './raw-sql.js';
 import { readRows } from './read-rows.js';
 

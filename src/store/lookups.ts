@@ -1,13 +1,10 @@
 import { type ApiKey, nameKey } from '../domain/api-key.js';
 import type { AuditEvent } from '../domain/audit-side.js';
-import type { Creator } from '../domain/change.js';
 import { KeysError } from '../domain/errors.js';
 import type { KeyStore, Prospect } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
 import { belongsToOperation, endOfOperation } from '../domain/operation.js';
-import { creationsOf, creatorsFrom, idList } from './by-ids.js';
 import type { Database, Rows, Statement } from './database.js';
-import { PAGE_SIZE } from './key-pages.js';
 import { keyFromRow } from './key-row.js';
 import { ofOneStore } from './one-store.js';
 import { readRows } from './read-rows.js';
@@ -141,17 +138,5 @@ export async function readOperation(db: Database, op: string): Promise<AuditEven
   return ofOneStore(db, async () => {
     const rows = await readRows(db, operationStatement(op));
     return operationEvents(await restOfOperation(db, op, rows), op);
-  });
-}
-
-/** See {@link KeyStore.creators}. */
-export async function readCreators(db: Database, ids: readonly string[]): Promise<Map<string, Creator>> {
-  return ofOneStore(db, async () => {
-    const found = new Map<string, Creator>();
-    for (let from = 0; from < ids.length; from += PAGE_SIZE) {
-      const rows = await readRows(db, creationsOf(idList(ids.slice(from, from + PAGE_SIZE))));
-      for (const [id, creator] of creatorsFrom(rows)) found.set(id, creator);
-    }
-    return found;
   });
 }

@@ -4,8 +4,8 @@ import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
 import { credentialDigest } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
+import { credentialFromRow } from './credential-row.js';
 import type { ReadBack, Write } from './database.js';
-import { credentialFromRow } from './key-row.js';
 import { credentialById } from './statements.js';
 
 // What every change of a key is planned with.

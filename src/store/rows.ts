@@ -6,8 +6,8 @@ import { POLICY_SETTINGS, type PolicySettings, policyFrom, type StorePolicy } fr
 import type { CatalogueScope } from '../domain/scopes.js';
 import { DEFAULT_SCHEME, type StoreScheme } from '../domain/secret-hash.js';
 import { safeText } from '../domain/text.js';
+import { knownScheme, readScheme } from './credential-row.js';
 import type { Rows } from './database.js';
-import { knownScheme, readScheme } from './key-row.js';
 
 // Reads the rows of `statements.ts` that are not keys. Each function throws `store_corrupt` for a row of another form.
 

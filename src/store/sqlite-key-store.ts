@@ -27,9 +27,11 @@ import type { SettingsSide } from '../domain/settings-side.js';
 import type { WatchSide } from '../domain/watch.js';
 import { SqliteAuditSide } from './audit-side.js';
 import { AuditedChanges, unchangedKey } from './audited-change.js';
+import { readCreators } from './by-ids.js';
 import { censusFromRows, keyCensus } from './census.js';
 import { planCreate, planEdit, planExpire, planRehash, planRotate, planSettle, planStatus } from './changes.js';
 import { SqliteCopySide } from './copy.js';
+import { credentialFromRow, isTrustworthy, knownScheme } from './credential-row.js';
 import type { Database, Rows } from './database.js';
 import { planDelete } from './deleted-changes.js';
 import { SqliteDeletedSide } from './deleted-side.js';
@@ -37,10 +39,10 @@ import { derivedProblems } from './derived.js';
 import { exchangeReads, planExchange, planTakeBack, refusalOf } from './exchange.js';
 import { damageFinding, useFinding } from './findings.js';
 import { damagedKeys, listKeys } from './key-pages.js';
-import { credentialFromRow, isTrustworthy, keyFromRow, knownScheme } from './key-row.js';
+import { keyFromRow } from './key-row.js';
 import { knownPage } from './known-page.js';
 import { countStatement } from './list-query.js';
-import { byNames, type CandidateQuery, findCandidates, globsOf, readCreators, readProspect } from './lookups.js';
+import { byNames, type CandidateQuery, findCandidates, globsOf, readProspect } from './lookups.js';
 import { assertUnchanged } from './planned.js';
 import { countInDatabase } from './rate-count.js';
 import { CLOCK } from './raw-sql.js';
@@ -61,21 +63,42 @@ import { SqliteWatchSide } from './watch.js';
 /** The one implementation of {@link KeyStore}, for every engine that speaks SQLite. The contracts are documented there. */
 export class SqliteKeyStore implements KeyStore {
   readonly #db: Database;
-  readonly #changes: AuditedChanges;
-  readonly audit: AuditSide;
-  readonly settings: SettingsSide;
-  readonly deleted: DeletedSide;
   readonly use: SqliteUseSide;
-  readonly watch: WatchSide;
+  // A list needs none of these, so they are made when they are first asked for.
+  #made: AuditedChanges | undefined;
+  #audit: AuditSide | undefined;
+  #settings: SettingsSide | undefined;
+  #deleted: DeletedSide | undefined;
+  #watch: WatchSide | undefined;
 
   constructor(database: Database) {
     this.#db = database;
-    this.#changes = new AuditedChanges(database);
-    this.audit = new SqliteAuditSide(database);
-    this.settings = new SqliteSettingsSide(database, this.#changes);
-    this.deleted = new SqliteDeletedSide(database, this.#changes);
     this.use = new SqliteUseSide(database);
-    this.watch = new SqliteWatchSide(database);
+  }
+
+  get #changes(): AuditedChanges {
+    this.#made ??= new AuditedChanges(this.#db);
+    return this.#made;
+  }
+
+  get audit(): AuditSide {
+    this.#audit ??= new SqliteAuditSide(this.#db);
+    return this.#audit;
+  }
+
+  get settings(): SettingsSide {
+    this.#settings ??= new SqliteSettingsSide(this.#db, this.#changes);
+    return this.#settings;
+  }
+
+  get deleted(): DeletedSide {
+    this.#deleted ??= new SqliteDeletedSide(this.#db, this.#changes);
+    return this.#deleted;
+  }
+
+  get watch(): WatchSide {
+    this.#watch ??= new SqliteWatchSide(this.#db);
+    return this.#watch;
   }
 
   get location(): string {
@@ -87,7 +110,7 @@ export class SqliteKeyStore implements KeyStore {
   }
 
   get lastChange(): LogChange | null {
-    return this.#changes.last;
+    return this.#made?.last ?? null;
   }
 
   async candidates(ref: CandidateQuery): Promise<ApiKey[]> {
@@ -262,7 +285,7 @@ export class SqliteKeyStore implements KeyStore {
 
   version(): number | null {
     const others = this.#db.version(); // counts the commits of other connections, one by one
-    return others === null ? null : (others + Math.imul(this.#changes.count, 0x9e3779b1)) | 0;
+    return others === null ? null : (others + Math.imul(this.#made?.count ?? 0, 0x9e3779b1)) | 0;
   }
 
   get copy(): CopySide {

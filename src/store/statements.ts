@@ -1,10 +1,11 @@
 import { POLICY_SETTINGS } from '../domain/policy.js';
 import { DEFAULT_SCHEME } from '../domain/secret-hash.js';
+import { type KeyColumns, writtenColumns } from './credential-row.js';
 import type { Statement } from './database.js';
 import { and, asc, desc, eq, gt, gte, lt, or, qb, sql } from './drizzle.js';
 import { networksOfColumn } from './hash-column.js';
 import type { KeyInsert } from './key-fields.js';
-import { type KeyColumns, selectedColumns, writtenColumns } from './key-row.js';
+import { selectedColumns } from './key-row.js';
 import { prepared } from './query.js';
 import { EXACT_NOW, NOW } from './raw-sql.js';
 import { apiKeys, auditEvents, CHAIN_COLUMNS, deletedKeys, keyUsage, scopes, storeSettings } from './schema.js';

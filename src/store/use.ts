@@ -13,8 +13,6 @@ import { USE_SINCE } from './migrations.js';
 import { affectingRows } from './query.js';
 import { readRows } from './read-rows.js';
 import { MEND_MARKS, markUsed } from './statements.js';
-import { MEND_USAGE, UNSOUND } from './use-damage.js';
-import { countOf, dayFromRow, isBehind, recordingFrom, strange, textOf, totalsFromRow } from './use-rows.js';
 import {
   anyRows,
   BEFORE_ALL,
@@ -26,16 +24,15 @@ import {
   extended,
   FORGET,
   HAS_TABLES,
-  IDS_AT_ONCE,
   lastBatch,
   noted,
   OVERDUE,
-  RECORDERS,
-  SPANS,
   TRIM,
   TRIM_ALL,
-  totalsOf,
-} from './use-statements.js';
+} from './use-counts.js';
+import { MEND_USAGE, UNSOUND } from './use-damage.js';
+import { countOf, dayFromRow, isBehind, recordingFrom, strange, textOf, totalsFromRow } from './use-rows.js';
+import { IDS_AT_ONCE, RECORDERS, SPANS, totalsOf } from './use-statements.js';
 
 /** {@link UseSide} over SQL. The contracts are documented there. */
 export class SqliteUseSide implements UseSide {

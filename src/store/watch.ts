@@ -1,6 +1,7 @@
 import type { CredentialAt, LogStep, WatchSide } from '../domain/watch.js';
+import { credentialFromRow, isTrustworthy, knownScheme } from './credential-row.js';
 import type { Database } from './database.js';
-import { credentialFromRow, isTrustworthy, KEY_COLUMN_COUNT, knownScheme } from './key-row.js';
+import { KEY_COLUMN_COUNT } from './key-row.js';
 import { readRows } from './read-rows.js';
 import { credentialsAndHead, stepsFrom } from './statements.js';
 

@@ -2,15 +2,15 @@ import { getTableColumns } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { type ApiKey, EDITABLE_FIELDS, FIELD_DEFAULTS, statusAt } from '../../src/domain/api-key.js';
 import { keyState } from '../../src/domain/audit.js';
-import { KEY_FIELDS, WHEN_DAMAGED } from '../../src/store/key-fields.js';
 import {
   changingColumns,
   isTrustworthy,
   keyColumns,
   keyFromNew,
-  keyFromRow,
   writtenColumns,
-} from '../../src/store/key-row.js';
+} from '../../src/store/credential-row.js';
+import { KEY_FIELDS, WHEN_DAMAGED } from '../../src/store/key-fields.js';
+import { keyFromRow } from '../../src/store/key-row.js';
 import { apiKeys } from '../../src/store/schema.js';
 import { rowOf } from '../support/key-rows.js';
 import { refusal } from '../support/refusal.js';

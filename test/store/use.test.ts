@@ -5,7 +5,7 @@ import type { Statement } from '../../src/store/database.js';
 import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
 import { NOW } from '../../src/store/raw-sql.js';
-import { extended } from '../../src/store/use-statements.js';
+import { extended } from '../../src/store/use-counts.js';
 import {
   change,
   ENGINES,
