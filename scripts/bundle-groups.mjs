@@ -21,13 +21,11 @@ const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/deliver
 const source = (name) => `src/${name}.ts`;
 
 /** Every run of a command that opens a store loads all of these. The text of the schema: a trifle that both kinds need. */
-const STORE = [
-  ...['store/open', 'store/schema-text'],
-  ...['node-sqlite', 'better-sqlite3'].map((name) => `store/local/engines/${name}`),
+const STORE = ['store/open', 'store/schema-text', 'store/local/engines/node-sqlite'].map(source);
+const AFTER_STORE = [
+  ...['store/remote/remote-database', 'verifier/verifier'],
+  ...['better-sqlite3', 'libsql'].map((name) => `store/local/engines/${name}`),
 ].map(source);
-/** All of them but a plain `list` load these. */
-const KEYRING = ['keyring/keyring', 'cli/settings/peppers'].map(source);
-const AFTER_STORE = ['store/remote/remote-database', 'store/local/engines/libsql', 'verifier/verifier'].map(source);
 
 /**
  * Sources that are imported statically, but loaded when something that they export is first read (`src/loader/loader.ts`); by the file that they make
@@ -44,14 +42,19 @@ const LAZY_SOURCES = {
     ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],
     ...['planned', 'rows', 'local/restore', 'local/snapshot'],
   ].map((name) => `store/${name}`),
-  'store-errors': ['store/errors'],
+  // what every command but a plain `list` does to a store
+  keyring: [
+    ...['audit-side', 'audited-change', 'credential-row', 'deleted-side', 'lookups', 'settings-side', 'statements'],
+    ...['use-counts', 'watch', '../keyring/keyring', '../domain/peppers'],
+  ].map((name) => path.join('store', name)),
+  'store-errors': ['store/errors', 'store/local/engines/sqlite-error'],
   'keyring-changes': [
     ...['audit-check', 'audit-follow', 'claim', 'copy', 'creation', 'deleted', 'earlier-run', 'hash-report', 'leaked'],
     ...['like', 'line-check', 'minting', 'namesakes', 'prune', 'review', 'rotation', 'rotation-status'],
   ].map((name) => `keyring/${name}`),
   'domain-changes': [
-    ...['audit', 'change', 'operation', 'policy', 'rate-limit', 'scope-change'].map((name) => `domain/${name}`),
-  ],
+    ...['audit', 'change', 'checks', 'expiry', 'labels', 'operation', 'policy', 'rate-limit', 'scope-change', 'scopes'],
+  ].map((name) => `domain/${name}`),
   hashing: [
     ...['domain/gcra', 'domain/secret-hash', 'domain/verdict', 'hashing/bcrypt-thread'],
     ...[
@@ -85,7 +88,6 @@ export function staticNeeds(name, parts) {
 function rootOf(name, part) {
   const isOf = (sources) => [...part.inputs, part.entryPoint].some((each) => sources.includes(each));
   if (isOf(STORE)) return 'store';
-  if (isOf(KEYRING)) return 'keyring';
   if (isOf(WITH_FIRST)) return `command ${FIRST}`;
   if (isOf(WITH_SECOND)) return `command ${SECOND}`;
   if (isOf(AFTER_STORE)) return `later ${name}`;
@@ -111,7 +113,6 @@ function fateOf(roots, entry) {
   const commands = [...roots].filter((root) => root.startsWith('command '));
   if (roots.has(entry) || (roots.size > 1 && roots.has(`command ${FIRST}`))) return entry;
   if (roots.has('store')) return commands.length > 0 ? entry : 'store'; // help is drawn of all commands, and opens no store
-  if (roots.has('keyring') && commands.length === 0) return 'keyring';
   if (roots.size > 1 && roots.has(`command ${SECOND}`)) return SECOND;
   return commands.length >= MANY ? SHARED : [...roots].sort().join();
 }
@@ -170,6 +171,10 @@ export function groupsOf(parts) {
       for (const name of members(group)) groups.set(name, host);
       joined = true;
     }
+  }
+  for (const [name, { inputs, entryPoint }] of parts) {
+    const holder = inputs.length > 0 ? undefined : names.find((each) => parts.get(each).inputs.includes(entryPoint));
+    if (holder !== undefined) groups.set(name, groups.get(holder)); // it only hands on what the other exports
   }
   return { groups, shared: first.get(SHARED) };
 }

@@ -23,7 +23,7 @@ function withPlainExports(text) {
 /** The text of `loader.cjs` for these files of the bundle. */
 export async function loader(files) {
   const { COMMANDS } = await loadBundled("export { COMMANDS } from './src/cli/commands/index.ts';");
-  const words = COMMANDS.flatMap(([, commands]) => commands.flatMap(([each]) => each));
+  const words = COMMANDS.flatMap(([, commands]) => commands.flat());
   const all = createHash('sha256');
   for (const { name, text } of files) all.update(`${name}\n${text}\n`);
   const { outputFiles } = await build({

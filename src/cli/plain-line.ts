@@ -10,7 +10,7 @@ import {
   type Register,
   type Runner,
 } from './command.js';
-import { COMMANDS } from './commands/index.js';
+import { COMMANDS, loadCommand } from './commands/index.js';
 import { GLOBAL_OPTIONS } from './settings/global-options.js';
 
 // Reads the command lines that mean only one thing. Commander reads the others: a line with an error in it, one for help, one that is
@@ -161,9 +161,10 @@ export interface PlainLine {
   run(): Promise<void>;
 }
 
-/** What loads the command of this name. */
-function loaderOf(name: string): (() => Promise<Register>) | undefined {
-  for (const [, commands] of COMMANDS) for (const [names, load] of commands) if (names.includes(name)) return load;
+/** The command that this word calls; undefined where it calls none. */
+async function commandCalled(word: string): Promise<Register | undefined> {
+  for (const [, commands] of COMMANDS)
+    for (const names of commands) if (names.includes(word)) return loadCommand(names[0] as string);
   return undefined;
 }
 
@@ -187,7 +188,7 @@ export async function readPlain(words: readonly string[], runner: Runner): Promi
   for (let at = 0; at < end; at++) {
     const word = words[at] as string;
     if (isValue(word)) {
-      if (command === program) await loaderOf(word)?.().then((register) => register(program, runner));
+      if (command === program) (await commandCalled(word))?.(program, runner);
       const called = command.commands.find(({ names }) => names.includes(word));
       if (called) command = called;
       else if (command.run) given.push(word);

@@ -3,7 +3,7 @@ import { KeysError } from '../domain/errors.js';
 import { didYouMean } from '../domain/scopes.js';
 import { quoted } from '../domain/text.js';
 import type { Runner } from './command.js';
-import { COMMANDS } from './commands/index.js';
+import { COMMANDS, loadCommand } from './commands/index.js';
 import type { Context } from './context.js';
 import { registerHelp } from './help/help.js';
 import { endPages, HELP_PAGE } from './help/page.js';
@@ -14,14 +14,20 @@ import { GLOBAL_OPTIONS } from './settings/global-options.js';
 /** True for a command that has one of these names. */
 type Wanted = (names: readonly string[]) => boolean;
 
-async function buildProgram(ctx: Context, words: readonly string[], runner: Runner, wanted: Wanted): Promise<Command> {
+async function buildProgram(
+  ctx: Context,
+  words: readonly string[],
+  runner: Runner,
+  wanted: Wanted,
+  help = HELP_PAGE,
+): Promise<Command> {
   const program = new Command('unlockos-keys')
     .description('Create and manage the API keys of the UnlockOS API.')
     .version(ctx.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command') // in groups; the program's own help command knows the topics, too
     .helpCommand(false)
-    .configureHelp(HELP_PAGE)
+    .configureHelp(help)
     .exitOverride()
     .hook('preAction', (_, command) => {
       refuseStrayWord(command);
@@ -40,7 +46,7 @@ async function buildProgram(ctx: Context, words: readonly string[], runner: Runn
   program.addOption(new Command().createOption('--no-color').hideHelp());
   for (const [heading, commands] of COMMANDS) {
     program.commandsGroup(heading);
-    for (const [names, load] of commands) if (wanted(names)) (await load())(program, runner);
+    for (const names of commands) if (wanted(names)) (await loadCommand(names[0] as string))(program, runner);
   }
   registerHelp(program, ctx);
   endPages(program);
@@ -62,7 +68,8 @@ export function programForDocs(): Promise<Command> {
 
 /** The commands that `words` may call, to complete them; it cannot run. */
 export function programToComplete(ctx: Context, words: readonly string[]): Promise<Command> {
-  return buildProgram(ctx, words, NEVER_RUN, commandFilter(words));
+  const everyOption = { showGlobalOptions: true }; // pages leave out those of every command
+  return buildProgram(ctx, words, NEVER_RUN, commandFilter(words), everyOption);
 }
 
 /** commander's own errors are usage errors; null for `--help` and `--version`, which it also reports as errors. */
@@ -134,6 +141,6 @@ function refuseEmpty(command: Command): void {
  */
 function commandFilter(words: readonly string[]): Wanted {
   const named: Wanted = (names) => names.some((name) => words.includes(name));
-  const any = COMMANDS.some(([, commands]) => commands.some(([names]) => named(names)));
+  const any = COMMANDS.some(([, commands]) => commands.some(named));
   return any && !words.includes('help') ? named : () => true;
 }

@@ -10,7 +10,7 @@ const linesOf = (text: string) =>
     .trimEnd()
     .split('\n')
     .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 80)), 0);
-const NAMES = COMMANDS.flatMap(([, commands]) => commands.map(([[word]]) => word ?? ''));
+const NAMES = COMMANDS.flatMap(([, commands]) => commands.map(([word = '']) => word));
 
 describe('a page of help', () => {
   test.each(NAMES)('%s fits a screen, and says where the rest is', async (command) => {

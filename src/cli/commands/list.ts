@@ -50,9 +50,9 @@ function readQuery(flags: ListFlags, now: Date): Omit<ListQuery, 'now'> {
   return {
     status: oneOf('--status', flags.status, STATUSES),
     mode: oneOf<Mode>('--mode', flags.mode, MODES),
-    scopes: splitList(flags.scope ?? []),
+    scopes: flags.scope && splitList(flags.scope),
     search: flags.search,
-    labels: parseLabels(flags.label ?? []),
+    labels: flags.label && parseLabels(flags.label),
     unusedSince:
       flags.unusedFor === undefined
         ? undefined

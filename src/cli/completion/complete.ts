@@ -1,4 +1,4 @@
-import { type Command, Help } from 'commander';
+import type { Command } from 'commander';
 import { splitList } from '../../domain/scopes.js';
 import { hasUnsafeText, safeText } from '../../domain/text.js';
 import type { Context } from '../context.js';
@@ -87,8 +87,7 @@ function helpWords({ given: [group] }: CursorPosition, program: Command): Candid
 }
 
 function flagsOf(command: Command, word: string): Candidate[] {
-  const help = new Help(); // pages leave out the options of every command; completion does not
-  help.showGlobalOptions = true;
+  const help = command.createHelp();
   const own = [command, defaultOf(command) ?? []].flat();
   const options = [...own.flatMap((each) => help.visibleOptions(each)), ...help.visibleGlobalOptions(command)];
   const candidates = new Map(options.map(({ long, description }) => [long ?? '', description]));
