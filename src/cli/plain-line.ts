@@ -57,7 +57,7 @@ class PlainCommand implements CommandBuilder, Called {
   readonly parent: PlainCommand | null;
   readonly names: string[];
   readonly commands: PlainCommand[] = [];
-  readonly flags = new Map<string, Flag>();
+  readonly options: (readonly [flags: string, given: string | Collect | undefined])[] = [];
   readonly arguments: { readonly isRequired: boolean; readonly isList: boolean }[] = [];
   /** What the flags say: at first, what they say when they are absent. */
   readonly values: Values = {};
@@ -106,19 +106,24 @@ class PlainCommand implements CommandBuilder, Called {
   }
 
   option(flags: string, _description: string, given?: string | Collect): this {
-    const [, short, no, long, takesValue] = FLAGS.exec(flags) ?? [];
-    const name = attributeOf(flags);
-    if (long === undefined) return this.#unusual();
-    if (typeof given === 'string') this.values[name] = given;
-    if (no) this.values[name] = true;
-    const flag = {
-      name,
-      means: takesValue === undefined ? !no : undefined,
-      parse: typeof given === 'function' ? given : undefined,
-    };
-    this.flags.set(`--${no ?? ''}${long}`, flag);
-    if (short !== undefined) this.flags.set(short, flag);
+    this.options.push([flags, given]);
+    if (typeof given === 'string') this.values[attributeOf(flags)] = given;
+    if (flags.includes('--no-')) this.values[attributeOf(flags)] = true;
     return this;
+  }
+
+  /** The flag that a line calls by this name. Only then is a declaration read: there are dozens, and a line has a few. */
+  flag(name: string): Flag | undefined {
+    for (const [flags, given] of this.options) {
+      const [, short, no, long, takesValue] = (flags.includes(name) && FLAGS.exec(flags)) || [];
+      if (long === undefined || (name !== short && name !== `--${no ?? ''}${long}`)) continue;
+      return {
+        name: attributeOf(flags),
+        means: takesValue === undefined ? !no : undefined,
+        parse: typeof given === 'function' ? given : undefined,
+      };
+    }
+    return undefined;
   }
 
   createOption(flags: string): PlainOption {
@@ -197,7 +202,7 @@ export async function readPlain(words: readonly string[], runner: Runner): Promi
     }
     const equals = word.startsWith('--') && word.includes('=') ? word.indexOf('=') : word.length;
     const name = word.slice(0, equals);
-    const flag = program.flags.get(name) ?? command.flags.get(name);
+    const flag = program.flag(name) ?? command.flag(name);
     if (!flag || (flag.name in values && !flag.parse)) return null;
     const isAttached = equals < word.length;
     if (flag.means === undefined) {

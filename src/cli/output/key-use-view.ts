@@ -3,7 +3,7 @@ import { NOTHING_RECORDED, type Recording } from '../../domain/use.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { KeyUse } from '../../keyring/usage.js';
 import type { Format } from '../settings/global-flags.js';
-import { type Creators, keyFields } from './key-view.js';
+import { type Creators, keyFields, timeOrNull } from './key-view.js';
 import { type Fields, type View, view } from './view.js';
 
 /** The fields of a key that servers count. */
@@ -63,9 +63,9 @@ function keyUseFields(now: Date, known: KnownUse, creators?: Creators): Fields<A
     ...keyFields(now, { recording: known.recording, creators }),
     usedLast30d: { json: (key) => count(of(key)?.used, known) },
     refusedLast30d: { json: (key) => count(of(key)?.refused, known) },
-    lastRefusedAt: { json: (key) => of(key)?.lastRefusedAt?.toISOString() ?? null },
+    lastRefusedAt: { json: (key) => timeOrNull(of(key)?.lastRefusedAt) },
     lastRefusal: { json: (key) => of(key)?.lastRefusal ?? null },
-    useRecordedSince: { json: (key) => of(key)?.recordedSince?.toISOString() ?? null },
+    useRecordedSince: { json: (key) => timeOrNull(of(key)?.recordedSince) },
   };
 }
 

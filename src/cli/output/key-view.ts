@@ -1,5 +1,6 @@
 import { type ApiKey, type DisplayStatus, statusAt } from '../../domain/api-key.js';
 import { type Creator, whoText } from '../../domain/change.js';
+import { isoTime } from '../../domain/iso-time.js';
 import { maskKey } from '../../domain/key-string.js';
 import { describeRateLimit } from '../../domain/rate-limit.js';
 import { relativeTime } from '../../domain/relative-time.js';
@@ -26,8 +27,11 @@ export function paintStatus(text: string, status: DisplayStatus, paint: Paint): 
 /** A time in a table: relative on a terminal, ISO 8601 elsewhere; `never` for null. */
 export function time(at: Date | null, style: TableStyle): string {
   if (at === null) return 'never';
-  return style.times === 'iso' ? at.toISOString() : relativeTime(at, style.now);
+  return style.times === 'iso' ? isoTime(at) : relativeTime(at, style.now);
 }
+
+/** A time in JSON. */
+export const timeOrNull = (at: Date | null | undefined) => (at ? isoTime(at) : null);
 
 /** When a key was last used; `never` only where that is known. */
 export function lastUsed(key: ApiKey, recording: Recording, style: TableStyle): string {
@@ -90,7 +94,7 @@ export function keyFields(now: Date, { creators, recording = NOTHING_RECORDED }:
     },
     rateLimit: {},
     expiresAt: {
-      json: (key) => key.expiresAt?.toISOString() ?? null,
+      json: (key) => timeOrNull(key.expiresAt),
       column: {
         header: 'EXPIRES',
         text: (key, style) => time(key.expiresAt, style),
@@ -100,13 +104,13 @@ export function keyFields(now: Date, { creators, recording = NOTHING_RECORDED }:
       place: 7,
     },
     lastUsedAt: {
-      json: (key) => key.lastUsedAt?.toISOString() ?? null,
+      json: (key) => timeOrNull(key.lastUsedAt),
       column: { header: 'LAST USED', text: (key, style) => lastUsed(key, recording, style), drop: 2 },
       place: 6,
     },
-    createdAt: { json: (key) => key.createdAt.toISOString() },
+    createdAt: { json: (key) => isoTime(key.createdAt) },
     ...(creators && { createdBy: { json: (key: ApiKey) => creators.get(key.id) ?? null } }),
-    updatedAt: { json: (key) => key.updatedAt.toISOString() },
+    updatedAt: { json: (key) => isoTime(key.updatedAt) },
     labels: {},
     allowFrom: {},
     rotatedFrom: {},

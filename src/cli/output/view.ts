@@ -27,12 +27,13 @@ export type Fields<T> = Readonly<Record<string, Field<T>>>;
 export function view<T extends object>(valueField: string, fields: Fields<T>): View<T> {
   const all = Object.entries(fields).map(([name, field]) => ({ name, ...field }));
   const published = all.filter(({ tableOnly }) => !tableOnly);
+  const blank: Record<string, unknown> = Object.fromEntries(published.map(({ name }) => [name, null]));
   const inTable = all.flatMap(({ name, column, place = 0 }) => (column ? [{ ...column, field: name, place }] : []));
   return {
     fields: published.map(({ name }) => name),
     valueField,
     json(item) {
-      const object: Record<string, unknown> = {};
+      const object = { ...blank }; // V8 makes a hash table of an object to which so many names are added
       for (const { name, json } of published) object[name] = json ? json(item) : item[name as keyof T];
       return object;
     },
