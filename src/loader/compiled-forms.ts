@@ -24,6 +24,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 const ALWAYS = 'list';
 const MOST_BYTES = 16_777_216;
 const MOST_HEADER_BYTES = 16_384;
+const SCRATCH_BYTES = 65_536;
 const UNUSED_MS = 90 * 86_400_000;
 
 /** What one run loads of a file that was compiled before, and what it gives back. */
@@ -130,6 +131,7 @@ export class CompiledForms {
   #descriptor: number | null = null;
   /** By the name of each file and its identity. */
   readonly #kept = new Map<string, Kept>();
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** How far behind the first form of a file its second one is. */
   #apart = 0;
   /** Those of which both forms were read, and were alike. */
@@ -172,7 +174,7 @@ export class CompiledForms {
     const stats = fstatSync(this.#descriptor);
     const isOurs = stats.isFile() && stats.uid === this.#place.owner && (stats.mode & 0o022) === 0;
     if (!isOurs || stats.nlink !== 1 || stats.size > MOST_BYTES) return;
-    const start = Buffer.allocUnsafe(MOST_HEADER_BYTES);
+    const start = this.#scratch;
     const read = readSync(this.#descriptor, start, 0, MOST_HEADER_BYTES, 0);
     const end = start.subarray(0, read).indexOf(0x0a);
     const { identity, files } = JSON.parse(start.toString('latin1', 0, Math.max(end, 0))) as Header;
@@ -198,13 +200,24 @@ export class CompiledForms {
     if (kept === undefined || descriptor === null) return undefined;
     const { from, length } = kept;
     try {
-      const form = readAt(descriptor, from, length);
-      if (form === null || !readAt(descriptor, from + this.#apart, length)?.equals(form)) return undefined;
+      const form = Buffer.allocUnsafeSlow(length);
+      if (readSync(descriptor, form, 0, length, from) !== length) return undefined;
+      if (!this.#isAgainAt(from + this.#apart, form, descriptor)) return undefined;
       this.#sound.add(name);
       return form;
     } catch {
       return undefined; // a disk that fails
     }
+  }
+
+  /** Whether the file holds these bytes there as well. In pieces: memory that is touched for the first time costs more than to read. */
+  #isAgainAt(from: number, form: Buffer, descriptor: number): boolean {
+    for (let at = 0; at < form.length; ) {
+      const length = readSync(descriptor, this.#scratch, 0, Math.min(SCRATCH_BYTES, form.length - at), from + at);
+      if (length === 0 || this.#scratch.compare(form, at, at + length, 0, length) !== 0) return false;
+      at += length;
+    }
+    return true;
   }
 
   /** Keeps what was loaded, if any of it had no form. What was kept before stays, for other runs of the command. */
@@ -264,11 +277,6 @@ export class CompiledForms {
         rmSync(file, { force: true });
     }
   }
-}
-
-function readAt(descriptor: number, from: number, length: number): Buffer | null {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  return readSync(descriptor, bytes, 0, length, from) === length ? bytes : null;
 }
 
 function openOrNull(file: string, flags: number): number | null {

@@ -136,3 +136,63 @@ describe('a plain line', () => {
     else expect(plain).toBeGreaterThan(10);
   });
 });
+
+test.each([
+  [
+    'list --json --limit 20 --quiet --store keys.db',
+    'unlockos-keys list',
+    { json: true, limit: '20', quiet: true, store: 'keys.db' },
+  ],
+  [
+    '-o json ls -s plan:read -s checkin:read',
+    'unlockos-keys list',
+    { output: 'json', scope: ['plan:read', 'checkin:read'] },
+  ],
+  ['--store=keys.db -q show 7k2m', 'unlockos-keys show', { store: 'keys.db', quiet: true }],
+  [
+    'create ci --test-mode -s checkin:read --key-file key',
+    'unlockos-keys create',
+    { testMode: true, scope: ['checkin:read'], keyFile: 'key' },
+  ],
+  [
+    'run --from https://keys.example -s checkin:read -- npm test',
+    'unlockos-keys run',
+    { from: 'https://keys.example', scope: ['checkin:read'], envName: 'UNLOCKOS_API_KEY' },
+  ],
+  ['serve --no-marks', 'unlockos-keys serve', { marks: false, listen: '127.0.0.1:8787', maxStale: '0' }],
+  ['store backup copy.db', 'store backup', {}],
+])('%s needs no commander', async (line, command, flags) => {
+  const call = await plainly(line.split(' '));
+  expect(call).toEqual({ command, flags: expect.objectContaining(flags), operands: expect.anything() });
+  expect(await withCommander(line.split(' '))).toEqual([call]);
+});
+
+test.each([
+  ...[
+    '',
+    'list --help',
+    '-V',
+    'help list',
+    'lst',
+    'list --jsn',
+    'list -qn',
+    'list -slabel',
+    'list --limit',
+    'list --limit=',
+    'list --limit -1',
+  ],
+  ...[
+    'list x',
+    'show',
+    'scopes',
+    'scopes list',
+    'list --no-color',
+    'list --quiet=yes',
+    'list --json --json',
+    'disable -',
+    '--',
+    'list -- x',
+  ],
+])('commander reads: %s', async (line) => {
+  expect(await readPlain(line.split(' '), noting().runner)).toBeNull();
+});

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newPepper, Peppers } from '../../src/domain/peppers.js';
@@ -21,6 +21,24 @@ async function peppered() {
 
 const hashes = async (cli: ReturnType<typeof testCli>): Promise<unknown[]> =>
   (await cli.sql('select hash from api_keys order by seq')).map((row) => (row as { hash: string }).hash);
+
+test('a pepper file that others can read stops what looks at one key or changes it, and no list', async () => {
+  const { cli, file } = await peppered();
+  await cli.run('create', 'a', '--test-mode', '-s', 'plan:read');
+  chmodSync(file, 0o644);
+  for (const line of [['list'], ['list', '--status', 'active'], ['list', '--json']]) {
+    const { stdout, exitCode } = await cli.run(...line);
+    expect({ stdout, exitCode }).toEqual({ stdout: expect.stringContaining('a'), exitCode: 0 });
+  }
+  for (const line of [
+    ['show', 'a'],
+    ['disable', 'a'],
+  ]) {
+    const { stderr, exitCode } = await cli.run(...line);
+    expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining('peppers'), exitCode: 6 });
+    expect(existsSync(`${cli.store}-wal`), 'the store was closed').toBe(false);
+  }
+});
 
 describe('store pepper', () => {
   test('makes a file that only its owner can read, adds to it, and prints the id alone', async () => {
