@@ -32,46 +32,48 @@ const AFTER_STORE = [
  * together. Who imports one must only call what it exports, and not while being loaded; and what changes a store is called when one is open.
  */
 const LAZY_SOURCES = {
+  'cli-delivery-clipboard': ['cli/delivery/clipboard'],
+  'cli-errors': ['cli/exit-code', 'domain/crc32'],
   'domain-addresses': ['domain/addresses'],
-  'store-builder': ['store/drizzle', 'store/schema'],
-  'store-queries': [
-    ...['list-query', 'audit-query', 'census', 'derived', 'findings', 'local/inspect'].map((name) => `store/${name}`),
-    'domain/audit-line',
+  'domain-changes': [
+    ...['audit', 'change', 'checks', 'expiry', 'labels', 'operation', 'policy', 'rate-limit', 'scope-change', 'scopes'],
+  ].map((name) => `domain/${name}`),
+  'files-private-file': ['files/private-file', 'files/text'],
+  'keyring-delivery': ['keyring/delivery'], // also of keys of a server
+};
+
+/** The same of what is only called when a store is open. */
+const LAZY_WITH_STORE = {
+  hashing: [
+    ...['domain/gcra', 'domain/secret-hash', 'domain/verdict', 'hashing/bcrypt-thread', 'store/rate-count'],
+    ...['store/rate-statements', 'verifier/make-room', 'verifier/memory-limiter', 'verifier/verify-once'],
   ],
-  'store-changes': [
-    ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],
-    ...['planned', 'rows', 'local/restore', 'local/snapshot'],
-  ].map((name) => `store/${name}`),
   // what every command but a plain `list` does to a store
   keyring: [
     ...['audit-side', 'audited-change', 'credential-row', 'deleted-side', 'lookups', 'settings-side', 'statements'],
     ...['use-counts', 'watch', '../keyring/keyring', '../domain/peppers'],
   ].map((name) => path.join('store', name)),
-  'store-errors': ['store/errors', 'store/local/engines/sqlite-error'],
   'keyring-changes': [
     ...['audit-check', 'audit-follow', 'claim', 'copy', 'creation', 'deleted', 'earlier-run', 'hash-report', 'leaked'],
     ...['like', 'line-check', 'minting', 'namesakes', 'prune', 'review', 'rotation', 'rotation-status'],
   ].map((name) => `keyring/${name}`),
-  'domain-changes': [
-    ...['audit', 'change', 'checks', 'expiry', 'labels', 'operation', 'policy', 'rate-limit', 'scope-change', 'scopes'],
-  ].map((name) => `domain/${name}`),
-  hashing: [
-    ...['domain/gcra', 'domain/secret-hash', 'domain/verdict', 'hashing/bcrypt-thread'],
-    ...[
-      'store/rate-count',
-      'store/rate-statements',
-      'verifier/make-room',
-      'verifier/memory-limiter',
-      'verifier/verify-once',
-    ],
-  ],
-  'keyring-references': ['keyring/references'],
   'keyring-lookalikes': ['keyring/lookalikes', 'domain/lookalikes'],
-  'keyring-delivery': ['keyring/delivery'], // also of keys of a server, without a store
-  'files-private-file': ['files/private-file', 'files/text'],
+  'keyring-references': ['keyring/references'],
+  'store-builder': ['store/drizzle', 'store/schema'],
+  'store-changes': [
+    ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],
+    ...['planned', 'rows', 'local/restore', 'local/snapshot'],
+  ].map((name) => `store/${name}`),
+  'store-errors': ['store/errors', 'store/local/engines/sqlite-error'],
+  'store-queries': [
+    ...['list-query', 'audit-query', 'census', 'derived', 'findings', 'local/inspect'].map((name) => `store/${name}`),
+    'domain/audit-line',
+  ],
 };
 const LAZY = new Map(
-  Object.entries(LAZY_SOURCES).flatMap(([file, names]) => names.map((name) => [source(name), file])),
+  Object.entries({ ...LAZY_SOURCES, ...LAZY_WITH_STORE }).flatMap(([file, names]) =>
+    names.map((name) => [source(name), file]),
+  ),
 );
 
 /** The file that a part with lazy sources belongs to; undefined for any other. */
@@ -90,9 +92,9 @@ function rootOf(name, part) {
   if (isOf(STORE)) return 'store';
   if (isOf(WITH_FIRST)) return `command ${FIRST}`;
   if (isOf(WITH_SECOND)) return `command ${SECOND}`;
-  if (isOf(AFTER_STORE)) return `later ${name}`;
+  if (isOf(AFTER_STORE)) return `with store: ${name}`;
   const lazy = lazyFileOf(part);
-  if (lazy !== undefined) return `later ${lazy}`;
+  if (lazy !== undefined) return Object.hasOwn(LAZY_WITH_STORE, lazy) ? `with store: ${lazy}` : `later ${lazy}`;
   if (!part.isRoot) return undefined;
   return isCommand(part) ? `command ${commandOf(part)}` : name;
 }
@@ -108,11 +110,14 @@ function commandOf({ inputs, entryPoint }) {
 
 const isCommand = (part) => commandOf(part) !== undefined;
 
+/** Whether what loads a part does so when a store is opened, or later. */
+const isWithStore = (root) => root === 'store' || root.startsWith('with store: ');
+
 /** Parts of one answer are loaded together. `roots`: what loads the part. */
 function fateOf(roots, entry) {
   const commands = [...roots].filter((root) => root.startsWith('command '));
   if (roots.has(entry) || (roots.size > 1 && roots.has(`command ${FIRST}`))) return entry;
-  if (roots.has('store')) return commands.length > 0 ? entry : 'store'; // help is drawn of all commands, and opens no store
+  if (roots.has('store')) return [...roots].every(isWithStore) ? 'store' : entry; // help is drawn of all commands, and opens no store
   if (roots.size > 1 && roots.has(`command ${SECOND}`)) return SECOND;
   return commands.length >= MANY ? SHARED : [...roots].sort().join();
 }

@@ -180,8 +180,10 @@ export function systemContext(): Context {
     },
     version: VERSION,
     nodeVersion: process.version,
-    claim: processClaim(),
-    foreground: isForeground,
+    get claim() {
+      return processClaim();
+    },
+    foreground: () => isForeground(),
     onSignals,
     log: (text) => writeLater(2, text),
     openStore: async (location, options) => (await import('../store/open.js')).openStore(location, options),
@@ -190,6 +192,8 @@ export function systemContext(): Context {
       if (process.env.NO_COLOR) delete process.env.FORCE_COLOR; // of both, Node warns where @inquirer asks it for colours
       return (await import('./asking/prompts.js')).terminalPrompts(look);
     },
-    clipboard: systemClipboard(process.env, output(2)),
+    get clipboard() {
+      return systemClipboard(process.env, output(2));
+    },
   };
 }

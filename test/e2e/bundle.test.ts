@@ -184,17 +184,31 @@ test('what `list` shares with others is loaded at every start, and what it has a
   });
 });
 
-test('what the store needs comes with it, but a command can be registered without a store', () => {
+test('what the store needs comes with it, unless something needs it without a store', () => {
   const parts = {
     entry: part([]),
-    store: part(['checks', 'policy'], LARGE, { inputs: ['src/store/open.ts'] }),
+    store: part(['asset', 'checks', 'policy', 'query', 'rows'], LARGE, { inputs: ['src/store/open.ts'] }),
     offline: part(['checks'], LARGE),
     create: command('create', ['policy']),
-    checks: inner(),
-    policy: inner(),
+    later: part(['asset'], LARGE, { inputs: ['src/files/private-file.ts'], isRoot: false }),
+    changes: part(['rows'], LARGE, { inputs: ['src/store/changes.ts'], isRoot: false }),
+    ...{ asset: inner(), checks: inner(), policy: inner(), query: inner(), rows: inner() },
   };
   const { groups } = groupsOf(new Map(Object.entries(parts)));
-  expect(['checks', 'offline', 'policy'].map((name) => groups.get(name))).toEqual(['store', 'offline', 'entry']);
+  const of = (...names: string[]) => names.map((name) => groups.get(name));
+  expect(of('query', 'rows')).toEqual(['store', 'store']);
+  expect(of('asset', 'checks', 'policy')).toEqual(['entry', 'entry', 'entry']);
+  expect(of('offline', 'later', 'changes')).toEqual(['offline', 'later', 'changes']);
+});
+
+test('an entry that only hands on what another part exports is in the file of that part', () => {
+  const parts = {
+    entry: part(['formats']),
+    formats: part([], LARGE, { inputs: ['src/cli/output/formats.ts'], isRoot: false }),
+    handsOn: { ...part(['formats']), entryPoint: 'src/cli/output/formats.ts' }, // somebody imports it with import()
+    list: command('list', []),
+  };
+  expect(groupsOf(new Map(Object.entries(parts))).groups.get('handsOn')).toBe('entry');
 });
 
 test('what is to be loaded later does not come with those that import it', () => {

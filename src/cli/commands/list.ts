@@ -169,7 +169,7 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
   if (session.format === 'table' && session.ctx.stdout.isTTY && page.keys.length > 0)
     session.out.note(summary(page.keys, all));
   if (page.next) session.out.remark(`More keys follow: repeat with --cursor ${page.next}`);
-  return answerCode(!(flags.exitCode && page.keys.length > 0));
+  return flags.exitCode ? answerCode(page.keys.length === 0) : 0;
 }
 
 interface Page extends KeyPage {
