@@ -1,6 +1,6 @@
 // Answers as a server that issues keys, without looking at anything: what is measured is whoever asks. Prints its URL.
 import { createServer } from 'node:http';
-import { mintKeyString } from '../dist/domain/key-string.js';
+import { mintKeyString } from '../dist/domain/key-parts.js';
 
 const { id, keyString: key } = mintKeyString('test');
 const server = createServer((call, reply) => {

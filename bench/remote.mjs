@@ -113,7 +113,7 @@ async function roundTrips(server) {
   await fresh('edit', 3, (keyring) => keyring.edit('trips', { description: 'x' }));
   await fresh('disable', 3, (keyring) => keyring.disable('trips'));
   await fresh('enable', 3, (keyring) => keyring.enable(key.id));
-  await fresh('create --if-exists rotate', 3, (keyring) => keyring.create(input('trips'), { ifExists: 'rotate' }));
+  await fresh('create --if-exists replace', 3, (keyring) => keyring.create(input('trips'), { ifExists: 'replace' }));
   await fresh('list, one page', 1, (keyring) => keyring.list({ limit: 20 }));
   await fresh('list, one page with use and creators', 1, (keyring) => keyring.listWithUse({ limit: 20 }));
   await fresh('show', 1, (keyring) => keyring.show('trips'));

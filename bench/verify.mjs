@@ -3,7 +3,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { checksum, mintKeyString } from '../dist/domain/key-string.js';
+import { checksum, mintKeyString } from '../dist/domain/key-parts.js';
 import { newPepper, Peppers } from '../dist/domain/peppers.js';
 import { createVerifier } from '../dist/index.js';
 import { Keyring } from '../dist/keyring/keyring.js';

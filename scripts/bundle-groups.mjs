@@ -33,10 +33,12 @@ const AFTER_STORE = [
  */
 const LAZY_SOURCES = {
   'cli-delivery-clipboard': ['cli/delivery/clipboard'],
-  'cli-errors': ['cli/exit-code', 'domain/crc32'],
+  'cli-errors': ['cli/exit-code'],
+  'cli-output-columns': ['cli/output/key-columns', 'domain/relative-time'],
   'domain-addresses': ['domain/addresses'],
   'domain-changes': [
-    ...['audit', 'change', 'checks', 'expiry', 'labels', 'operation', 'policy', 'rate-limit', 'scope-change', 'scopes'],
+    ...['audit', 'change', 'checks', 'crc32', 'expiry', 'key-name', 'key-parts', 'labels', 'operation', 'policy'],
+    ...['rate-limit', 'scope-change', 'scopes'],
   ].map((name) => `domain/${name}`),
   'files-private-file': ['files/private-file', 'files/text'],
   'keyring-delivery': ['keyring/delivery'], // also of keys of a server

@@ -1,6 +1,6 @@
 import type { ApiKey } from '../domain/api-key.js';
+import type { RandomBytes } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import type { RandomBytes } from '../domain/key-string.js';
 import type { Recording } from '../domain/use.js';
 import type { Claim } from '../keyring/claim.js';
 import type { OpenOptions } from '../store/open.js';

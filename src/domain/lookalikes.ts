@@ -1,4 +1,4 @@
-import { nameKey } from './api-key.js';
+import { nameKey } from './key-name.js';
 import { safeText } from './text.js';
 
 // Names that people take for one another, as Unicode Technical Standard 39 finds them: two names look alike when they have the same

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { KeysError } from './errors.js';
-import type { KeyStringParts } from './key-string.js';
+import type { KeyStringParts } from './key-parts.js';
 import { isPepperId, type Peppers } from './peppers.js';
 import { underRealTimers } from './real-time.js';
 import { quoted } from './text.js';

@@ -1,5 +1,6 @@
-import { readName } from '../domain/api-key.js';
-import { isKeyId, parseKeyString } from '../domain/key-string.js';
+import { readName } from '../domain/key-name.js';
+import { parseKeyString } from '../domain/key-parts.js';
+import { isKeyId } from '../domain/key-string.js';
 import type { HttpResponse } from '../http/transport.js';
 
 /** A key that a server made for this job. */

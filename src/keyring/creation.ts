@@ -1,8 +1,9 @@
 import { normalizeNetworks } from '../domain/addresses.js';
-import { type ApiKey, assertNewName, isUndelivered, nameKey, readDescription, readName } from '../domain/api-key.js';
+import { type ApiKey, isUndelivered } from '../domain/api-key.js';
 import type { Change } from '../domain/change.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readExpiry } from '../domain/expiry.js';
+import { assertNewName, nameKey, readDescription, readName } from '../domain/key-name.js';
 import type { IfExists, KeyStore, OnNamesake, Prospect } from '../domain/key-store.js';
 import type { Mode } from '../domain/key-string.js';
 import { type Labels, normalizeLabels } from '../domain/labels.js';

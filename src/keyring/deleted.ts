@@ -1,9 +1,10 @@
-import { nameKey } from '../domain/api-key.js';
 import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
 import { exposedKeyString } from '../domain/exposed.js';
+import { nameKey } from '../domain/key-name.js';
+import { readTypedId } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { holdsKeyString, readTypedId } from '../domain/key-string.js';
+import { holdsKeyString } from '../domain/key-string.js';
 import { relativeTime } from '../domain/relative-time.js';
 import { quoted } from '../domain/text.js';
 import { describeKey, keyById, wholeId } from './references.js';

@@ -1,6 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
+import { parseKeyString } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { type Mode, parseKeyString } from '../domain/key-string.js';
+import type { Mode } from '../domain/key-string.js';
 import { keyById } from './references.js';
 
 /** What a key string shows without proof of its secret. */

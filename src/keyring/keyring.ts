@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { normalizeNetworks } from '../domain/addresses.js';
-import { type ApiKey, assertNewName, nameKey, readDescription, readName } from '../domain/api-key.js';
+import type { ApiKey } from '../domain/api-key.js';
 import type { AuditHead, Authorship } from '../domain/audit.js';
 import type { AuditEvent, AuditPage, AuditPosition, AuditQuery, ChainedEvent } from '../domain/audit-side.js';
 import { type Change, type Changed, type Creator, DELIVERED, type LogChange, UNDELIVERED } from '../domain/change.js';
@@ -8,9 +8,11 @@ import { callback, filePath, reading, secretText, text, texts } from '../domain/
 import type { DeletedKey, DeleteOptions, Deletion } from '../domain/deletion.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
 import { readNewExpiry } from '../domain/expiry.js';
+import { assertNewName, nameKey, readDescription, readName } from '../domain/key-name.js';
+import { type RandomBytes, readTypedId } from '../domain/key-parts.js';
 import type { KeyCensus, KeyPage, ListQuery } from '../domain/key-query.js';
 import type { Finding, KeyStore, Replacement, SchemaUpgrade } from '../domain/key-store.js';
-import { isKeyId, type Mode, type RandomBytes, readTypedId } from '../domain/key-string.js';
+import { isKeyId, type Mode } from '../domain/key-string.js';
 import { normalizeLabels } from '../domain/labels.js';
 import { assertChangeId, readOperationId } from '../domain/operation.js';
 import { Peppers } from '../domain/peppers.js';

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
+import { parseKeyString } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { parseKeyString } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
 import { verifyOnce } from '../verifier/verify-once.js';
 

@@ -1,4 +1,4 @@
-import { MAX_NAME, mixedScripts, nameKey } from '../domain/api-key.js';
+import { MAX_NAME, mixedScripts, nameKey } from '../domain/key-name.js';
 import type { KeyStore } from '../domain/key-store.js';
 import { loadLookalikes, type Resemblance } from '../domain/lookalikes.js';
 import { quoted } from '../domain/text.js';

@@ -1,5 +1,5 @@
+import { mintKeyString, type RandomBytes } from '../domain/key-parts.js';
 import type { NewKey } from '../domain/key-store.js';
-import { mintKeyString, type RandomBytes } from '../domain/key-string.js';
 import type { Peppers } from '../domain/peppers.js';
 import { DEFAULT_BCRYPT_COST, guardTag, hashWithPepper, pepperOf, type StoreScheme } from '../domain/secret-hash.js';
 import { hashSecrets } from '../hashing/bcrypt-pool.js';

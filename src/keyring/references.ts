@@ -1,10 +1,12 @@
-import { type ApiKey, nameKey } from '../domain/api-key.js';
+import type { ApiKey } from '../domain/api-key.js';
 import { whoText } from '../domain/change.js';
 import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
 import { exposedKeyString } from '../domain/exposed.js';
+import { nameKey } from '../domain/key-name.js';
+import { maskedId, readTypedId } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { holdsKeyString, isKeyId, KEY_ID_LENGTH, maskedId, maskKey, readTypedId } from '../domain/key-string.js';
+import { holdsKeyString, isKeyId, KEY_ID_LENGTH, maskKey } from '../domain/key-string.js';
 import { relativeTime } from '../domain/relative-time.js';
 import { didYouMean } from '../domain/scopes.js';
 import { quoted, safeText } from '../domain/text.js';

@@ -1,8 +1,9 @@
 import { normalizeNetworks } from '../domain/addresses.js';
-import { type ApiKey, readDescription } from '../domain/api-key.js';
+import type { ApiKey } from '../domain/api-key.js';
 import type { Change } from '../domain/change.js';
 import { KeysError } from '../domain/errors.js';
 import { readExpiry } from '../domain/expiry.js';
+import { readDescription } from '../domain/key-name.js';
 import type { KeyStore, Prospect, Retirement } from '../domain/key-store.js';
 import { type Labels, normalizeLabels, withoutPending } from '../domain/labels.js';
 import { assertLifetime, type StorePolicy, withinLifetime } from '../domain/policy.js';

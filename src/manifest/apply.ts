@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type ApiKey, nameKey } from '../domain/api-key.js';
+import type { ApiKey } from '../domain/api-key.js';
 import { isKeysError, KeysError } from '../domain/errors.js';
+import { nameKey } from '../domain/key-name.js';
 import { quoted } from '../domain/text.js';
 import type { Destination, NewKey } from '../keyring/delivery.js';
 import type { Keyring } from '../keyring/keyring.js';

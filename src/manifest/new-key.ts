@@ -1,4 +1,4 @@
-import { newNameProblem, OTHER_NAME } from '../domain/api-key.js';
+import { newNameProblem, OTHER_NAME } from '../domain/key-name.js';
 import { lifetimeProblem, type StorePolicy } from '../domain/policy.js';
 import { quoted } from '../domain/text.js';
 import type { ManifestKey, Problem } from './manifest.js';

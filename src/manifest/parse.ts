@@ -1,5 +1,5 @@
 import { normalizeNetworks } from '../domain/addresses.js';
-import { nameKey } from '../domain/api-key.js';
+import { nameKey } from '../domain/key-name.js';
 import { holdsKeyString } from '../domain/key-string.js';
 import { normalizeLabels } from '../domain/labels.js';
 import { quoted } from '../domain/text.js';

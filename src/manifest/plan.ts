@@ -1,5 +1,6 @@
-import { type ApiKey, isUndelivered, nameKey, statusAt } from '../domain/api-key.js';
+import { type ApiKey, isUndelivered, statusAt } from '../domain/api-key.js';
 import { canonicalJson } from '../domain/audit.js';
+import { nameKey } from '../domain/key-name.js';
 import type { KeyPatch } from '../domain/key-store.js';
 import { type Labels, MAX_LABELS } from '../domain/labels.js';
 import { DEFAULT_POLICY, type StorePolicy, withinLifetime } from '../domain/policy.js';

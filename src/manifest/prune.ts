@@ -1,4 +1,5 @@
-import { type ApiKey, nameKey, statusAt } from '../domain/api-key.js';
+import { type ApiKey, statusAt } from '../domain/api-key.js';
+import { nameKey } from '../domain/key-name.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import { quoted } from '../domain/text.js';
 import { type Manifest, OWNER_LABEL } from './manifest.js';

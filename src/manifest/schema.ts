@@ -1,7 +1,7 @@
 import { MAX_NETWORKS, normalizeNetworks } from '../domain/addresses.js';
-import { readDescription, readName } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
 import { parseDuration, parseExpiry } from '../domain/expiry.js';
+import { readDescription, readName } from '../domain/key-name.js';
 import { MODES } from '../domain/key-string.js';
 import { assertLabel, MAX_LABELS, OWN_LABELS, OWNER_LABEL } from '../domain/labels.js';
 import { parseRateLimit } from '../domain/rate-limit.js';

@@ -1,4 +1,5 @@
-import { KEY_STRING_LENGTH, parseKeyString } from '../domain/key-string.js';
+import { parseKeyString } from '../domain/key-parts.js';
+import { KEY_STRING_LENGTH } from '../domain/key-string.js';
 import { BASE64_GATES, decodeAt, MAX_BEFORE_GATE } from './base64.js';
 import { isAlphanumeric, MAX_WRITTEN_BYTES, readWritten } from './escapes.js';
 

@@ -1,10 +1,11 @@
-import { type ApiKey, EDITABLE_FIELDS, type KeyFieldName, nameKey, type Status } from '../domain/api-key.js';
+import { type ApiKey, EDITABLE_FIELDS, type KeyFieldName, type Status } from '../domain/api-key.js';
 import { type AuditAction, stateDifference } from '../domain/audit.js';
 import type { Changed } from '../domain/change.js';
 import type { Credential } from '../domain/credential.js';
 import type { DeletedKey } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
 import { assertNearer } from '../domain/expiry.js';
+import { nameKey } from '../domain/key-name.js';
 import type { HashMove, KeyPatch, NewKey, OnNamesake, Retirement, Stored } from '../domain/key-store.js';
 import { PENDING_LABEL, withoutPending } from '../domain/labels.js';
 import { assertLifetime, type StorePolicy } from '../domain/policy.js';

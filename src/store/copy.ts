@@ -1,7 +1,7 @@
-import { nameKey } from '../domain/api-key.js';
 import { type AuditHead, type AuditRow, formatHead } from '../domain/audit.js';
 import type { CopiedCount, CopiedKey, CopyPage, CopySide } from '../domain/copy.js';
 import { KeysError } from '../domain/errors.js';
+import { nameKey } from '../domain/key-name.js';
 import { settingsOf } from '../domain/policy.js';
 import type { CatalogueScope } from '../domain/scopes.js';
 import type { StoreScheme } from '../domain/secret-hash.js';

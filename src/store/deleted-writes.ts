@@ -1,6 +1,6 @@
-import { nameKey } from '../domain/api-key.js';
 import type { CopiedDeletion } from '../domain/copy.js';
 import { KeysError } from '../domain/errors.js';
+import { nameKey } from '../domain/key-name.js';
 import { MAX_KEEP_MS } from '../domain/policy.js';
 import { safeText } from '../domain/text.js';
 import { credentialFromRecord, isRecord } from './credential-row.js';

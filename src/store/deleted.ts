@@ -1,9 +1,9 @@
-import { nameKey } from '../domain/api-key.js';
 import { canonicalJson } from '../domain/audit.js';
 import type { AuditEvent } from '../domain/audit-side.js';
 import type { Credential } from '../domain/credential.js';
 import type { Deletion } from '../domain/deletion.js';
 import { KeysError } from '../domain/errors.js';
+import { nameKey } from '../domain/key-name.js';
 import { safeText } from '../domain/text.js';
 import { credentialFromRecord } from './credential-row.js';
 import type { Database, Rows } from './database.js';

@@ -1,4 +1,4 @@
-import { nameKey } from '../domain/api-key.js';
+import { nameKey } from '../domain/key-name.js';
 import { safeText } from '../domain/text.js';
 import type { Database, Rows, Statement } from './database.js';
 import { searchText } from './key-fields.js';

@@ -1,5 +1,6 @@
 import type { ApiKey, KeyFieldName, Status } from '../domain/api-key.js';
-import { FIELD_DEFAULTS, nameKey } from '../domain/api-key.js';
+import { FIELD_DEFAULTS } from '../domain/api-key.js';
+import { nameKey } from '../domain/key-name.js';
 import { isKeyId, MODES, type Mode } from '../domain/key-string.js';
 import type { Labels } from '../domain/labels.js';
 import type { RateLimit } from '../domain/rate-limit.js';

@@ -1,4 +1,4 @@
-import { nameKey } from '../domain/api-key.js';
+import { nameKey } from '../domain/key-name.js';
 import type { ListQuery, SortField } from '../domain/key-query.js';
 import { PENDING, PENDING_LABEL } from '../domain/labels.js';
 import { dayOf, USUAL_DAYS } from '../domain/use.js';

@@ -1,6 +1,7 @@
-import { type ApiKey, nameKey } from '../domain/api-key.js';
+import type { ApiKey } from '../domain/api-key.js';
 import type { AuditEvent } from '../domain/audit-side.js';
 import { KeysError } from '../domain/errors.js';
+import { nameKey } from '../domain/key-name.js';
 import type { KeyStore, Prospect } from '../domain/key-store.js';
 import type { NamePattern } from '../domain/lookalikes.js';
 import { belongsToOperation, endOfOperation } from '../domain/operation.js';

@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KeysError } from '../domain/errors.js';
-import type { KeyStringParts } from '../domain/key-string.js';
+import type { KeyStringParts } from '../domain/key-parts.js';
 import type { Peppers } from '../domain/peppers.js';
 import { readHashScheme } from '../domain/secret-hash.js';
 import type { BcryptThread } from '../hashing/bcrypt-thread.js';

@@ -4,8 +4,9 @@ import { type Check, callback, flag, oneOf, shape, wholeNumber } from '../domain
 import type { Credential } from '../domain/credential.js';
 import { KeysError } from '../domain/errors.js';
 import type { RateDecision } from '../domain/gcra.js';
+import { idWithin, parseKeyString } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { idWithin, KEY_STRING_LENGTH, MODES, type Mode, parseKeyString } from '../domain/key-string.js';
+import { KEY_STRING_LENGTH, MODES, type Mode } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
 import { elapsed } from '../domain/real-time.js';
 import { guardMatches, readHashScheme } from '../domain/secret-hash.js';

@@ -1,5 +1,5 @@
+import { parseKeyString } from '../domain/key-parts.js';
 import type { KeyStore } from '../domain/key-store.js';
-import { parseKeyString } from '../domain/key-string.js';
 import { Peppers } from '../domain/peppers.js';
 import { guardMatches, provesKeyString } from '../domain/secret-hash.js';
 import { INVALID, judge, type Needs, type Verdict } from '../domain/verdict.js';

@@ -90,7 +90,7 @@ test('a getter that throws is no address but a 503, and one of another address h
     onUnavailable: (error) => heard.push(error),
   });
   const headers = {
-    authorization: `Bearer ${(await import('../../src/domain/key-string.js')).mintKeyString('test').keyString}`,
+    authorization: `Bearer ${(await import('../../src/domain/key-parts.js')).mintKeyString('test').keyString}`,
   };
   expect((await new Hono().use(broken).get('/', ok).request('/', { headers })).status).toBe(503);
   expect([heard.length, asked]).toEqual([1, []]);

@@ -9,7 +9,7 @@ import { protect as protectExpress } from '../../src/adapters/express.js';
 import { protect as protectFastify } from '../../src/adapters/fastify.js';
 import { protect as protectHono } from '../../src/adapters/hono.js';
 import { protect as protectWeb } from '../../src/adapters/web.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { KeyVerifier } from '../../src/http/types.js';
 import { runExample } from '../support/examples.js';
 import { KEY } from '../support/outcomes.js';

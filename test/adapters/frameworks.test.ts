@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { checksum, mintKeyString } from '../../src/domain/key-parts.js';
 import type { Verdict } from '../../src/domain/verdict.js';
 import { type RequestVerdict, responseFor } from '../../src/http/response.js';
 import type { KeyVerifier } from '../../src/http/types.js';

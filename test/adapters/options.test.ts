@@ -5,7 +5,7 @@ import { protect as hono } from '../../src/adapters/hono.js';
 import { warnerOfFailures } from '../../src/adapters/warning.js';
 import { protect as web } from '../../src/adapters/web.js';
 import { KeysError } from '../../src/domain/errors.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { KeyVerifier } from '../../src/http/types.js';
 import { refusal } from '../support/refusal.js';
 

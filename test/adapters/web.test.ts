@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { protect } from '../../src/adapters/web.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { KeyVerifier } from '../../src/http/types.js';
 import { KEY } from '../support/outcomes.js';
 

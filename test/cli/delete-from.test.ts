@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { type FaultyIssuer, faultyIssuer, problem } from '../support/faulty-issuer.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 

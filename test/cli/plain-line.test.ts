@@ -5,7 +5,7 @@ import type { Called, Runner } from '../../src/cli/command.js';
 import type { Context } from '../../src/cli/context.js';
 import { readPlain } from '../../src/cli/plain-line.js';
 import { programForDocs, runProgram } from '../../src/cli/program.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 
 interface Call {
   readonly command: string;

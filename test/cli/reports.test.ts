@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { REPORTS } from '../../src/cli/settings/global-flags.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { scene } from '../support/scan-scenes.js';
 import { scratch } from '../support/stores.js';
 import { testCli } from '../support/test-cli.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { scan, scene } from '../support/scan-scenes.js';
 
 test('disables the keys whose secret is right, with the reason in the audit log; still exit 7', async () => {
@@ -30,7 +30,7 @@ test('disables the keys whose secret is right, with the reason in the audit log;
 test('does not disable a key whose id was put into another key string', async () => {
   const { cli, write, dir } = scene();
   const { keyString, id } = await cli.create('victim');
-  const { checksum } = await import('../../src/domain/key-string.js');
+  const { checksum } = await import('../../src/domain/key-parts.js');
   const body = `${keyString.slice(0, 23)}${mintKeyString('test').secret}`;
   write('a', body + checksum(body));
   const { exitCode, found } = await scan(cli, dir, '--disable');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { type TestCli, testCli } from '../support/test-cli.js';
 
 async function withSecret(): Promise<TestCli & { id: string; keyString: string; secret: string }> {

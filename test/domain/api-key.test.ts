@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  assertNewName,
-  isUndelivered,
-  mixedScripts,
-  nameKey,
-  readDescription,
-  readName,
-  statusAt,
-} from '../../src/domain/api-key.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { isUndelivered, statusAt } from '../../src/domain/api-key.js';
+import { assertNewName, mixedScripts, nameKey, readDescription, readName } from '../../src/domain/key-name.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { refusal, usage } from '../support/refusal.js';
 
 const NOW = new Date('2026-11-23T10:00:00.000Z');

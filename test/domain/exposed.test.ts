@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { exposedKeyString } from '../../src/domain/exposed.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 
 test.each([
   'live',

@@ -1,17 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  checksum,
-  holdsKeyString,
-  idWithin,
-  KEY_STRING_IN_TEXT,
-  maskKey,
-  mintKeyString,
-  parseKeyString,
-  readTypedId,
-  redactKeyStrings,
-} from '../../src/domain/key-string.js';
+import { checksum, idWithin, mintKeyString, parseKeyString, readTypedId } from '../../src/domain/key-parts.js';
+import { holdsKeyString, KEY_STRING_IN_TEXT, maskKey, redactKeyStrings } from '../../src/domain/key-string.js';
 import { quoted } from '../../src/domain/text.js';
 
 const SECRET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef';

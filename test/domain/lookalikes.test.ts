@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nameKey } from '../../src/domain/api-key.js';
 import { CONFUSABLES } from '../../src/domain/confusables.js';
+import { nameKey } from '../../src/domain/key-name.js';
 import { loadLookalikes, type NamePattern } from '../../src/domain/lookalikes.js';
 
 const lookalikes = await loadLookalikes();

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { isPepperId, newPepper, Peppers } from '../../src/domain/peppers.js';
 import {
   assertStoreScheme,

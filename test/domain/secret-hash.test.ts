@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import {
   credentialDigest,
   guardMatches,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { readHashScheme, secretMatches } from '../../src/domain/secret-hash.js';
 import { hashSecrets } from '../../src/hashing/bcrypt-pool.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { Log } from '../../src/http-server/log.js';
 
 test('with a slow reader, no line blocks; the excess is dropped and counted', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { extractKey, type HeaderValue } from '../../src/http/authorization.js';
 import { anyText } from '../support/any-text.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { HttpResponse } from '../../src/http/transport.js';
 import { readIssuedKey, readProblem, WrongAnswer } from '../../src/issue-client/answers.js';
 

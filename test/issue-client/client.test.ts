@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { KeysError } from '../../src/domain/errors.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { type Clock, IssueClient, readIssueAddress } from '../../src/issue-client/index.js';
 import { type FaultyIssuer, faultyIssuer, type Issued, problem } from '../support/faulty-issuer.js';
 import { refused } from '../support/manifests.js';

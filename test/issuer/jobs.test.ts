@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { jobOf } from '../../src/issuer/jobs.js';
 import { GITHUB, GITLAB, ISSUER, verifiedToken as token } from '../support/oidc-claims.js';
 

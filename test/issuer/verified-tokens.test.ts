@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { CompactSign } from 'jose';
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { parseIssueRules } from '../../src/issuer/rules.js';
 import { shown, Tokens } from '../../src/issuer/tokens.js';
 import { ruleFor } from '../support/issue-servers.js';

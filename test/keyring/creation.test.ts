@@ -1,6 +1,6 @@
 import { renameSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { CreateInput } from '../../src/keyring/creation.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, input, make } from '../support/keyrings.js';

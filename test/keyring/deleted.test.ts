@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { refused } from '../support/manifests.js';
 import { type Clock, change, DEFAULT_ENGINE, newKey, START, storeOf } from '../support/stores.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { identifyOffline } from '../../src/keyring/identity.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { ENGINES } from '../support/stores.js';

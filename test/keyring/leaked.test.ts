@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { checksum, mintKeyString } from '../../src/domain/key-parts.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { ENGINES } from '../support/stores.js';
 

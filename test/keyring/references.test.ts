@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { freshKeyring, make } from '../support/keyrings.js';
 import { refused } from '../support/manifests.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { checksum, mintKeyString } from '../../src/domain/key-parts.js';
 import type { NewKey } from '../../src/domain/key-store.js';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Verifier } from '../../src/verifier/verifier.js';
 import { another, freshKeyring, make } from '../support/keyrings.js';

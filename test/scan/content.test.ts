@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { searchPieces } from '../../src/scan/content.js';
 import { searchFile } from '../../src/scan/file-search.js';
 import { READ } from '../../src/scan/read-flags.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { isAlphanumeric, MAX_WRITTEN_BYTES, readWritten } from '../../src/scan/escapes.js';
 
 /** Always the same, so that what stands beside an escape is, too. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { checksum, mintKeyString } from '../../src/domain/key-parts.js';
 import { Finder, type Hit } from '../../src/scan/finder.js';
 
 function find(pieces: readonly Buffer[]): Hit[] {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { Finder, type Hit } from '../../src/scan/finder.js';
 import { gitOutput } from '../../src/scan/git-process.js';
 import { scanStaged } from '../../src/scan/git-staged.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { PATTERN, RULES } from '../../src/scan/rules.js';
 
 const { keyString: KEY } = mintKeyString('live');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { checksum } from '../../src/domain/key-string.js';
+import { checksum } from '../../src/domain/key-parts.js';
 import { Peppers } from '../../src/domain/peppers.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { APPLICATION_ID } from '../../src/store/local/connection.js';

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 
 // A server that issues keys as `unlockos-keys issue` does, for tests of those who ask it: it checks each ID token, takes it once for a key,
 // remembers its keys, and can be told to answer in another way. And the service of GitHub that hands out ID tokens.

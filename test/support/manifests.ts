@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { nameKey } from '../../src/domain/api-key.js';
 import { KeysError } from '../../src/domain/errors.js';
+import { nameKey } from '../../src/domain/key-name.js';
 import type { Destination, NewKey } from '../../src/keyring/delivery.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { type ApplyOptions, applyPlan, type Done } from '../../src/manifest/apply.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../../src/cli/context.js';
 import type { KeyInHand, SinkWorld } from '../../src/cli/delivery/sink.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { scratch } from './stores.js';
 
 /** A new key in hand, for tests of what becomes of its key string. */

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { checksum, mintKeyString } from '../../src/domain/key-string.js';
+import { checksum, mintKeyString } from '../../src/domain/key-parts.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { openStore } from '../../src/store/open.js';
 import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';

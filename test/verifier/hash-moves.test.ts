@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { idWithin, parseKeyString } from '../../src/domain/key-parts.js';
 import type { KeyStore } from '../../src/domain/key-store.js';
-import { idWithin, parseKeyString } from '../../src/domain/key-string.js';
 import { newPepper, Peppers } from '../../src/domain/peppers.js';
 import { hashSecret, hashWithPepper } from '../../src/domain/secret-hash.js';
 import { openStore } from '../../src/store/open.js';

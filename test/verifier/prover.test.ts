@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { mintKeyString } from '../../src/domain/key-string.js';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import { newPepper, Peppers } from '../../src/domain/peppers.js';
 import { hashSecret, hashWithPepper } from '../../src/domain/secret-hash.js';
 import { BcryptThread } from '../../src/hashing/bcrypt-thread.js';

@@ -11,7 +11,7 @@ const modules = underFakeTime(async () => ({
   ...(await import('../../src/hashing/bcrypt-thread.js')),
   ...(await import('../../src/domain/peppers.js')),
   ...(await import('../../src/domain/secret-hash.js')),
-  ...(await import('../../src/domain/key-string.js')),
+  ...(await import('../../src/domain/key-parts.js')),
   ...(await import('../../src/store/open.js')),
   stores: await import('../support/stores.js'),
   sqld: await import('../support/sqld.js'),

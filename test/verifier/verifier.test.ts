@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { mintKeyString } from '../../src/domain/key-parts.js';
 import type { NewKey } from '../../src/domain/key-store.js';
-import { mintKeyString } from '../../src/domain/key-string.js';
 import { guardTag, hashSecret } from '../../src/domain/secret-hash.js';
 import { Keyring } from '../../src/keyring/keyring.js';
 import { Verifier, type VerifierOptions } from '../../src/verifier/verifier.js';

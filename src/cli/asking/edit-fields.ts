@@ -1,7 +1,8 @@
 import { networksText, parseNetworks } from '../../domain/addresses.js';
-import { type ApiKey, readDescription, readName } from '../../domain/api-key.js';
+import type { ApiKey } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { assertNearer, parseExpiry } from '../../domain/expiry.js';
+import { readDescription, readName } from '../../domain/key-name.js';
 import { type Labels, normalizeLabels, parseLabels } from '../../domain/labels.js';
 import { formatRateLimit, parseRateLimit } from '../../domain/rate-limit.js';
 import { splitList } from '../../domain/scopes.js';

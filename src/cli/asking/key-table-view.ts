@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { ApiKey } from '../../domain/api-key.js';
 import { safeText } from '../../domain/text.js';
 import type { KeyTable, TablePlace } from '../context.js';
-import { groupScopes, type tableKeyColumns } from '../output/key-view.js';
+import { groupScopes, type tableKeyColumns } from '../output/key-columns.js';
 import { painter } from '../output/paint.js';
 import { type Layout, layOut, type Ruler, truncate } from '../output/table.js';
 import { wrapLine } from '../output/wrap.js';

@@ -11,8 +11,8 @@ import {
 import type { ApiKey } from '../../domain/api-key.js';
 import { safeText } from '../../domain/text.js';
 import type { KeyAction, KeyTable, TableAnswer } from '../context.js';
+import { tableKeyColumns } from '../output/key-columns.js';
 import { filterKeys } from '../output/key-filter.js';
-import { tableKeyColumns } from '../output/key-view.js';
 import { rulerFor, truncate } from '../output/table.js';
 import {
   AROUND,

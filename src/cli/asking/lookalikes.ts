@@ -1,4 +1,5 @@
-import { type ApiKey, nameKey } from '../../domain/api-key.js';
+import type { ApiKey } from '../../domain/api-key.js';
+import { nameKey } from '../../domain/key-name.js';
 import type { CreatePlan } from '../../keyring/creation.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import { nameWarnings } from '../../keyring/lookalikes.js';

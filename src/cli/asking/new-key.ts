@@ -1,6 +1,6 @@
 import type { ApiKey } from '../../domain/api-key.js';
-import { readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
+import { readName } from '../../domain/key-name.js';
 import type { Mode } from '../../domain/key-string.js';
 import type { CatalogueScope } from '../../domain/scopes.js';
 import { quoted } from '../../domain/text.js';

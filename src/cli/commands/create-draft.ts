@@ -1,8 +1,8 @@
 import { parseNetworks } from '../../domain/addresses.js';
 import type { ApiKey } from '../../domain/api-key.js';
-import { readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { parseExpiry } from '../../domain/expiry.js';
+import { readName } from '../../domain/key-name.js';
 import { IF_EXISTS } from '../../domain/key-store.js';
 import { type Labels, parseLabels, withoutOwnLabels } from '../../domain/labels.js';
 import { DEFAULT_RATE_LIMIT, parseRateLimit, type RateLimit } from '../../domain/rate-limit.js';

@@ -1,6 +1,7 @@
-import { type ApiKey, nameKey, readDescription } from '../../domain/api-key.js';
+import type { ApiKey } from '../../domain/api-key.js';
 import type { Deletion } from '../../domain/deletion.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
+import { nameKey, readDescription } from '../../domain/key-name.js';
 import { maskKey } from '../../domain/key-string.js';
 import { relativeTime } from '../../domain/relative-time.js';
 import { quoted } from '../../domain/text.js';

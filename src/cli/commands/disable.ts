@@ -1,4 +1,4 @@
-import { readDescription } from '../../domain/api-key.js';
+import { readDescription } from '../../domain/key-name.js';
 import { confirmProtected } from '../asking/confirm.js';
 import { CONFIRM, examples, KEYS, operationOption, REASON, type Register } from '../command.js';
 import { forEachTarget, readTargets, type TargetFlags, targetOptions } from '../targets/targets.js';

@@ -1,8 +1,8 @@
 import { networksText, parseNetworks, widens } from '../../domain/addresses.js';
 import type { ApiKey } from '../../domain/api-key.js';
-import { readDescription, readName } from '../../domain/api-key.js';
 import { KeysError } from '../../domain/errors.js';
 import { assertNearer, parseExpiry } from '../../domain/expiry.js';
+import { readDescription, readName } from '../../domain/key-name.js';
 import { type Labels, normalizeLabels, parseLabels } from '../../domain/labels.js';
 import { parseRateLimit } from '../../domain/rate-limit.js';
 import { splitList } from '../../domain/scopes.js';

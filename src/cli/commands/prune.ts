@@ -10,7 +10,8 @@ import type { PruneQuery } from '../../keyring/prune.js';
 import { confirmProtected } from '../asking/confirm.js';
 import { CONFIRM, examples, ONLY_LABEL, ONLY_MODE, operationOption, type Register } from '../command.js';
 import type { ExitCode } from '../exit-code.js';
-import { keyView, lastUsed, time } from '../output/key-view.js';
+import { lastUsed, time } from '../output/key-columns.js';
+import { keyView } from '../output/key-view.js';
 import type { Session } from '../session.js';
 import { oneOf } from '../settings/global-flags.js';
 import { forEachTarget } from '../targets/targets.js';
@@ -71,7 +72,7 @@ async function prune(session: Session, flags: PruneFlags): Promise<ExitCode | un
   }
   const verb = flags.disable ? 'disable' : 'delete';
   if (session.dryRun) {
-    await session.out.print(keys, keyView(session.now, { recording: await keyring.recording() }));
+    await session.out.print(keys, keyView(session.now, await keyring.recording()));
     session.out.remark(`Dry run: would ${verb} ${counted(keys.length, 'key')}`);
     return undefined;
   }

@@ -1,7 +1,7 @@
-import { readName } from '../../domain/api-key.js';
 import { whoText } from '../../domain/change.js';
 import type { Deletion } from '../../domain/deletion.js';
 import { KeysError } from '../../domain/errors.js';
+import { readName } from '../../domain/key-name.js';
 import { relativeTime } from '../../domain/relative-time.js';
 import { safeText } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { ApiKey } from '../../domain/api-key.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import { type Mode, parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
+import { parseKeyString } from '../../domain/key-parts.js';
+import { type Mode, redactKeyStrings } from '../../domain/key-string.js';
 import { quoted, safeText } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { GitFinding, Finding as ScanFinding } from '../../scan/index.js';

@@ -1,5 +1,6 @@
 import { KeysError } from '../../domain/errors.js';
-import { isKeyId, parseKeyString } from '../../domain/key-string.js';
+import { parseKeyString } from '../../domain/key-parts.js';
+import { isKeyId } from '../../domain/key-string.js';
 import { quoted } from '../../domain/text.js';
 import { confirm } from '../asking/confirm.js';
 import { view } from '../output/view.js';

@@ -2,7 +2,8 @@ import type { ApiKey } from '../../domain/api-key.js';
 import { whoText } from '../../domain/change.js';
 import type { Deletion } from '../../domain/deletion.js';
 import { maskKey } from '../../domain/key-string.js';
-import { keyView, time } from './key-view.js';
+import { time } from './key-columns.js';
+import { keyView } from './key-view.js';
 import { fieldsOf, type View, view } from './view.js';
 
 /** A deleted key that can be restored: its fields, and how it was deleted. */

@@ -3,6 +3,7 @@ import { NOTHING_RECORDED, type Recording } from '../../domain/use.js';
 import type { Keyring } from '../../keyring/keyring.js';
 import type { KeyUse } from '../../keyring/usage.js';
 import type { Format } from '../settings/global-flags.js';
+import { keyColumns } from './key-columns.js';
 import { type Creators, keyFields, timeOrNull } from './key-view.js';
 import { type Fields, type View, view } from './view.js';
 
@@ -60,7 +61,7 @@ function count(times: number | undefined, { recording }: KnownUse): number | nul
 function keyUseFields(now: Date, known: KnownUse, creators?: Creators): Fields<ApiKey> {
   const of = ({ id }: ApiKey) => known.uses.get(id);
   return {
-    ...keyFields(now, { recording: known.recording, creators }),
+    ...keyFields(now, creators),
     usedLast30d: { json: (key) => count(of(key)?.used, known) },
     refusedLast30d: { json: (key) => count(of(key)?.refused, known) },
     lastRefusedAt: { json: (key) => timeOrNull(of(key)?.lastRefusedAt) },
@@ -71,5 +72,5 @@ function keyUseFields(now: Date, known: KnownUse, creators?: Creators): Fields<A
 
 /** The public record of a key, with its use; with `creators`, also who made it. */
 export function keyUseView(now: Date, known: KnownUse, creators?: Creators): View<ApiKey> {
-  return view('id', keyUseFields(now, known, creators));
+  return view('id', keyUseFields(now, known, creators), () => keyColumns(now, known.recording));
 }

@@ -1,113 +1,27 @@
-import { type ApiKey, type DisplayStatus, statusAt } from '../../domain/api-key.js';
-import { type Creator, whoText } from '../../domain/change.js';
+import { type ApiKey, statusAt } from '../../domain/api-key.js';
+import type { Creator } from '../../domain/change.js';
 import { isoTime } from '../../domain/iso-time.js';
 import { maskKey } from '../../domain/key-string.js';
-import { describeRateLimit } from '../../domain/rate-limit.js';
-import { relativeTime } from '../../domain/relative-time.js';
-import { isNeverUsed, NOTHING_RECORDED, type Recording, recordedSince } from '../../domain/use.js';
-import type { Paint } from './paint.js';
-import type { TableColumn, TableStyle } from './table.js';
+import { NOTHING_RECORDED, type Recording } from '../../domain/use.js';
+import { keyColumns } from './key-columns.js';
 import { type Fields, fieldsOf, type View, view } from './view.js';
-
-const STATUS_TEXT: Record<DisplayStatus, string> = {
-  active: '● Active',
-  inactive: '○ Inactive',
-  expired: '× Expired',
-  damaged: '! Damaged',
-};
-
-export function statusText(status: DisplayStatus): string {
-  return STATUS_TEXT[status];
-}
-
-export function paintStatus(text: string, status: DisplayStatus, paint: Paint): string {
-  return { active: paint.good, inactive: paint.dim, expired: paint.bad, damaged: paint.bad }[status](text);
-}
-
-/** A time in a table: relative on a terminal, ISO 8601 elsewhere; `never` for null. */
-export function time(at: Date | null, style: TableStyle): string {
-  if (at === null) return 'never';
-  return style.times === 'iso' ? isoTime(at) : relativeTime(at, style.now);
-}
 
 /** A time in JSON. */
 export const timeOrNull = (at: Date | null | undefined) => (at ? isoTime(at) : null);
 
-/** When a key was last used; `never` only where that is known. */
-export function lastUsed(key: ApiKey, recording: Recording, style: TableStyle): string {
-  if (key.lastUsedAt !== null) return time(key.lastUsedAt, style);
-  return isNeverUsed(key, recording, style.now) ? 'never' : 'not known';
-}
-
-/** Scopes with each category named once: `checkin:read,create plan:read`. */
-export function groupScopes(scopes: readonly string[]): string {
-  const groups = new Map<string, string[]>();
-  for (const scope of scopes) {
-    const [category = '', action = ''] = scope.split(':');
-    groups.set(category, [...(groups.get(category) ?? []), action]);
-  }
-  return [...groups].map(([category, actions]) => `${category}:${actions.join(',')}`).join(' ');
-}
-
-const DAY_MS = 86_400_000;
-
-/** An active key whose expiry is less than a day away. */
-export function endsSoon(key: ApiKey, now: Date): boolean {
-  const left = (key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - now.getTime();
-  return statusAt(key, now) === 'active' && left < DAY_MS;
-}
-
-export function keyFields(now: Date, { creators, recording = NOTHING_RECORDED }: Known = {}): Fields<ApiKey> {
+/** The public fields of a key. Their columns are in `key-columns.ts`. */
+export function keyFields(now: Date, creators?: Creators): Fields<ApiKey> {
   return {
     id: {},
-    name: { column: { header: 'NAME', text: (key) => key.name, min: 10, isName: true }, place: 1 },
-    description: {
-      column: { header: 'DESCRIPTION', text: (key) => key.description ?? '', min: 16, drop: 5, spare: true },
-      place: 8,
-    },
-    maskedKey: {
-      json: (key) => maskKey(key.mode, key.id),
-      column: {
-        header: 'KEY',
-        text: (key) => maskKey(key.mode, key.id),
-        brief: { header: 'ID', text: (key) => key.id },
-      },
-      place: 2,
-    },
-    mode: {
-      column: {
-        header: 'MODE',
-        text: (key) => key.mode,
-        paint: (text, key, paint) => (key.mode === 'live' ? paint.warn(text) : text),
-      },
-      place: 3,
-    },
-    scopes: { column: { header: 'SCOPES', text: (key) => groupScopes(key.scopes), min: 12, drop: 1 }, place: 4 },
-    status: {
-      json: (key) => statusAt(key, now),
-      column: {
-        header: 'STATUS',
-        text: (key) => statusText(statusAt(key, now)),
-        paint: (text, key, paint) => paintStatus(text, statusAt(key, now), paint),
-      },
-      place: 5,
-    },
+    name: {},
+    description: {},
+    maskedKey: { json: (key) => maskKey(key.mode, key.id) },
+    mode: {},
+    scopes: {},
+    status: { json: (key) => statusAt(key, now) },
     rateLimit: {},
-    expiresAt: {
-      json: (key) => timeOrNull(key.expiresAt),
-      column: {
-        header: 'EXPIRES',
-        text: (key, style) => time(key.expiresAt, style),
-        drop: 4,
-        paint: (text, key, paint) => (endsSoon(key, now) ? paint.bad(text) : text),
-      },
-      place: 7,
-    },
-    lastUsedAt: {
-      json: (key) => timeOrNull(key.lastUsedAt),
-      column: { header: 'LAST USED', text: (key, style) => lastUsed(key, recording, style), drop: 2 },
-      place: 6,
-    },
+    expiresAt: { json: (key) => timeOrNull(key.expiresAt) },
+    lastUsedAt: { json: (key) => timeOrNull(key.lastUsedAt) },
     createdAt: { json: (key) => isoTime(key.createdAt) },
     ...(creators && { createdBy: { json: (key: ApiKey) => creators.get(key.id) ?? null } }),
     updatedAt: { json: (key) => isoTime(key.updatedAt) },
@@ -118,27 +32,12 @@ export function keyFields(now: Date, { creators, recording = NOTHING_RECORDED }:
   };
 }
 
-/** The columns of the table in which keys are managed. Scopes and description stand below it. */
-export function tableKeyColumns(now: Date, recording: Recording): readonly TableColumn<ApiKey>[] {
-  return keyView(now, { recording })
-    .columns.filter(({ field }) => !['scopes', 'description'].includes(field))
-    .map(({ drop: _, ...column }) => (column.field === 'maskedKey' ? { ...column, drop: 1 } : column));
-}
-
 /** Who made keys, by their ids. */
 export type Creators = ReadonlyMap<string, Creator>;
 
-/** What is known beside the keys. */
-export interface Known {
-  /** Who made them: then there is a field for it. */
-  readonly creators?: Creators | undefined;
-  /** For tables, which say of a key without a mark whether it was never used. Default: nothing was recorded. */
-  readonly recording?: Recording | undefined;
-}
-
-/** The public record of a key, as of `now`. */
-export function keyView(now: Date, known?: Known): View<ApiKey> {
-  return view('id', keyFields(now, known));
+/** The public record of a key, as of `now`. `recording`: for tables, which say of a key without a mark whether it was never used. */
+export function keyView(now: Date, recording: Recording = NOTHING_RECORDED): View<ApiKey> {
+  return view('id', keyFields(now), () => keyColumns(now, recording));
 }
 
 /** The public record of a key as JSON prints it everywhere. */
@@ -161,48 +60,4 @@ export function targetResultView(now: Date): View<TargetResult> {
     changed: {},
     error: {},
   });
-}
-
-function labelLine({ labels }: ApiKey): [string, string][] {
-  const texts = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  return texts.length === 0 ? [] : [['Labels', texts.join(', ')]];
-}
-
-/** What is known of a key without a last-used mark. */
-function unusedText(key: ApiKey, recording: Recording, now: Date): string {
-  if (isNeverUsed(key, recording, now)) return 'never';
-  const since = recordedSince(recording, now);
-  if (since !== null) return `not known; not since ${since.toISOString()} (${relativeTime(since, now)})`;
-  return recording.recorded.length === 0
-    ? 'not known: no server has recorded use'
-    : 'not known: not all use is recorded';
-}
-
-/** A key for people: one line for each field, and every time both absolute and relative. */
-export function keyDetails(
-  key: ApiKey,
-  now: Date,
-  { creator, recording }: { readonly creator: Creator | undefined; readonly recording: Recording },
-): readonly (readonly [string, string])[] {
-  const both = (at: Date | null) => (at === null ? 'never' : `${at.toISOString()} (${relativeTime(at, now)})`);
-  return [
-    ['Name', key.name],
-    ['Key', maskKey(key.mode, key.id)],
-    ['Id', key.id],
-    ['Description', key.description ?? '—'],
-    ['Mode', key.mode === 'live' ? 'LIVE' : 'TEST'],
-    ['Status', statusText(statusAt(key, now))],
-    ...(key.damaged
-      ? [['Damaged', `${key.damaged.join(', ')}: cannot be read, and shown as a stand-in`] as const]
-      : []),
-    ['Scopes', key.scopes.join(', ')],
-    ['Rate limit', describeRateLimit(key.rateLimit)],
-    ...labelLine(key),
-    ...(key.allowFrom.length === 0 ? [] : [['Addresses', key.allowFrom.join(', ')] as const]),
-    ['Expires', both(key.expiresAt)],
-    ['Last used', key.lastUsedAt === null ? unusedText(key, recording, now) : both(key.lastUsedAt)],
-    ['Created', both(key.createdAt)],
-    ...(creator ? [['Created by', whoText(creator)] as const] : []),
-    ['Updated', both(key.updatedAt)],
-  ];
 }

@@ -5,7 +5,7 @@ import { scopeChange, scopeChangeText } from '../../domain/scope-change.js';
 import { quoted } from '../../domain/text.js';
 import { type Changes, changesOf } from '../../manifest/changes.js';
 import { type Action, keyOf, modeOf, nameOf, type Step } from '../../manifest/steps.js';
-import { groupScopes } from './key-view.js';
+import { groupScopes } from './key-columns.js';
 import { view } from './view.js';
 
 /** A step of a plan, and the resulting key once the step is done. */

@@ -2,7 +2,8 @@ import { type ApiKey, statusAt } from '../../domain/api-key.js';
 import { maskKey } from '../../domain/key-string.js';
 import { relativeTime } from '../../domain/relative-time.js';
 import type { Rotation } from '../../keyring/rotation-status.js';
-import { keyView, time } from './key-view.js';
+import { time } from './key-columns.js';
+import { keyView } from './key-view.js';
 import type { TableStyle } from './table.js';
 import { fieldsOf, type View, view } from './view.js';
 

@@ -2,7 +2,7 @@ import { type ApiKey, statusAt } from '../../domain/api-key.js';
 import { counted } from '../../domain/counted.js';
 import { type Mode, maskKey, redactKeyStrings } from '../../domain/key-string.js';
 import { safeText } from '../../domain/text.js';
-import { statusText } from './key-view.js';
+import { statusText } from './key-columns.js';
 import { type View, view } from './view.js';
 
 /** A key string that was found. It contains the secret and is never printed. */

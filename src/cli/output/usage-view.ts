@@ -1,7 +1,7 @@
 import { relativeTime } from '../../domain/relative-time.js';
 import type { LastRefusal } from '../../domain/use.js';
 import type { DayUse, KeyUse } from '../../keyring/usage.js';
-import { time } from './key-view.js';
+import { time } from './key-columns.js';
 import { type View, view } from './view.js';
 
 const SPARKS = '▁▂▃▄▅▆▇█';

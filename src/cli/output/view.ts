@@ -23,12 +23,25 @@ export interface Field<T> {
 
 export type Fields<T> = Readonly<Record<string, Field<T>>>;
 
-/** Names each field once, for JSON, table and `--fields`. Only these are printed: a new property is not published by accident. */
-export function view<T extends object>(valueField: string, fields: Fields<T>): View<T> {
-  const all = Object.entries(fields).map(([name, field]) => ({ name, ...field }));
-  const published = all.filter(({ tableOnly }) => !tableOnly);
+/** Columns by the names of their fields, in the order of the table. */
+export type Columns<T> = Readonly<Record<string, Omit<TableColumn<T>, 'field'>>>;
+
+function columnsIn<T>(fields: Fields<T>): TableColumn<T>[] {
+  const all = Object.entries(fields).flatMap(([field, { column, place = 0 }]) =>
+    column ? [{ column: { ...column, field }, place }] : [],
+  );
+  return all.sort((a, b) => a.place - b.place).map(({ column }) => column);
+}
+
+/**
+ * Names each field once, for JSON, table and `--fields`. Only these are printed: a new property is not published by accident. `columns`: those of the
+ * table, where the fields have none; made when a table is drawn.
+ */
+export function view<T extends object>(valueField: string, fields: Fields<T>, columns?: () => Columns<T>): View<T> {
+  const published = Object.entries(fields).flatMap(([name, { json, tableOnly }]) =>
+    tableOnly ? [] : [{ name, json }],
+  );
   const blank: Record<string, unknown> = Object.fromEntries(published.map(({ name }) => [name, null]));
-  const inTable = all.flatMap(({ name, column, place = 0 }) => (column ? [{ ...column, field: name, place }] : []));
   return {
     fields: published.map(({ name }) => name),
     valueField,
@@ -37,7 +50,10 @@ export function view<T extends object>(valueField: string, fields: Fields<T>): V
       for (const { name, json } of published) object[name] = json ? json(item) : item[name as keyof T];
       return object;
     },
-    columns: inTable.sort((a, b) => a.place - b.place).map(({ place: _, ...column }) => column),
+    get columns() {
+      if (!columns) return columnsIn(fields);
+      return Object.entries(columns()).map(([field, column]) => ({ ...column, field }));
+    },
   };
 }
 

@@ -1,7 +1,8 @@
 import type { ApiKey } from '../../domain/api-key.js';
 import type { AuditEvent } from '../../domain/audit-side.js';
 import { isKeysError, KeysError } from '../../domain/errors.js';
-import { parseKeyString, redactKeyStrings } from '../../domain/key-string.js';
+import { parseKeyString } from '../../domain/key-parts.js';
+import { redactKeyStrings } from '../../domain/key-string.js';
 import { parseLabels } from '../../domain/labels.js';
 import { quoted } from '../../domain/text.js';
 import type { Keyring } from '../../keyring/keyring.js';
