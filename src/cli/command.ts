@@ -51,8 +51,9 @@ export interface CommandBuilder {
 
 /** The property that the value of an option has, as commander names it: `keyFile` for `-f, --key-file <file>`, `ignore` for `--no-ignore`. */
 export function attributeOf(flags: string): string {
-  const [, long = ''] = /--(?:no-)?([\w-]+)/.exec(flags) ?? [];
-  return long.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const [long = ''] = flags.slice(flags.indexOf('--') + 2).split(' ');
+  const [first = '', ...others] = (long.startsWith('no-') ? long.slice(3) : long).split('-');
+  return first + others.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`).join('');
 }
 
 /** Adds a command to the program; each file in `commands/` exports one. A command built apart would not inherit the program's error handling. */

@@ -16,8 +16,12 @@ import { GLOBAL_OPTIONS } from './settings/global-options.js';
 // Reads the command lines that mean only one thing. Commander reads the others: a line with an error in it, one for help, one that is
 // written in an unusual way. To load commander takes as long as to list the keys of a store (docs/decisions/0038-plain-lines.md).
 
-/** `-s, --scope <scope>`, `--json`, `--no-ignore`. */
-const FLAGS = /^(?:(-\w), )?--(no-)?([\w-]+)( <[^>]+>)?$/;
+/** The names in `-s, --scope <scope>`; none in `--colour [when]`, whose value may be absent. Without a pattern: to compile one takes longer. */
+function namesIn(flags: string): string[] {
+  if (flags.includes('[')) return [];
+  const end = flags.indexOf(' <');
+  return (end < 0 ? flags : flags.slice(0, end)).split(', ');
+}
 
 /** `<key>`, `[command...]`. */
 const ARGUMENT = /^([<[])\w+(\.\.\.)?[>\]]$/;
@@ -114,16 +118,14 @@ class PlainCommand implements CommandBuilder, Called {
 
   /** The flag that a line calls by this name. Only then is a declaration read: there are dozens, and a line has a few. */
   flag(name: string): Flag | undefined {
-    for (const [flags, given] of this.options) {
-      const [, short, no, long, takesValue] = (flags.includes(name) && FLAGS.exec(flags)) || [];
-      if (long === undefined || (name !== short && name !== `--${no ?? ''}${long}`)) continue;
-      return {
-        name: attributeOf(flags),
-        means: takesValue === undefined ? !no : undefined,
-        parse: typeof given === 'function' ? given : undefined,
-      };
-    }
-    return undefined;
+    const found = this.options.find(([flags]) => namesIn(flags).includes(name));
+    if (found === undefined) return undefined;
+    const [flags, given] = found;
+    return {
+      name: attributeOf(flags),
+      means: flags.includes('<') ? undefined : !flags.includes('--no-'),
+      parse: typeof given === 'function' ? given : undefined,
+    };
   }
 
   createOption(flags: string): PlainOption {

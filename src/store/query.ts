@@ -7,7 +7,7 @@ interface Compilable {
 
 /** The number of rows after which a query stops; undefined for one without a limit. */
 function limitOf(text: string, params: readonly unknown[]): number | undefined {
-  const limit = / limit \?$/.test(text) ? params.at(-1) : undefined;
+  const limit = text.endsWith(' limit ?') ? params.at(-1) : undefined;
   return typeof limit === 'number' ? limit : undefined;
 }
 

@@ -19,7 +19,7 @@ const SECURE: Record<string, boolean> = { 'libsql:': true, 'https:': true, 'wss:
 
 /** True for text that is meant as a URL, well-formed or not; anything else is a path. One letter and a colon is a drive on Windows. */
 export function isStoreUrl(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]+:\/\//i.test(text.trim());
+  return text.includes('://') && /^[a-z][a-z0-9+.-]+:\/\//i.test(text.trim());
 }
 
 /**
