@@ -10,8 +10,10 @@ const MANY = 8;
 
 /** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
 const FIRST = 'list';
-/** So is what it loads with `import()` whatever it is asked for, and trifles: for a store of a server, and with and without a store. */
-const WITH_FIRST = ['cli/output/formats', 'cli/settings/token', 'domain/real-time'].map((name) => `src/${name}.ts`);
+/** So is what it loads with `import()` whatever it is asked for, and trifles: for a store of a server, for an addon, and with and without a store. */
+const WITH_FIRST = ['cli/output/formats', 'cli/settings/token', 'domain/real-time', 'files/asset'].map(
+  (name) => `src/${name}.ts`,
+);
 
 /** The one after it: what it shares with others is a file, so that it does not read what many others share. */
 const SECOND = 'run';
@@ -20,8 +22,8 @@ const WITH_SECOND = ['child', 'mask', 'variable'].map((name) => `src/cli/deliver
 
 const source = (name) => `src/${name}.ts`;
 
-/** Every run of a command that opens a store loads all of these. The text of the schema: a trifle that both kinds need. */
-const STORE = ['store/open', 'store/schema-text', 'store/local/engines/node-sqlite'].map(source);
+/** Every run of a command that opens a store loads all of these. */
+const STORE = ['store/open', 'store/local/engines/node-sqlite'].map(source);
 const AFTER_STORE = [
   ...['store/remote/remote-database', 'verifier/verifier'],
   ...['better-sqlite3', 'libsql'].map((name) => `store/local/engines/${name}`),
@@ -33,7 +35,7 @@ const AFTER_STORE = [
  */
 const LAZY_SOURCES = {
   'cli-delivery-clipboard': ['cli/delivery/clipboard'],
-  'cli-errors': ['cli/exit-code'],
+  'cli-errors': ['cli/exit-code', 'domain/error-codes'],
   'cli-output-columns': ['cli/output/key-columns', 'domain/relative-time'],
   'domain-addresses': ['domain/addresses'],
   'domain-changes': [
@@ -67,6 +69,7 @@ const LAZY_WITH_STORE = {
     ...['planned', 'rows', 'local/restore', 'local/snapshot'],
   ].map((name) => `store/${name}`),
   'store-errors': ['store/errors', 'store/local/engines/sqlite-error'],
+  'store-migrations': ['store/migrations', 'store/schema-text'],
   'store-queries': [
     ...['list-query', 'audit-query', 'census', 'derived', 'findings', 'local/inspect'].map((name) => `store/${name}`),
     'domain/audit-line',

@@ -124,14 +124,17 @@ async function split(entry) {
 }
 
 /**
- * A name for the file of a group: of an entry whose source is in it, of the first source of ours in it, or of an entry that only hands on
+ * A name for the file of a group: of an entry whose source is in it, of the first source of ours in it by the alphabet, or of an entry that only hands on
  * what other files export.
  */
 function nameOf(group, members) {
   const entries = [group, ...members].filter(({ entryPoint }) => entryPoint !== undefined);
   const source =
     entries.find(({ inputs }) => inputs.length > 0)?.entryPoint ??
-    members.flatMap(({ inputs }) => inputs).find((input) => packageOf(input) === null) ??
+    members
+      .flatMap(({ inputs }) => inputs)
+      .sort()
+      .find((input) => packageOf(input) === null) ??
     entries[0]?.entryPoint ??
     members.flatMap(({ inputs }) => inputs)[0];
   if (source === undefined) throw new Error('a file of the bundle has no source to be named after');

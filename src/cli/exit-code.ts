@@ -1,4 +1,5 @@
-import { ERRORS, type ErrorCode, KeysError } from '../domain/errors.js';
+import { ERRORS, type ErrorCode } from '../domain/error-codes.js';
+import { KeysError } from '../domain/errors.js';
 import { redactKeyStrings } from '../domain/key-string.js';
 import { safeJson, safeText } from '../domain/text.js';
 import { errnoOf } from '../files/errno.js';

@@ -1,6 +1,7 @@
 import { lstatSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import { type ErrorCode, KeysError } from '../domain/errors.js';
+import type { ErrorCode } from '../domain/error-codes.js';
+import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
 import { explainErrno } from './errno.js';
 

@@ -13,7 +13,8 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { type ErrorCode, KeysError } from '../domain/errors.js';
+import type { ErrorCode } from '../domain/error-codes.js';
+import { KeysError } from '../domain/errors.js';
 import { quoted } from '../domain/text.js';
 import { errnoOf, explainErrno } from './errno.js';
 import { decodeText, NotText, SAVE_AS_UTF8 } from './text.js';

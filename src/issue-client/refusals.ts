@@ -1,4 +1,5 @@
-import { type ErrorCode, KeysError } from '../domain/errors.js';
+import type { ErrorCode } from '../domain/error-codes.js';
+import { KeysError } from '../domain/errors.js';
 import { faultWords } from '../http/fault-words.js';
 import { foreignText } from '../http/foreign-text.js';
 import { type HttpResponse, TransportError } from '../http/transport.js';

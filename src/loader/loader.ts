@@ -18,6 +18,7 @@ declare const COMMAND_WORDS: readonly string[];
  * them.
  */
 const LATER: ReadonlySet<string> = new Set([
+  'buffer',
   'child_process',
   'crypto',
   'diagnostics_channel',
@@ -26,6 +27,7 @@ const LATER: ReadonlySet<string> = new Set([
   'perf_hooks',
   'timers/promises',
   'tty',
+  'url',
   'util',
   'v8',
   'vm',

@@ -3,10 +3,10 @@ import type { KeyStore } from '../domain/key-store.js';
 import { creationsOf, creatorsFrom, idsIn } from './by-ids.js';
 import type { Database } from './database.js';
 import { pageFrom, pageStatements } from './key-pages.js';
-import { USE_SINCE } from './migrations.js';
 import { ofOneStore } from './one-store.js';
 import { recordingFrom, totalsFromRow } from './use-rows.js';
 import { IDS_AT_ONCE, RECORDERS, SPANS, totalsOf } from './use-statements.js';
+import { USE_SINCE } from './versions.js';
 
 // A page of keys with what is known beside them. Where each read is a round trip, all of it is one.
 

@@ -4,24 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type AuditHead, type AuditRow, type Authorship, appendToChain, GENESIS } from '../domain/audit.js';
 import { KeysError } from '../domain/errors.js';
 import { assetUrl } from '../files/asset.js';
-
-/** The schema version that this code reads and writes: the number of migrations in `drizzle/` (a test compares the two). */
-export const SCHEMA_VERSION = 13;
-
-/**
- * The oldest schema that this code can read: later migrations added nothing that a read needs. A migration that adds such a thing, like a column
- * of a key, makes this its own number.
- */
-export const READABLE_FROM = 4;
-
-/**
- * The oldest schema that a tool must know to read a store of this version, which each store says of itself: servers of the version before go
- * on. Count it up with a migration that changes the meaning of what is there.
- */
-const MIN_READER = 4;
-
-/** The name of the first migration. A table `schema_migrations` that begins with another name belongs to another program. */
-export const FIRST_TAG = '0000_tables';
+import { MIN_READER } from './versions.js';
 
 /** One file of `drizzle/`. */
 export interface Migration {
@@ -76,13 +59,7 @@ export function upgradeRow(head: AuditHead, by: Authorship, at: Date, from: numb
   return row as AuditRow;
 }
 
-/** The schema with which stores began to have settings. */
-export const SETTINGS_SINCE = 3;
-
-/** The schema with which stores began to count use. */
-export const USE_SINCE = 6;
-
-/** Notes in the store which versions of this package may read it; for schemas from {@link SETTINGS_SINCE}. */
+/** Notes in the store which versions of this package may read it; for schemas from `SETTINGS_SINCE`. */
 export const NOTE_MIN_READER = {
   sql: "INSERT INTO store_settings (name, value) VALUES ('min_reader', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
   params: [String(MIN_READER)],

@@ -9,7 +9,6 @@ import {
 } from '../domain/use.js';
 import { idList } from './by-ids.js';
 import type { Database, Rows, Statement } from './database.js';
-import { USE_SINCE } from './migrations.js';
 import { affectingRows } from './query.js';
 import { readRows } from './read-rows.js';
 import { MEND_MARKS, markUsed } from './statements.js';
@@ -33,6 +32,7 @@ import {
 import { MEND_USAGE, UNSOUND } from './use-damage.js';
 import { countOf, dayFromRow, isBehind, recordingFrom, strange, textOf, totalsFromRow } from './use-rows.js';
 import { IDS_AT_ONCE, RECORDERS, SPANS, totalsOf } from './use-statements.js';
+import { USE_SINCE } from './versions.js';
 
 /** {@link UseSide} over SQL. The contracts are documented there. */
 export class SqliteUseSide implements UseSide {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODES, exitCodeOf, renderError, reportOf } from '../../src/cli/exit-code.js';
-import { ERRORS, type ErrorCode, KeysError } from '../../src/domain/errors.js';
+import { ERRORS, type ErrorCode } from '../../src/domain/error-codes.js';
+import { KeysError } from '../../src/domain/errors.js';
 import { testCli } from '../support/test-cli.js';
 
 describe('exit codes', () => {

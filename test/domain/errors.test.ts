@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { ERRORS, isKeysError, KeysError } from '../../src/domain/errors.js';
+import { ERRORS } from '../../src/domain/error-codes.js';
+import { isKeysError, KeysError } from '../../src/domain/errors.js';
 
 test('docs/library.md lists every error code with its exit code and its meaning', () => {
   const text = readFileSync(new URL('../../docs/library.md', import.meta.url), 'utf8');

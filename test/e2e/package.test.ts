@@ -113,7 +113,7 @@ test('a list loads the store, and nothing for prompts, hashing or the clipboard'
   expect(await bundleFiles(place, ['list', '--json'])).toEqual(files);
   const server = await remotePlace();
   await server.key('ci');
-  const remote = ['store-remote-remote-database.cjs', 'http-foreign-text.cjs'];
+  const remote = ['store-remote-remote-database.cjs', 'http-fault-words.cjs'];
   expect(await bundleFiles(server, ['list', '--json', '--limit', '20'])).toEqual([...files, ...remote]);
 });
 

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { UNDELIVERED } from '../../src/domain/change.js';
-import { type ErrorCode, KeysError } from '../../src/domain/errors.js';
+import type { ErrorCode } from '../../src/domain/error-codes.js';
+import { KeysError } from '../../src/domain/errors.js';
 import type { Exchange } from '../../src/domain/issue.js';
 import type { KeyStore } from '../../src/domain/key-store.js';
 import { Peppers } from '../../src/domain/peppers.js';

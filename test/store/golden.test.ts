@@ -5,8 +5,9 @@ import { checksum } from '../../src/domain/key-parts.js';
 import { Peppers } from '../../src/domain/peppers.js';
 import type { Keyring } from '../../src/keyring/keyring.js';
 import { APPLICATION_ID } from '../../src/store/local/connection.js';
-import { READABLE_FROM, readMigrations, SCHEMA_VERSION } from '../../src/store/migrations.js';
+import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
+import { READABLE_FROM, SCHEMA_VERSION } from '../../src/store/versions.js';
 import { receiver } from '../support/keyrings.js';
 import {
   ENGINES,

@@ -3,8 +3,9 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { KeysError } from '../../src/domain/errors.js';
 import { LocalDatabase } from '../../src/store/local/local-database.js';
-import { readMigrations, SCHEMA_VERSION } from '../../src/store/migrations.js';
+import { readMigrations } from '../../src/store/migrations.js';
 import { openStore } from '../../src/store/open.js';
+import { SCHEMA_VERSION } from '../../src/store/versions.js';
 import {
   change,
   ENGINES,

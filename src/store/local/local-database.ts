@@ -5,8 +5,9 @@ import type { Finding, Replacement, SchemaUpgrade } from '../../domain/key-store
 import { safeText } from '../../domain/text.js';
 import type { Database, ReadBack, Rows, Statement, WritePlan } from '../database.js';
 import { isBusy } from '../errors.js';
-import { olderSchema, READABLE_FROM, readMigrations } from '../migrations.js';
+import { olderSchema, readMigrations } from '../migrations.js';
 import { monotonic } from '../monotonic.js';
+import { READABLE_FROM } from '../versions.js';
 import type { Engine } from './engines/engine.js';
 import { loadEngine } from './engines/load.js';
 import { inspectLocal } from './inspect.js';

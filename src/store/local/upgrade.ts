@@ -13,12 +13,11 @@ import {
   otherTables,
   READ_MIN_READER,
   readMigrations,
-  SCHEMA_VERSION,
-  SETTINGS_SINCE,
   upgradeRow,
 } from '../migrations.js';
 import { headFromRows } from '../rows.js';
 import { head, insertAudit } from '../statements.js';
+import { SCHEMA_VERSION, SETTINGS_SINCE } from '../versions.js';
 import { APPLICATION_ID, configure, identify, pragma, schemaVersion, whileBusy } from './connection.js';
 import type { Connection } from './engines/engine.js';
 

@@ -2,7 +2,8 @@ import { KeysError } from '../../domain/errors.js';
 import { COPY_MARK } from '../copy-mark.js';
 import type { Rows, Statement } from '../database.js';
 import { unfinishedCopy } from '../errors.js';
-import { FIRST_TAG, type Migration, NOTE_MIN_READER, SETTINGS_SINCE } from '../migrations.js';
+import { type Migration, NOTE_MIN_READER } from '../migrations.js';
+import { FIRST_TAG, SETTINGS_SINCE } from '../versions.js';
 
 /** Reads the migrations that were applied. */
 export const PROBE: Statement = {

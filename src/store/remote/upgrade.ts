@@ -10,13 +10,12 @@ import {
   olderSchema,
   otherTables,
   READ_MIN_READER,
-  READABLE_FROM,
   readMigrations,
-  SCHEMA_VERSION,
   upgradeRow,
 } from '../migrations.js';
 import { headFromRows } from '../rows.js';
 import { head, insertAudit } from '../statements.js';
+import { READABLE_FROM, SCHEMA_VERSION } from '../versions.js';
 import { commit } from './commit.js';
 import type { RemoteConnection } from './connection.js';
 import { isPassing } from './faults.js';
