@@ -10,10 +10,8 @@ const MANY = 8;
 
 /** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
 const FIRST = 'list';
-/** So is what it loads with `import()` whatever it is asked for, and trifles: for a store of a server, for an addon, and with and without a store. */
-const WITH_FIRST = ['cli/output/formats', 'cli/settings/token', 'domain/real-time', 'files/asset'].map(
-  (name) => `src/${name}.ts`,
-);
+/** So is what it loads with `import()` whatever it is asked for, and a trifle: with and without a store. */
+const WITH_FIRST = ['cli/output/formats', 'domain/real-time'].map((name) => `src/${name}.ts`);
 
 /** The one after it: what it shares with others is a file, so that it does not read what many others share. */
 const SECOND = 'run';
@@ -24,19 +22,18 @@ const source = (name) => `src/${name}.ts`;
 
 /** Every run of a command that opens a store loads all of these. */
 const STORE = ['store/open', 'store/local/engines/node-sqlite'].map(source);
-const AFTER_STORE = [
-  ...['store/remote/remote-database', 'verifier/verifier'],
-  ...['better-sqlite3', 'libsql'].map((name) => `store/local/engines/${name}`),
-].map(source);
+const AFTER_STORE = ['store/remote/remote-database', 'verifier/verifier', 'store/local/engines/libsql'].map(source);
 
 /**
  * Sources that are imported statically, but loaded when something that they export is first read (`src/loader/loader.ts`); by the file that they make
  * together. Who imports one must only call what it exports, and not while being loaded; and what changes a store is called when one is open.
  */
 const LAZY_SOURCES = {
-  'cli-delivery-clipboard': ['cli/delivery/clipboard'],
+  'cli-asking-lookalikes': ['cli/asking/lookalikes'],
+  'cli-delivery-clipboard': ['cli/delivery/clipboard', 'cli/delivery/this-process'],
   'cli-errors': ['cli/exit-code', 'domain/error-codes'],
-  'cli-output-columns': ['cli/output/key-columns', 'domain/relative-time'],
+  'cli-output-columns': ['cli/output/key-columns', 'cli/output/paint', 'cli/output/wrap', 'domain/relative-time'],
+  'cli-settings-token': ['cli/settings/config-text', 'cli/settings/token'],
   'domain-addresses': ['domain/addresses'],
   'domain-changes': [
     ...['audit', 'change', 'checks', 'crc32', 'expiry', 'key-name', 'key-parts', 'labels', 'operation', 'policy'],
@@ -63,6 +60,10 @@ const LAZY_WITH_STORE = {
   ].map((name) => `keyring/${name}`),
   'keyring-lookalikes': ['keyring/lookalikes', 'domain/lookalikes'],
   'keyring-references': ['keyring/references'],
+  'store-addon': [
+    ...['better-sqlite3', 'sqlite3-connection'].map((name) => `store/local/engines/${name}`),
+    'files/asset',
+  ],
   'store-builder': ['store/drizzle', 'store/schema'],
   'store-changes': [
     ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],

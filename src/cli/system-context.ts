@@ -180,8 +180,11 @@ export function systemContext(): Context {
     },
     version: VERSION,
     nodeVersion: process.version,
-    get claim() {
-      return processClaim();
+    claim: {
+      get word() {
+        return processClaim().word;
+      },
+      isLive: (word) => processClaim().isLive(word),
     },
     foreground: () => isForeground(),
     onSignals,

@@ -31,7 +31,6 @@ export async function warnOfNewNames(session: Session, keyring: Keyring, { input
 
 /** Warns, beside a table, of keys whose names hold letters that look like those of other scripts. */
 export async function warnOfShown(session: Session, keys: readonly ApiKey[]): Promise<void> {
-  if (session.format !== 'table') return;
   const named = keys.filter(({ name }) => BEYOND_LATIN_1.test(name) && otherLetter().test(name));
   if (named.length === 0) return;
   const lines = await nameWarnings(

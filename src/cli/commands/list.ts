@@ -162,7 +162,7 @@ async function list(session: Session, flags: ListFlags): Promise<ExitCode> {
       empty,
       asked: askedFields(flags),
     });
-    await warnOfShown(session, page.keys);
+    if (session.format === 'table') await warnOfShown(session, page.keys);
     if (flags.unusedFor !== undefined) remarkUnknown(session, page.known.recording, query.unusedSince);
     if (flags.refused !== undefined) remarkUncounted(session, page.known.recording);
   }

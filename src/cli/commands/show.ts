@@ -48,7 +48,7 @@ export async function showKey(session: Session, key: ApiKey): Promise<void> {
     single: true,
     table: () => text(session, key, events, { recording: known.recording, creator: creators.get(key.id) }),
   });
-  await warnOfShown(session, [key]);
+  if (session.format === 'table') await warnOfShown(session, [key]);
 }
 
 async function text(

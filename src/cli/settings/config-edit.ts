@@ -8,8 +8,9 @@ import { makeDirectory } from '../../files/make-directory.js';
 import { createPrivateFile, type NewFile } from '../../files/private-file.js';
 import { type Document, isMap, type Node, type Pair, parseDocument, type YAMLMap } from '../../yaml/yaml.js';
 import type { Context } from '../context.js';
-import { assertDirectoryOurs, assertSize, configFile, readConfigText } from './config-file.js';
+import { configFile, isMissing } from './config-file.js';
 import { parseConfig, type Source } from './config-parse.js';
+import { assertDirectoryOurs, assertSize, readConfigText } from './config-text.js';
 import type { Config } from './profile.js';
 
 /** An edit takes milliseconds: a lock that is older was left by a command that was killed. */
@@ -112,7 +113,8 @@ export async function editConfig(
   options: { dryRun?: boolean } = {},
 ): Promise<Config> {
   const named = configFile(ctx);
-  const apply = () => changed(readConfigText(ctx) ?? HEADER, { file: named, home: () => ctx.home }, change);
+  const read = () => (isMissing(ctx, named) ? HEADER : readConfigText(named, ctx.platform));
+  const apply = () => changed(read(), { file: named, home: () => ctx.home }, change);
   if (options.dryRun) return apply().config;
   const file = realFile(named);
   assertDirectoryOurs(file, ctx.platform);

@@ -6,7 +6,8 @@ import { type Bounds, type Path, YamlDocument } from '../../yaml/document.js';
 import { describeProblems } from '../../yaml/problems.js';
 import { checkShape, type InferOutput } from '../../yaml/shape.js';
 import { configSchema } from './config-schema.js';
-import { type Config, MAX_CONFIG_BYTES, type Profile } from './profile.js';
+import { MAX_CONFIG_BYTES } from './config-text.js';
+import type { Config, Profile } from './profile.js';
 
 /** A configuration has seven levels. */
 const BOUNDS: Bounds = {

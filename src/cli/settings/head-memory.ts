@@ -184,9 +184,9 @@ export class HeadMemory {
       const text = JSON.stringify({ location: place, birth, ...head, at: this.#now().toISOString() });
       writeFileSync(fresh, `${text}\n`, { flag: 'wx', mode: 0o600 });
       renameSync(fresh, file);
-      const others = this.#files().filter(
-        (each) => each.startsWith(`${prefix}-`) && (instead ? each !== name : each < name),
-      );
+      const all = this.#files().filter((each) => each.startsWith(`${prefix}-`));
+      const kept = instead ? name : all.sort().at(-1); // another process may have noted a later end meanwhile
+      const others = all.filter((each) => each !== kept);
       for (const each of [...others, ...this.#oldest(), ...this.#cutOff()])
         rmSync(path.join(this.#directory, each), { force: true });
       return true;

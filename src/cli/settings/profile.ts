@@ -1,7 +1,5 @@
 import type { Format } from './global-flags.js';
 
-export const MAX_CONFIG_BYTES = 256 * 1024;
-
 /** A named store: where it is, how to get in, what is asked of those who change it, and what is meant where a flag says nothing. */
 export interface Profile {
   readonly name: string;
