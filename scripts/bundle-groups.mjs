@@ -51,8 +51,8 @@ const LAZY_WITH_STORE = {
   ],
   // what every command but a plain `list` does to a store
   keyring: [
-    ...['audit-side', 'audited-change', 'credential-row', 'deleted-side', 'lookups', 'settings-side', 'statements'],
-    ...['use-counts', 'watch', '../keyring/keyring', '../domain/peppers'],
+    ...['audit-side', 'audited-change', 'credential-row', 'deleted-side', 'hash-column', 'lookups', 'settings-side'],
+    ...['statements', 'use-counts', 'watch', '../keyring/keyring', '../domain/peppers'],
   ].map((name) => path.join('store', name)),
   'keyring-changes': [
     ...['audit-check', 'audit-follow', 'claim', 'copy', 'creation', 'deleted', 'earlier-run', 'hash-report', 'leaked'],
@@ -69,7 +69,9 @@ const LAZY_WITH_STORE = {
     ...['changes', 'catalogue-changes', 'copy', 'deleted', 'deleted-changes', 'deleted-writes', 'exchange'],
     ...['planned', 'rows', 'local/restore', 'local/snapshot'],
   ].map((name) => `store/${name}`),
-  'store-errors': ['store/errors', 'store/local/engines/sqlite-error'],
+  'store-errors': [
+    ...['errors', 'local/engines/sqlite-error', 'local/read-only-errors', 'text-guard'].map((name) => `store/${name}`),
+  ],
   'store-migrations': ['store/migrations', 'store/schema-text'],
   'store-queries': [
     ...['list-query', 'audit-query', 'census', 'derived', 'findings', 'local/inspect'].map((name) => `store/${name}`),

@@ -4,9 +4,10 @@ import { KeysError } from '../domain/errors.js';
 import type { NewKey } from '../domain/key-store.js';
 import { DEFAULT_SCHEME, isOfScheme, readStoreScheme, type StoreScheme } from '../domain/secret-hash.js';
 import { quoted } from '../domain/text.js';
-import { hashAlone, hashColumn, networksCell } from './hash-column.js';
+import { hashAlone, hashColumn } from './hash-column.js';
 import { DERIVED_COLUMNS, type KeyInsert } from './key-fields.js';
 import { FIELDS, KEY_COLUMN_COUNT, keyFromRow } from './key-row.js';
+import { networksCell } from './networks-cell.js';
 
 // A key with what proves its key string, and as columns to be written; `key-row.ts` reads keys alone.
 

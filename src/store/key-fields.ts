@@ -4,7 +4,7 @@ import { nameKey } from '../domain/key-name.js';
 import { isKeyId, MODES, type Mode } from '../domain/key-string.js';
 import type { Labels } from '../domain/labels.js';
 import type { RateLimit } from '../domain/rate-limit.js';
-import { networksFrom } from './hash-column.js';
+import { networksFrom } from './networks-cell.js';
 import type { apiKeys } from './schema.js';
 
 // The one table of a key's fields. Reading a row, inserting one, changing one and copying one all follow from it (`key-row.ts`), so

@@ -1,8 +1,8 @@
 import type { ApiKey, KeyFieldName } from '../domain/api-key.js';
 import { KeysError } from '../domain/errors.js';
 import type { SQL, SQLiteColumn } from './drizzle.js';
-import { networksOfColumn } from './hash-column.js';
 import { KEY_FIELDS, type KeyField, type SelectedColumn, WHEN_DAMAGED } from './key-fields.js';
+import { networksOfColumn } from './networks-cell.js';
 import { apiKeys, keyUsage } from './schema.js';
 
 export const FIELDS = Object.entries(KEY_FIELDS) as [KeyFieldName, KeyField<unknown>][];

@@ -5,9 +5,6 @@ import type { Rows } from './database.js';
 // a NUL; a server answers nothing at all; the other engines put U+FFFD in its place, which hides it. So doubtful text is read as bytes, and
 // decoded here.
 
-/** What the engines put where bytes are no UTF-8. */
-const REPLACEMENT = '\ufffd';
-
 /** Text of printable ASCII alone, without a NUL behind which more may follow. */
 const isPlain = (column: string) => `(${column} not glob '*[^ -~]*' and length(${column}) = octet_length(${column}))`;
 
@@ -40,11 +37,6 @@ export function countColumns(sql: string, prepare: (sql: string) => unknown): nu
     if (found === undefined) throw error;
     return Number(found);
   }
-}
-
-/** Whether a row may have text that is not UTF-8. */
-export function isDoubtful(rows: Rows): boolean {
-  return rows.some((row) => row.some((value) => typeof value === 'string' && value.includes(REPLACEMENT)));
 }
 
 function decodedValue(value: unknown): unknown {

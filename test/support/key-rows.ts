@@ -2,8 +2,9 @@ import { getTableColumns } from 'drizzle-orm';
 import { type ApiKey, FIELD_DEFAULTS } from '../../src/domain/api-key.js';
 import type { Credential } from '../../src/domain/credential.js';
 import { keyColumns } from '../../src/store/credential-row.js';
-import { hashColumn, networksCell } from '../../src/store/hash-column.js';
+import { hashColumn } from '../../src/store/hash-column.js';
 import { selectedColumns } from '../../src/store/key-row.js';
+import { networksCell } from '../../src/store/networks-cell.js';
 import { apiKeys } from '../../src/store/schema.js';
 
 /** A row as a database answers it: the columns that were written, and those of other tables. */

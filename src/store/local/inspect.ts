@@ -10,7 +10,7 @@ import { OBJECTS_OF_SCHEMA, objectsMadeBy, tablesFinding } from '../schema-text.
 import { MARKS_AHEAD } from '../statements.js';
 import type { Engine } from './engines/engine.js';
 import { leftCopies } from './left-copies.js';
-import { isOnReadOnlyDisk } from './read-only.js';
+import { isOnReadOnlyDisk } from './read-only-errors.js';
 import { SUFFIXES } from './side-files.js';
 
 type Query = (sql: string) => unknown[][];

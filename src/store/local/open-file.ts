@@ -9,15 +9,8 @@ import type { Connection, Engine, EngineName, Prepared } from './engines/engine.
 import { HeldLog } from './held-log.js';
 import { endUse, isInUse, noteUse, openByOldName } from './in-use.js';
 import { assertUnchanged, type FileIdentity, secureFile } from './path-safety.js';
-import {
-  type FileLook,
-  fullDisk,
-  isStill,
-  lacksRoomForIndex,
-  lookAt,
-  readOnlyStore,
-  unreadableLog,
-} from './read-only.js';
+import { type FileLook, isStill, lookAt } from './read-only.js';
+import { fullDisk, lacksRoomForIndex, readOnlyStore, unreadableLog } from './read-only-errors.js';
 import { refuseLeftOverLog } from './side-files.js';
 import { writeSnapshot } from './snapshot.js';
 import { latestOf, prepareStore, type Upgrade, upgradeSchema, useWriteAheadLog } from './upgrade.js';

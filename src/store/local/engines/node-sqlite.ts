@@ -1,4 +1,5 @@
-import { decoded, guardedQuery, isDoubtful } from '../../text-guard.js';
+import { isDoubtful } from '../../doubtful-text.js';
+import { decoded, guardedQuery } from '../../text-guard.js';
 import { type Connection, type Engine, type Prepared, stillName } from './engine.js';
 import { SqliteError } from './sqlite-error.js';
 

@@ -1,5 +1,6 @@
 import type Sqlite from 'better-sqlite3';
-import { countColumns, decoded, guardedQuery, isDoubtful } from '../../text-guard.js';
+import { isDoubtful } from '../../doubtful-text.js';
+import { countColumns, decoded, guardedQuery } from '../../text-guard.js';
 import type { Connection, Prepared } from './engine.js';
 
 interface Traits {
