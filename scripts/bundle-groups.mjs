@@ -10,8 +10,8 @@ const MANY = 8;
 
 /** The command that scripts run most: what it shares with others is loaded at every start, so that it reads few files. */
 const FIRST = 'list';
-/** So is what it loads with `import()` whatever it is asked for, and a trifle: with and without a store. */
-const WITH_FIRST = ['cli/output/formats', 'domain/real-time'].map((name) => `src/${name}.ts`);
+/** So is what it loads with `import()` whatever it is asked for. */
+const WITH_FIRST = ['src/cli/output/formats.ts'];
 
 /** The one after it: what it shares with others is a file, so that it does not read what many others share. */
 const SECOND = 'run';
@@ -39,6 +39,7 @@ const LAZY_SOURCES = {
     ...['audit', 'change', 'checks', 'crc32', 'expiry', 'key-name', 'key-parts', 'labels', 'operation', 'policy'],
     ...['rate-limit', 'scope-change', 'scopes'],
   ].map((name) => `domain/${name}`),
+  'domain-real-time': ['domain/real-time'],
   'files-private-file': ['files/private-file', 'files/text'],
   'keyring-delivery': ['keyring/delivery'], // also of keys of a server
 };

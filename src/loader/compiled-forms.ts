@@ -152,19 +152,14 @@ export class CompiledForms {
       const place = placeOfBuild(bundle, ending) ?? placeOfUser(env);
       if (place === null) return null;
       const forms = new CompiledForms(place, `${command}${ending}`, `${build} ${node.identity}`);
-      forms.#openSafely();
+      try {
+        forms.#open();
+      } catch {
+        forms.#kept.clear(); // what cannot be read is written again
+      }
       return forms;
     } catch {
       return null;
-    }
-  }
-
-  /** What cannot be read is written again. */
-  #openSafely(): void {
-    try {
-      this.#open();
-    } catch {
-      this.#kept.clear();
     }
   }
 

@@ -28,8 +28,12 @@ function textFor(words: readonly string[], bundle: string, env: Environment): st
   return readFileSync(join(bundle, page), 'utf8');
 }
 
+/** The last word of a line that asks for what is known; a line without a word does so, too. */
+const ASKING = ['--help', '-h', '--version', '-V'];
+
 /** Prints what the words ask for and answers true. False when they ask for more, or when it cannot be printed at once. */
 export function printKnown(words: readonly string[], bundle: string, env: Environment): boolean {
+  if (words.length > 0 && !ASKING.includes(words.at(-1) as string)) return false;
   try {
     const text = textFor(words, bundle, env);
     if (text === null) return false;
