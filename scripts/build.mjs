@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
 import { buildLibrary } from './library.mjs';
 import { writeLicenses } from './licenses.mjs';
-import { loader } from './loader.mjs';
+import { buildOf, loader } from './loader.mjs';
 
 process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 const run = (...args) => execFileSync(process.execPath, args, { stdio: 'inherit' });
@@ -19,10 +19,11 @@ const inLibrary = await buildLibrary();
 
 mkdirSync('dist/bundle');
 const files = await bundle();
-for (const { name, text } of files) writeFileSync(`dist/bundle/${name}`, text);
+const build = buildOf(files);
+for (const { name, text } of files) writeFileSync(`dist/bundle/${name}`, `${text}\n//${build}`);
 writeLicenses([...inLibrary, ...files.flatMap(({ inputs }) => inputs)], 'dist/THIRD-PARTY-LICENSES');
 copyFileSync('src/cli/delivery/clipboard-helper.mjs', 'dist/bundle/clipboard-helper.mjs');
-writeFileSync('dist/bundle/loader.cjs', await loader(files));
+writeFileSync('dist/bundle/loader.cjs', await loader(build));
 writeFileSync('dist/bundle/package.json', '{ "type": "commonjs" }\n');
 run('scripts/pages.mjs');
 run('scripts/warm-up.mjs');

@@ -26,13 +26,12 @@ const AFTER_STORE = ['store/remote/remote-database', 'verifier/verifier', 'store
 
 /**
  * Sources that are imported statically, but loaded when something that they export is first read (`src/loader/loader.ts`); by the file that they make
- * together. Who imports one must only call what it exports, and not while being loaded; and what changes a store is called when one is open.
+ * together. Who imports one must only call what it exports, and not while being loaded. What tells of errors is loaded at the start: a file may be gone by then.
  */
 const LAZY_SOURCES = {
   'cli-asking-lookalikes': ['cli/asking/lookalikes'],
   'cli-delivery-clipboard': ['cli/delivery/clipboard', 'cli/delivery/this-process'],
-  'cli-errors': ['cli/exit-code', 'domain/error-codes'],
-  'cli-output-columns': ['cli/output/key-columns', 'cli/output/paint', 'cli/output/wrap', 'domain/relative-time'],
+  'cli-output-columns': ['cli/output/key-columns', 'domain/relative-time'],
   'cli-settings-token': ['cli/settings/config-text', 'cli/settings/token'],
   'domain-addresses': ['domain/addresses'],
   'domain-changes': [

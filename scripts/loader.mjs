@@ -20,12 +20,17 @@ function withPlainExports(text) {
   return plain;
 }
 
-/** The text of `loader.cjs` for these files of the bundle. */
-export async function loader(files) {
-  const { COMMANDS } = await loadBundled("export { COMMANDS } from './src/cli/commands/index.ts';");
-  const words = COMMANDS.flatMap(([, commands]) => commands.flat());
+/** Names what was built: a hash of all files of the bundle. Each ends with it (`src/loader/loader.ts`). */
+export function buildOf(files) {
   const all = createHash('sha256');
   for (const { name, text } of files) all.update(`${name}\n${text}\n`);
+  return all.digest('hex');
+}
+
+/** The text of `loader.cjs` for the files of this build. */
+export async function loader(buildId) {
+  const { COMMANDS } = await loadBundled("export { COMMANDS } from './src/cli/commands/index.ts';");
+  const words = COMMANDS.flatMap(([, commands]) => commands.flat());
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
     entryPoints: ['src/loader/loader.ts'],
@@ -35,7 +40,7 @@ export async function loader(files) {
     target: 'node20.17',
     minify: true,
     write: false,
-    define: { BUILD: JSON.stringify(all.digest('hex')), COMMAND_WORDS: JSON.stringify(words) },
+    define: { BUILD: JSON.stringify(buildId), COMMAND_WORDS: JSON.stringify(words) },
     logLevel: 'warning',
   });
   return withPlainExports(outputFiles[0].text);

@@ -8,7 +8,7 @@ import { printKnown } from './pages.js';
 
 declare const require: (name: string) => Record<string, unknown>;
 declare const __dirname: string;
-/** Names what was built. */
+/** Names what was built. Each file of the bundle ends with it. */
 declare const BUILD: string;
 /** The words that call a command. */
 declare const COMMAND_WORDS: readonly string[];
@@ -72,6 +72,11 @@ export function load(name: string): Exports {
   const module: { exports: Exports } = { exports: {} };
   const file = join(__dirname, name);
   const { source, identity } = read(file);
+  // a part of another build may have the same number, and be another one
+  if (!source.endsWith(BUILD))
+    throw new Error(
+      'unlockos-keys was replaced while it ran, perhaps by an upgrade. Check what it did, then run it again',
+    );
   const script = new Script(source, { filename: file, cachedData: forms?.of(name, identity) });
   scripts.set(`${name} ${identity}`, script);
   modules.set(name, module); // not before: a file that cannot be read is no empty one when it is asked for again

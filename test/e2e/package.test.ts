@@ -99,6 +99,26 @@ test('an installed tool keeps the compiled form of what it loads for the next ru
   expect(await run('list', '--json')).toEqual(list);
 });
 
+test('a run that finds a file of another build ends with an error that says so, whatever the file holds', async () => {
+  const place = new Place();
+  const tool = installCopy(place);
+  await place.key('ci');
+  const file = place.file('copy/dist/bundle/keyring.cjs');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace(/[0-9a-f]{64}$/, 'f'.repeat(64))); // as an upgrade leaves it to a process that runs
+  const run = (...args: string[]) => place.run(process.execPath, [tool, ...args]);
+  expect((await run('list', '--json')).exitCode).toBe(0);
+  for (const args of [['show', 'ci'], ['disable', 'ci'], CREATE]) {
+    const { stdout, stderr, exitCode } = await run(...args);
+    expect({ stdout, stderr, exitCode }).toEqual({
+      stdout: '',
+      stderr: expect.stringContaining('was replaced'),
+      exitCode: 1,
+    });
+  }
+  expect((await place.tool(['list', '-o', 'value', '--fields', 'name,status'])).stdout).toBe('ci\tactive\n');
+});
+
 /** The names of the files of the bundle that a run loads, without the loader and the engine. */
 async function bundleFiles(place: Place, args: readonly string[]): Promise<string[]> {
   const loaded = await filesLoaded(place, args);
@@ -113,7 +133,7 @@ test('a list loads the store, and nothing for prompts, hashing or the clipboard'
   expect(await bundleFiles(place, ['list', '--json'])).toEqual([...list, 'store-open.cjs']);
   const server = await remotePlace();
   await server.key('ci');
-  const remote = ['store-open.cjs', 'store-remote-remote-database.cjs', 'http-fault-words.cjs'];
+  const remote = ['store-open.cjs', 'store-remote-remote-database.cjs', 'http-fault-words.cjs', 'domain-real-time.cjs'];
   expect(await bundleFiles(server, ['list', '--json', '--limit', '20'])).toEqual([
     ...list,
     'cli-settings-token.cjs',

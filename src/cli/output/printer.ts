@@ -52,10 +52,8 @@ export class Printer {
     const { stderr } = this.#ctx;
     try {
       const columns = stderr.isTTY ? stderr.columns() : undefined;
-      const fitted = (line: string) => (columns === undefined ? line : wrap(line, columns));
-      const text = lines.map((line) => `${fitted(safeText(redactKeyStrings(line)))}\n`).join('');
-      const isColored = wantsColor(this.#ctx, this.#flags, stderr.isTTY);
-      stderr.write(isColored ? paintMessage(text, true) : text);
+      const text = lines.map((line) => `${wrap(safeText(redactKeyStrings(line)), columns)}\n`).join('');
+      stderr.write(paintMessage(text, wantsColor(this.#ctx, this.#flags, stderr.isTTY)));
     } catch {
       // nobody reads remarks any more; stdout and the exit code still report the result
     }
