@@ -15,7 +15,7 @@ interface Use {
 /** By the identity of the file. */
 const inUse = new Map<string, Use>();
 
-const named = ({ dev, ino }: FileIdentity): string => `${dev}:${ino}`;
+const named = ({ dev, ino, born }: FileIdentity): string => `${dev}:${ino}:${born}`;
 
 /** To be called once a connection is open. */
 export function noteUse(identity: FileIdentity, location: string): void {

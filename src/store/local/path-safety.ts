@@ -13,6 +13,8 @@ import { guardSideFiles } from './side-files.js';
 export interface FileIdentity {
   readonly dev: number;
   readonly ino: number;
+  /** When it was made, in milliseconds: a later file may get the number of one that is gone. 0 where the file system does not say. */
+  readonly born: number;
 }
 
 /** Write-ahead logging needs shared memory, which these file systems do not have: NFS, SMB 1 to 3, AFS, Coda, Ceph. */
@@ -140,7 +142,7 @@ function checkFile(file: string, stats: Stats, mayBeRestored = false): FileIdent
       throw unsafe(file, `it belongs to another user (uid ${stats.uid})`, 'run as that user');
     if ((stats.mode & 0o022) !== 0) throw unsafe(file, 'others can write to it', `chmod 600 ${safeText(file)}`);
   }
-  return { dev: stats.dev, ino: stats.ino };
+  return { dev: stats.dev, ino: stats.ino, born: stats.birthtimeMs };
 }
 
 /** Throws as {@link secureFile} does, of the directory of a file that does not exist and of what lies beside its name. */

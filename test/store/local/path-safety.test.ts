@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { endUse, noteUse } from '../../../src/store/local/in-use.js';
 import { openStore } from '../../../src/store/open.js';
 import { change, LOCAL_ENGINES, newKey, options, rawDatabase, scratch } from '../../support/stores.js';
 
@@ -130,6 +131,17 @@ describe.each(LOCAL_ENGINES)('where a store may be, on %s', (binding) => {
       message: expect.stringContaining('another user'),
     });
     expect(statSync(file).uid).not.toBe(process.getuid?.());
+  });
+
+  test('a file is not taken for one that had its number, was in use, and is gone', async () => {
+    const folder = scratch();
+    const file = path.join(folder, 'keys.db');
+    writeFileSync(file, '', { mode: 0o600 });
+    const { dev, ino, birthtimeMs } = statSync(file);
+    const gone = { dev, ino, born: birthtimeMs - 1 }; // a store that was dropped without being closed
+    noteUse(gone, path.join(folder, 'gone.db'));
+    await expect(open(file, { create: false })).rejects.toMatchObject({ code: 'store_missing' });
+    endUse(gone, path.join(folder, 'gone.db'));
   });
 
   test('without leave to make it, a missing or empty file stays what it is', async () => {
