@@ -74,9 +74,7 @@ export function load(name: string): Exports {
   const { source, identity } = read(file);
   // a part of another build may have the same number, and be another one
   if (!source.endsWith(BUILD))
-    throw new Error(
-      'unlockos-keys was replaced while it ran, perhaps by an upgrade. Check what it did, then run it again',
-    );
+    throw new Error('the tool was replaced while it ran, perhaps by an upgrade. Check what it did, then run it again');
   const script = new Script(source, { filename: file, cachedData: forms?.of(name, identity) });
   scripts.set(`${name} ${identity}`, script);
   modules.set(name, module); // not before: a file that cannot be read is no empty one when it is asked for again
