@@ -30,8 +30,8 @@ async function run(ctx: Context, words: readonly string[]): Promise<ExitCode> {
       code = its;
     },
   });
-  const plain = await readPlain(words, runner);
-  if (plain) await plain.run();
+  const runPlain = await readPlain(words, runner);
+  if (runPlain) await runPlain();
   else {
     const { runProgram } = await import('./program.js');
     await runProgram(ctx, words, runner);

@@ -162,12 +162,6 @@ class PlainCommand implements CommandBuilder, Called {
   }
 }
 
-/** A command line that says which command it calls, and with what. */
-export interface PlainLine {
-  readonly command: Called;
-  run(): Promise<void>;
-}
-
 /** The command that this word calls; undefined where it calls none. */
 async function commandCalled(word: string): Promise<Register | undefined> {
   for (const [, commands] of COMMANDS)
@@ -182,9 +176,9 @@ function isValue(word: string): boolean {
 
 /**
  * Reads a command line of commands, arguments and whole flags: `--name value`, `--name=value` or `-n value`, each once, or as often as a
- * flag allows that collects its values. What it makes of one is what commander would make of it. Null for every other line.
+ * flag allows that collects its values. Resolves to a function that runs the command with what commander would have read, and to null for every other line.
  */
-export async function readPlain(words: readonly string[], runner: Runner): Promise<PlainLine | null> {
+export async function readPlain(words: readonly string[], runner: Runner): Promise<(() => Promise<void>) | null> {
   const end = words.includes('--') ? words.indexOf('--') : words.length;
   if (words.includes('') || words.slice(0, end).some((word) => holdsKeyString(word) || holdsToken(word))) return null;
   const program = new PlainCommand('unlockos-keys', null);
@@ -219,7 +213,7 @@ export async function readPlain(words: readonly string[], runner: Runner): Promi
   const operands = operandsOf(command, given);
   if (!command.isPlain || !run || operands === null) return null;
   Object.assign(command.values, program.values, values);
-  return { command, run: () => run(...operands, command.values, command) };
+  return () => run(...operands, command.values, command);
 }
 
 /** The values of the arguments that a command declares; null where one is missing or too much. */

@@ -28,7 +28,7 @@ function noting(): { runner: Runner; calls: Call[] } {
 
 async function plainly(words: readonly string[]): Promise<Call | null> {
   const { runner, calls } = noting();
-  await (await readPlain(words, runner))?.run();
+  await (await readPlain(words, runner))?.();
   return calls[0] ?? null;
 }
 

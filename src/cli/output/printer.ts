@@ -118,9 +118,10 @@ export class Printer {
   #columns<T>(view: View<T>, wanted: readonly string[] | undefined, asked: readonly string[]): TableColumn<T>[] {
     const json = (field: string) => ({ header: field, field, text: (item: T) => cellText(view.json(item)[field]) });
     const stays = ({ drop: _, spare: __, ...column }: TableColumn<T>) => column;
+    const { columns } = view; // made anew each time
     return (
-      wanted?.map((field) => stays(view.columns.find((column) => column.field === field) ?? json(field))) ??
-      view.columns.map((column) => (asked.includes(column.field) ? stays(column) : column))
+      wanted?.map((field) => stays(columns.find((column) => column.field === field) ?? json(field))) ??
+      columns.map((column) => (asked.includes(column.field) ? stays(column) : column))
     );
   }
 
